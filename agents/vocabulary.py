@@ -116,6 +116,7 @@ class View:
     week: int
     rent: Floats  # (G,) contract rent
     rent_trend: float  # expected log decline a year
+    belief: str  # how agents expect the demand deviation to persist
     demand: float  # log deviation of rent demand from its mean
     demand_mean_reversion: float  # per year
     step_years: Floats  # (G, K) time until pending release steps
@@ -130,6 +131,9 @@ class View:
     reference_value: Floats  # (N_PRODUCTS,) value at the typical operator's site
     weekly_volume: Floats  # (N_PRODUCTS,) trailing mean of GPUs traded a week
     product_age: Floats  # (N_PRODUCTS,) years, mean of the stock
+    product_wait: Floats  # (N_PRODUCTS,) weeks from purchase to first service when moved
+    condition_factor: Floats  # (conditions,) value relative to a clean unit
+    listed: Ints  # product classes on offer as the week opens
     list_price: Floats  # (G,) manufacturer's list price
     new_allocation: Ints  # (G,) GPUs the manufacturer brings this week
     # pools
@@ -143,13 +147,14 @@ class View:
     pool_pue: Floats
     pool_wait: Floats  # weeks until the pool is energised
     pool_foreign: Bools
+    pool_liquid_capacity: Ints  # IT watts that can ever be liquid-cooled there
     moving_cost: Floats  # (N_PRODUCTS,) typical de-install, freight and re-install, USD per GPU
     # who knows which pool: pairs, sorted by party
     pair_party: Ints
     pair_pool: Ints
     # parties, one row each
     cash: Ints  # cents
-    bitcoin: Floats
+    bitcoin: Ints  # satoshi
     obligations: Ints  # cents a month: power, hosting, debt service
     fleet_watts: Ints
     utilisation: Floats
@@ -164,6 +169,7 @@ class View:
     lot_status: Ints
     lot_agent: Ints  # liquidator holding the mandate, -1 none
     lot_deadline: Ints  # week by which a forced lot must be sold
+    lot_rate: Floats  # rate of the loan secured on the lot, NaN if none
     # physical
     watts: Floats  # (G,) IT watts per GPU
     unit_watts: Ints  # (G,)
@@ -240,14 +246,14 @@ class Treasury:
     """Money moves an agent asks for: bitcoin sold, cash paid out to its owners, mining watts kept on."""
 
     party: Ints
-    bitcoin_sold: Floats
+    bitcoin_sold: Ints  # satoshi
     payout: Ints  # cents
 
     @classmethod
     def empty(cls) -> "Treasury":
         """No money moves."""
         z = np.zeros(0, dtype=np.int64)
-        return cls(z, np.zeros(0, dtype=np.float64), z)
+        return cls(z, z, z)
 
 
 @dataclass(slots=True)

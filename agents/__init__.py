@@ -1,0 +1,1 @@
+"""Who decides: agents, their decision rules and the vocabulary they speak in."""

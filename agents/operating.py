@@ -1,0 +1,250 @@
+"""What a slot is worth to an operator, and how operators bid for and part with hardware.
+
+Miners and neo-clouds (and, with their own limits, enterprises, exporters and hyperscalers) ask the same three
+questions: what would this GPU earn in that pool, how many can I place there, and how much cash may I spend.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from agents.valuation import believed_value, running_cost_per_hour
+from agents.vocabulary import (
+    PRODUCT_CONDITION,
+    PRODUCT_GENERATION,
+    PRODUCT_LIQUID,
+    PRODUCT_UNIT,
+    WEEKS_PER_YEAR,
+    Bools,
+    BuyIntents,
+    Condition,
+    Floats,
+    Ints,
+    LotStatus,
+    PoolKind,
+    QuantityCap,
+    ScrapOrders,
+    SellOrders,
+    View,
+)
+
+MONTHS_PER_WEEK = 12 / WEEKS_PER_YEAR
+
+
+@dataclass(frozen=True, slots=True)
+class Slots:
+    """Candidate (party, pool) pairs: where a buyer could put hardware."""
+
+    party: Ints
+    pool: Ints
+
+
+def slots_of(view: View, rows: Ints, kinds: tuple[PoolKind, ...]) -> Slots:
+    """Pairs of the given parties whose pool is one of `kinds` and has room."""
+    known = np.isin(view.pair_party, rows)
+    party, pool = view.pair_party[known], view.pair_pool[known]
+    roomy = np.isin(view.pool_kind[pool], kinds) & (view.pool_free[pool] > 0)
+    return Slots(party[roomy], pool[roomy])
+
+
+def hold_values(
+    view: View, party: Ints, pool: Ints, product: Ints, age: Floats, *, hosting: bool = True
+) -> Floats:
+    """Value in USD of a GPU of `product` and `age` run by `party` in `pool`; arguments broadcast.
+
+    With ``hosting=False`` the slot is taken to be free, which is the reference for the hosting component
+    (economics.md section 2).
+    """
+    generation = PRODUCT_GENERATION[product]
+    fee = view.pool_hosting[pool] if hosting else 0.0
+    cost = running_cost_per_hour(
+        view.watts[generation] / 1000.0,
+        view.pool_power[pool],
+        view.pool_pue[pool],
+        view.load_factor,
+        fee,
+        view.other_operating_cost,
+    )
+    value = believed_value(
+        view.belief,
+        rent=view.rent[generation],
+        utilisation=view.utilisation[party],
+        trend=view.rent_trend,
+        discount_rate=view.discount_rate[party],
+        hazard=view.failure_hazard,
+        cost_per_hour=cost,
+        salvage=view.salvage[generation],
+        salvage_decay=view.salvage_decay,
+        remaining_life_years=np.maximum(view.physical_life - age, 0.0),
+        step_years=view.step_years[generation],
+        step_drops=view.step_drops[generation],
+        demand=view.demand,
+        mean_reversion=view.demand_mean_reversion,
+    )
+    return np.asarray(value * view.condition_factor[PRODUCT_CONDITION[product]])
+
+
+@dataclass(frozen=True, slots=True)
+class Quotes:
+    """Values of products in slots: all arrays have shape (slots, products)."""
+
+    net: Floats  # USD, after hosting and waiting
+    hosting: Floats
+    delay: Floats
+    allowed: Bools
+
+
+def quote(view: View, slots: Slots, products: Ints, extra_wait_weeks: float = 0.0) -> Quotes:
+    """What each product would be worth in each slot, net of hosting and of the wait until it runs."""
+    party, pool = slots.party[:, None], slots.pool[:, None]
+    item = products[None, :]
+    age = view.product_age[item]
+    gross = hold_values(view, party, pool, item, age, hosting=False)
+    hosted = hold_values(view, party, pool, item, age)
+    in_place = view.pool_kind[pool] == PoolKind.IN_PLACE
+    wait = np.where(in_place, 1.0, view.product_wait[item]) + view.pool_wait[pool] + extra_wait_weeks
+    patience = np.exp(-(view.discount_rate[party] + view.rent_trend) * wait / WEEKS_PER_YEAR)
+    net = hosted * patience
+    liquid = PRODUCT_LIQUID[item] & (view.pool_free_liquid[pool] <= 0)
+    fits = view.unit_watts[PRODUCT_GENERATION[item]] <= view.pool_free[pool]
+    return Quotes(net, gross - hosted, hosted - net, ~liquid & fits & (net > 0))
+
+
+def place_bids(
+    view: View,
+    slots: Slots,
+    products: Ints,
+    quotes: Quotes,
+    *,
+    margin: float,
+    watts_wanted: Floats,
+    cash: Ints,
+    cap: QuantityCap,
+) -> BuyIntents:
+    """Turn quotes into intents: room goes to the best slots first, cash to where the gain is.
+
+    Parameters
+    ----------
+    margin
+        Fraction of value the buyer keeps back.
+    watts_wanted
+        Per party (all rows), IT watts it wants to fill this week over all pools and classes.
+    cash
+        Per party (all rows), cents it may spend this week.
+
+    Notes
+    -----
+    The room of a slot is offered to every class (the kernel shares the watts), but cash is split between the
+    intents of one buyer in proportion to expected gain, so that together they never promise it twice.
+    """
+    if len(slots.party) == 0 or len(products) == 0:
+        return BuyIntents.empty()
+    best = np.where(quotes.allowed, quotes.net / view.watts[PRODUCT_GENERATION[products]], 0.0).max(axis=1)
+    order = np.lexsort((slots.pool, -best, slots.party))
+    party = slots.party[order]
+    room = np.minimum(view.pool_free[slots.pool[order]], watts_wanted[party]).astype(np.float64)
+    before = np.cumsum(room) - room
+    first = np.r_[True, party[1:] != party[:-1]]
+    before -= np.repeat(before[first], np.diff(np.r_[np.flatnonzero(first), len(party)]))
+    taken = np.empty_like(room)
+    taken[order] = np.clip(watts_wanted[party] - before, 0.0, room)
+
+    unit = PRODUCT_UNIT[products]
+    unit_watts = view.unit_watts[PRODUCT_GENERATION[products]]
+    units = np.floor(taken[:, None] / unit_watts).astype(np.int64)
+    units = np.where(PRODUCT_LIQUID[products] & True, np.minimum(
+        units, view.pool_free_liquid[slots.pool][:, None] // unit_watts), units)
+    wanted = units * unit
+    limit = quotes.net * (1.0 - margin)
+    gain = np.maximum(limit - view.price[products[None, :], slots.pool[:, None]], 0.02 * limit)
+    weight = np.where(quotes.allowed & (wanted > 0), gain * wanted, 0.0)
+    total = np.bincount(slots.party, weights=weight.sum(axis=1), minlength=len(cash))
+    share = weight / np.maximum(total[slots.party][:, None], 1e-300)
+    budget = np.floor(share * cash[slots.party][:, None]).astype(np.int64)
+    slot, item = np.nonzero((weight > 0) & (budget > 0))
+    cents = 100.0
+    limiting = np.where(taken[slot] < view.pool_free[slots.pool[slot]], cap, QuantityCap.POWER)
+    return BuyIntents(
+        party=slots.party[slot],
+        pool=slots.pool[slot],
+        product=products[item],
+        value=np.floor(quotes.net[slot, item] * cents).astype(np.int64),
+        margin=np.full(len(slot), margin),
+        wanted=wanted[slot, item],
+        cash=budget[slot, item],
+        cap=limiting.astype(np.int64),
+        hosting=np.rint(quotes.hosting[slot, item] * cents).astype(np.int64),
+        delay=np.rint(quotes.delay[slot, item] * cents).astype(np.int64),
+    )
+
+
+def refresh_offers(view: View, rows: Ints, *, interval_weeks: int, share: float) -> SellOrders:
+    """Unpledged units an operator would part with, at their hold value less what the slot could earn instead.
+
+    Each operator reviews its fleet once per `interval_weeks`, operators taking turns by row. A power-limited site
+    compares surplus per watt of a new unit with the old one (contracts.md 5.2 rule 3): the reserve is the hold
+    value less that opportunity, never below salvage.
+    """
+    turn = (rows + view.week) % interval_weeks == 0
+    lot = np.flatnonzero(
+        np.isin(view.lot_owner, rows[turn])
+        & (view.lot_lien < 0)
+        & ((view.lot_status == LotStatus.RUNNING) | (view.lot_status == LotStatus.IDLE))
+    )
+    if len(lot) == 0:
+        return SellOrders.empty()
+    product, pool, owner = view.lot_product[lot], view.lot_pool[lot], view.lot_owner[lot]
+    generation = PRODUCT_GENERATION[product]
+    age = (view.week - view.lot_vintage[lot]) / WEEKS_PER_YEAR
+    hold = hold_values(view, owner, pool, product, age)
+    opportunity = new_unit_surplus_per_watt(view, owner, pool) * view.watts[generation]
+    reserve = np.maximum(hold - opportunity, view.salvage[generation])
+    unit = PRODUCT_UNIT[product]
+    quantity = np.ceil(view.lot_quantity[lot] * share / unit).astype(np.int64) * unit
+    return SellOrders(
+        party=owner,
+        pool=pool,
+        product=product,
+        quantity=np.minimum(quantity, view.lot_quantity[lot]),
+        reserve=np.ceil(reserve * 100.0).astype(np.int64),
+        forced=np.zeros(len(lot), dtype=np.bool_),
+    )
+
+
+def new_unit_surplus_per_watt(view: View, party: Ints, pool: Ints) -> Floats:
+    """Best surplus in USD per IT watt of a new unit over its list price, in each (party, pool); at least zero."""
+    new = np.flatnonzero(
+        (PRODUCT_CONDITION == Condition.NEW) & (view.new_allocation[PRODUCT_GENERATION] > 0)
+    )
+    if len(new) == 0:
+        return np.zeros(len(party))
+    item = new[None, :]
+    generation = PRODUCT_GENERATION[item]
+    value = hold_values(view, party[:, None], pool[:, None], item, np.zeros((1, 1)))
+    surplus = value - view.list_price[generation] - view.moving_cost[item]
+    coolable = ~PRODUCT_LIQUID[item] | (view.pool_liquid_capacity[pool][:, None] > 0)
+    per_watt = np.where(coolable, surplus / view.watts[generation], 0.0)
+    return np.asarray(np.maximum(per_watt.max(axis=1), 0.0))
+
+
+def worn_out(view: View, rows: Ints) -> ScrapOrders:
+    """Unpledged units past their physical life, given up for parts."""
+    age = (view.week - view.lot_vintage) / WEEKS_PER_YEAR
+    lot = np.flatnonzero(
+        np.isin(view.lot_owner, rows)
+        & (view.lot_lien < 0)
+        & (age >= view.physical_life)
+        & (view.lot_status <= LotStatus.IDLE)
+    )
+    return ScrapOrders(
+        view.lot_owner[lot], view.lot_pool[lot], view.lot_product[lot], view.lot_quantity[lot]
+    )
+
+
+def spendable(view: View, rows: Ints, reserve_months: float) -> Ints:
+    """Cash above a reserve of so many months of obligations, per party (zero for others), cents."""
+    free = np.zeros(len(view.cash), dtype=np.int64)
+    keep = np.ceil(view.obligations[rows] * reserve_months).astype(np.int64)
+    free[rows] = np.maximum(view.cash[rows] - keep, 0)
+    return free
+

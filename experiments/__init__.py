@@ -1,0 +1,1 @@
+"""What is asked: command line, scenarios, runs, stored results, figures and tables."""

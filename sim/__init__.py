@@ -1,0 +1,1 @@
+"""What happens: parameters, cited data, drivers, topology, ledger, market and the model."""

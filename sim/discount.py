@@ -1,0 +1,169 @@
+"""Three prices of a forced lot, and the gaps between them (economics.md section 2).
+
+``reference_value`` V* is the best admissible use; ``first_lot_price`` p0 is the clearing price in the seller's pool
+when forced supply of the class is cut to one sellable unit; ``clearing_price`` p is the price. The structural gap
+V* - p0 and the fire-sale discount p0 - p sum to V* - p. Every counterfactual rebuilds the orders from the
+intents and clears again; nothing is deleted from a finished book.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from agents.operating import hold_values
+from agents.vocabulary import (
+    LIQUID_ONLY,
+    N_GENERATIONS,
+    PRODUCT_UNIT,
+    BuyIntents,
+    Condition,
+    Floats,
+    Ints,
+    PoolKind,
+    SellOrders,
+    View,
+    product_of,
+)
+from sim.clearing import Network
+from sim.market import MarketResult, clear_intents, cut_forced_supply
+
+
+@dataclass(frozen=True, slots=True)
+class ThreePrices:
+    """Prices of one forced class in one week, USD per GPU.
+
+    ``normal_volume_price`` is the price when forced supply is cut to the class's normal weekly volume; the top of a
+    demand curve is thin, so the discount is shown against both.
+    """
+
+    product: int
+    offered: int
+    sold: int
+    reference_value: float
+    first_lot_price: float
+    normal_volume_price: float
+    price: float
+    price_low: float
+    price_high: float
+
+    @property
+    def structural_gap(self) -> float:
+        """V* - p0: what one lot loses in this state, USD per GPU."""
+        return self.reference_value - self.first_lot_price
+
+    @property
+    def fire_sale_discount(self) -> float:
+        """p0 - p: what the rest of the lots lose by coming together, USD per GPU."""
+        return self.first_lot_price - self.price
+
+    @property
+    def discount_share(self) -> float:
+        """Headline d = 1 - p/p0; NaN if the first lot has no price."""
+        return 1.0 - self.price / self.first_lot_price if self.first_lot_price > 0 else float("nan")
+
+
+def reference_values(view: View) -> Floats:
+    """V* of a clean unit of every generation, USD, shape (G,).
+
+    The highest conditional-mean value over all users at their own slots, free of hosting, moving, waiting and
+    capacity rent; liquid-only generations need a slot that can be liquid-cooled. An upper bound that grows with
+    the number of sites, so never the only denominator.
+    """
+    usable = ~np.isin(view.pool_kind[view.pair_pool], (PoolKind.WAREHOUSE, PoolKind.DISPLACED))
+    party, pool = view.pair_party[usable], view.pair_pool[usable]
+    wet = view.pool_liquid_capacity[pool] > 0
+    expectation = replace(view, belief="consistent")
+    best = np.zeros(N_GENERATIONS)
+    for needs_liquid in (False, True):
+        candidates = wet if needs_liquid else np.ones(len(pool), dtype=np.bool_)
+        users, slots = _cheapest_slot(view, party[candidates], pool[candidates])
+        if len(users) == 0:
+            continue
+        generation = np.flatnonzero(LIQUID_ONLY == needs_liquid)
+        product = np.array([product_of(int(g), Condition.CLEAN) for g in generation])
+        value = hold_values(
+            expectation,
+            users[:, None],
+            slots[:, None],
+            product[None, :],
+            view.product_age[product][None, :],
+            hosting=False,
+        )
+        best[generation] = value.max(axis=0)
+    return np.maximum(best, view.salvage)
+
+
+def _cheapest_slot(view: View, party: Ints, pool: Ints) -> tuple[Ints, Ints]:
+    """One pair per party: the pool with the least power cost per IT kWh (value falls in that cost alone)."""
+    cost = view.pool_power[pool] * view.pool_pue[pool]
+    order = np.lexsort((pool, cost, party))
+    party, pool = party[order], pool[order]
+    first = np.r_[True, party[1:] != party[:-1]] if len(party) else np.zeros(0, dtype=np.bool_)
+    return party[first], pool[first]
+
+
+def three_prices(
+    result: MarketResult,
+    sell: SellOrders,
+    buy: BuyIntents,
+    network: Network,
+    first_node: int,
+    power: Ints,
+    cooling: Ints,
+    reference: Floats,
+    normal_volume: Floats,
+    *,
+    theta: float,
+    steps: int,
+    refine: bool,
+) -> list[ThreePrices]:
+    """The three prices of every forced class on offer this week.
+
+    Notes
+    -----
+    A class offered in several pools is quoted at the quantity-weighted mean of its sellers' pools, the same
+    weights in every re-clearing, so that differences are differences of prices and not of weights.
+    """
+    prices: list[ThreePrices] = []
+    for product in np.unique(sell.product[sell.forced & (sell.quantity > 0)]):
+        rows = np.flatnonzero(sell.forced & (sell.product == product) & (sell.quantity > 0))
+        weight = sell.quantity[rows] / sell.quantity[rows].sum()
+        nodes = sell.pool[rows] + first_node
+        unit = int(PRODUCT_UNIT[product])
+
+        def quoted(table: Floats, product: int = int(product), nodes: Ints = nodes, weight: Floats = weight) -> float:
+            return float(np.dot(table[product, nodes], weight)) / 100.0
+
+        def price_of(quantity: int, product: int = int(product)) -> Floats:
+            fewer = cut_forced_supply(sell, product, quantity)
+            _, clearing = clear_intents(
+                fewer,
+                buy,
+                network,
+                first_node,
+                power,
+                cooling,
+                theta=theta,
+                steps=steps,
+                refine=refine,
+                whole=False,
+            )
+            return np.asarray(clearing.price)
+
+        normal = max(unit, int(normal_volume[product] // unit) * unit)
+        clearing = result.clearing
+        sold = int(result.trades.quantity[np.isin(result.trades.sell, rows)].sum())
+        prices.append(
+            ThreePrices(
+                product=int(product),
+                offered=int(sell.quantity[rows].sum()),
+                sold=sold,
+                reference_value=float(reference[product // 3]),
+                first_lot_price=quoted(price_of(unit)),
+                normal_volume_price=quoted(price_of(normal)),
+                price=quoted(clearing.price),
+                price_low=quoted(clearing.price_low),
+                price_high=quoted(clearing.price_high),
+            )
+        )
+    return prices

@@ -1,0 +1,56 @@
+"""A borrower's collateral comes to market: acceleration, possession, mandate.
+
+In this version the default is an input (`forced_sale.week`): the borrower's loans on the chosen generation are
+accelerated, the lender takes possession, and the lots go to liquidators who must sell by the deadline.
+"""
+
+import numpy as np
+
+from agents.vocabulary import (
+    PRODUCT_LIQUID,
+    AgentKind,
+    LotStatus,
+    PoolKind,
+)
+from sim.ledger import LoanStatus
+from sim.world import World
+
+BORROWER = "borrower"
+
+
+def accelerate(world: World, week: int) -> None:
+    """In the chosen week, call the borrower's loans and hand the collateral to the liquidators."""
+    sale = world.parameters.forced_sale
+    if not sale.enabled or week != sale.week:
+        return
+    borrower = world.ledger.parties.name.index(BORROWER)
+    lots, loans = world.ledger.lots, world.ledger.loans
+    seized = np.flatnonzero((lots.owner == borrower) & (lots.lien >= 0))
+    for loan in np.unique(lots.lien[seized]):
+        loans.status[loan] = LoanStatus.ACCELERATED
+        world.log(
+            week, "acceleration", borrower, counterparty=int(loans.creditor[loan]), cents=int(loans.balance[loan])
+        )
+    agents = world.rows(AgentKind.LIQUIDATOR)
+    for number, lot in enumerate(seized):
+        take_possession(world, int(lot), int(agents[number % len(agents)]), week + int(sale.deadline_weeks))
+    for place in np.unique(world.topology.pool_place[lots.pool[seized]]):
+        world.assignable[place] = bool(sale.in_place)
+    total = int(lots.quantity[seized].sum())
+    world.log(week, "possession", borrower, quantity=total, detail="in place" if sale.in_place else "to be moved")
+
+
+def take_possession(world: World, lot: int, agent: int, deadline: int) -> None:
+    """Put one lot under a mandate; the slots it stands in become part of the place's in-place pool."""
+    lots = world.ledger.lots
+    source = int(lots.pool[lot])
+    target = world.pool_at(int(world.topology.pool_place[source]), PoolKind.IN_PLACE)
+    watts = int(world.lot_watts()[lot])
+    needs_liquid = bool(PRODUCT_LIQUID[lots.product[lot]])
+    if source != target:
+        world.move_capacity(source, target, watts, watts if needs_liquid else 0)
+    lots.pool[lot] = target
+    lots.status[lot] = LotStatus.FORCED
+    lots.agent[lot] = agent
+    lots.deadline[lot] = deadline
+

@@ -1,0 +1,346 @@
+"""The books: who owns what, who owes whom, and every posting between them.
+
+The ledger is the only place where money, title and capacity change hands. Tables are structs of arrays; a row
+of `Parties` is an agent or an institution, a row of `Lots` is a quantity of one product class, of one vintage, in
+one pool, under one owner and at most one lien. Money is int64 cents, hardware whole GPUs, bitcoin satoshi.
+Every movement has a payer and a payee, so the books close to exactly zero; `Ledger.check` asserts it every week.
+"""
+
+from dataclasses import dataclass, fields
+from enum import IntEnum
+
+import numpy as np
+
+from agents.vocabulary import (
+    N_GENERATIONS,
+    PRODUCT_GENERATION,
+    AgentKind,
+    Floats,
+    Ints,
+    LotStatus,
+)
+
+SATOSHI = 100_000_000
+
+
+class Account(IntEnum):
+    """What a cash flow was for."""
+
+    COMPUTE_REVENUE = 0
+    MINING_REVENUE = 1
+    POWER = 2
+    HOSTING = 3
+    OPERATING = 4
+    INTEREST = 5
+    PRINCIPAL = 6
+    LENDING = 7
+    HARDWARE = 8
+    FREIGHT = 9
+    SLOT_PREMIUM = 10
+    FEE = 11
+    STORAGE = 12
+    RETROFIT = 13
+    SALVAGE = 14
+    PAYOUT = 15
+    ENFORCEMENT = 16
+    PROCEEDS = 17
+
+
+class LoanStatus(IntEnum):
+    """State of a loan."""
+
+    PERFORMING = 0
+    ARREARS = 1
+    ACCELERATED = 2
+    REPAID = 3
+    WRITTEN_OFF = 4
+
+
+class BooksDoNotClose(AssertionError):
+    """A conservation law failed; the run is stopped because nothing after it could be trusted."""
+
+
+@dataclass(slots=True)
+class Parties:
+    """One row per agent or institution."""
+
+    kind: Ints
+    cash: Ints  # cents
+    bitcoin: Ints  # satoshi
+    utilisation: Floats
+    discount_rate: Floats
+    name: list[str]
+
+    @property
+    def n(self) -> int:
+        """Number of parties."""
+        return len(self.kind)
+
+
+@dataclass(slots=True)
+class Lots:
+    """Quantities of hardware, all columns int64 of one length."""
+
+    product: Ints
+    vintage: Ints  # week of first service, may be negative
+    quantity: Ints
+    pool: Ints
+    owner: Ints
+    lien: Ints  # loan row or -1
+    status: Ints
+    arrival: Ints  # week from which it can run
+    agent: Ints  # liquidator holding the mandate or -1
+    deadline: Ints  # last week of the mandate or -1
+
+    @classmethod
+    def empty(cls) -> "Lots":
+        """No hardware."""
+        return cls(*(np.zeros(0, dtype=np.int64) for _ in fields(cls)))
+
+    @property
+    def n(self) -> int:
+        """Number of rows."""
+        return len(self.product)
+
+    def columns(self) -> list[Ints]:
+        """The columns in declared order."""
+        return [getattr(self, f.name) for f in fields(self)]
+
+    def take(self, rows: Ints) -> "Lots":
+        """A copy of the named rows."""
+        return Lots(*(column[rows] for column in self.columns()))
+
+    def append(self, other: "Lots") -> None:
+        """Add rows at the end."""
+        for f in fields(self):
+            setattr(self, f.name, np.concatenate([getattr(self, f.name), getattr(other, f.name)]))
+
+    def close(self) -> None:
+        """Merge rows equal in every attribute, drop empty ones, and put rows in canonical order."""
+        keep = self.quantity > 0
+        columns = {f.name: getattr(self, f.name)[keep] for f in fields(self)}
+        quantity = columns.pop("quantity")
+        if len(quantity) == 0:
+            for f in fields(self):
+                setattr(self, f.name, np.zeros(0, dtype=np.int64))
+            return
+        keys = list(columns.values())
+        order = np.lexsort(keys[::-1])
+        keys = [key[order] for key in keys]
+        first = np.ones(len(order), dtype=np.bool_)
+        first[1:] = np.any([key[1:] != key[:-1] for key in keys], axis=0)
+        starts = np.flatnonzero(first)
+        for name, key in zip(columns, keys, strict=True):
+            setattr(self, name, key[starts])
+        self.quantity = np.add.reduceat(quantity[order], starts)
+
+
+@dataclass(slots=True)
+class Loans:
+    """One row per loan; balances in cents, rates a year."""
+
+    debtor: Ints
+    creditor: Ints
+    principal: Ints
+    balance: Ints
+    rate: Floats
+    payment: Ints  # level payment a month, cents
+    months_left: Ints
+    arrears: Ints  # interest due and unpaid, already inside the balance
+    cost: Ints  # purchase cost of the collateral, cents
+    start: Ints  # week
+    status: Ints
+
+    @classmethod
+    def empty(cls) -> "Loans":
+        """No debt."""
+        z = np.zeros(0, dtype=np.int64)
+        return cls(z, z, z, z, np.zeros(0, dtype=np.float64), z, z, z, z, z, z)
+
+    @property
+    def n(self) -> int:
+        """Number of loans."""
+        return len(self.debtor)
+
+    def append(self, **row: int | float) -> int:
+        """Add one loan and return its row."""
+        for f in fields(self):
+            column = getattr(self, f.name)
+            setattr(self, f.name, np.append(column, np.array([row[f.name]], dtype=column.dtype)))
+        return self.n - 1
+
+
+class Ledger:
+    """State of the world and the only door through which it changes.
+
+    Parameters
+    ----------
+    parties, lots, loans
+        Opening balances. The opening totals are the constants that `check` holds the books to.
+
+    Notes
+    -----
+    ``flows`` has shape (parties, accounts): this week's net receipts in cents by purpose; every column sums to
+    zero because each posting has two sides.
+    """
+
+    def __init__(self, parties: Parties, lots: Lots, loans: Loans) -> None:
+        self.parties = parties
+        self.lots = lots
+        self.loans = loans
+        self.flows = np.zeros((parties.n, len(Account)), dtype=np.int64)
+        self.scrapped = np.zeros(N_GENERATIONS, dtype=np.int64)
+        self.failed = np.zeros(N_GENERATIONS, dtype=np.int64)
+        self.delivered = np.zeros(N_GENERATIONS, dtype=np.int64)
+        self.bitcoin_mined = 0
+        self.bitcoin_sold = 0
+        self.written_off = np.zeros(loans.n, dtype=np.int64)
+        self.drawn = 0
+        self.repaid = 0
+        self.losses = 0
+        self._opening_cash = int(parties.cash.sum())
+        self._opening_gpus = self.gpus_by_generation()
+        self._opening_bitcoin = int(parties.bitcoin.sum())
+        self._opening_debt = int(loans.balance.sum())
+        self.capitalised = 0
+
+    # -- postings -----------------------------------------------------------------------------------------
+
+    def pay(self, payer: Ints | int, payee: Ints | int, cents: Ints | int, account: Account) -> None:
+        """Move cash from payer to payee; arrays broadcast; amounts must not be negative."""
+        who_pays, who_gets, amount = np.broadcast_arrays(
+            np.atleast_1d(payer), np.atleast_1d(payee), np.atleast_1d(cents)
+        )
+        if amount.size and int(amount.min()) < 0:
+            raise ValueError(f"{account.name}: a payment of {int(amount.min())} cents; amounts must be >= 0")
+        np.subtract.at(self.parties.cash, who_pays, amount)
+        np.add.at(self.parties.cash, who_gets, amount)
+        np.subtract.at(self.flows[:, account], who_pays, amount)
+        np.add.at(self.flows[:, account], who_gets, amount)
+
+    def mine(self, party: Ints, satoshi: Ints) -> None:
+        """Credit newly mined bitcoin."""
+        np.add.at(self.parties.bitcoin, party, satoshi)
+        self.bitcoin_mined += int(satoshi.sum())
+
+    def sell_bitcoin(self, party: Ints, satoshi: Ints, usd: float, outside: int) -> None:
+        """Sell bitcoin to the rest of the world at a price in USD."""
+        np.subtract.at(self.parties.bitcoin, party, satoshi)
+        self.bitcoin_sold += int(satoshi.sum())
+        cents = np.rint(satoshi * (usd * 100.0 / SATOSHI)).astype(np.int64)
+        self.pay(outside, party, cents, Account.MINING_REVENUE)
+
+    def split(self, row: int, quantity: int) -> int:
+        """Cut `quantity` GPUs out of a lot into a new row and return that row."""
+        if not 0 < quantity <= self.lots.quantity[row]:
+            raise ValueError(f"lot {row} holds {self.lots.quantity[row]} GPUs; {quantity} asked")
+        if quantity == self.lots.quantity[row]:
+            return row
+        piece = self.lots.take(np.array([row]))
+        piece.quantity[0] = quantity
+        self.lots.quantity[row] -= quantity
+        self.lots.append(piece)
+        return self.lots.n - 1
+
+    def deliver(self, lots: Lots) -> None:
+        """Bring hardware into the world from the factory."""
+        np.add.at(self.delivered, PRODUCT_GENERATION[lots.product], lots.quantity)
+        self.lots.append(lots)
+
+    def fail(self, rows: Ints, quantity: Ints) -> None:
+        """Take broken units out of the world."""
+        self.lots.quantity[rows] -= quantity
+        np.add.at(self.failed, PRODUCT_GENERATION[self.lots.product[rows]], quantity)
+
+    def scrap(self, rows: Ints, quantity: Ints) -> None:
+        """Take units out of the world for parts."""
+        self.lots.quantity[rows] -= quantity
+        np.add.at(self.scrapped, PRODUCT_GENERATION[self.lots.product[rows]], quantity)
+
+    def lend(self, **loan: int | float) -> int:
+        """Open a loan and pay its principal out; returns the loan's row."""
+        row = self.loans.append(**loan)
+        self.written_off = np.append(self.written_off, 0)
+        amount = int(loan["balance"])
+        self.drawn += amount
+        self.pay(int(loan["creditor"]), int(loan["debtor"]), amount, Account.LENDING)
+        return row
+
+    def repay(self, rows: Ints, cents: Ints) -> None:
+        """Book principal paid (the cash is posted separately under PRINCIPAL)."""
+        np.subtract.at(self.loans.balance, rows, cents)
+        self.repaid += int(cents.sum())
+
+    def capitalise(self, rows: Ints, cents: Ints) -> None:
+        """Add unpaid interest to the balance."""
+        np.add.at(self.loans.balance, rows, cents)
+        np.add.at(self.loans.arrears, rows, cents)
+        self.capitalised += int(cents.sum())
+
+    def write_off(self, row: int) -> int:
+        """Give up what is left of a loan and return the loss in cents."""
+        loss = int(self.loans.balance[row])
+        self.loans.balance[row] = 0
+        self.loans.status[row] = LoanStatus.WRITTEN_OFF
+        self.written_off[row] += loss
+        self.losses += loss
+        return loss
+
+    # -- readings -----------------------------------------------------------------------------------------
+
+    def gpus_by_generation(self) -> Ints:
+        """GPUs in existence by generation, shape (G,)."""
+        return np.bincount(
+            PRODUCT_GENERATION[self.lots.product], weights=self.lots.quantity, minlength=N_GENERATIONS
+        ).astype(np.int64)
+
+    def debt(self) -> Ints:
+        """Debt owed by each party, cents."""
+        owed = np.zeros(self.parties.n, dtype=np.int64)
+        np.add.at(owed, self.loans.debtor, self.loans.balance)
+        return owed
+
+    # -- closing ------------------------------------------------------------------------------------------
+
+    def check(self) -> None:
+        """Assert every conservation law; called at the end of every week, always.
+
+        Raises
+        ------
+        BooksDoNotClose
+            Names the law and the size of the gap.
+        """
+        parties, lots, loans = self.parties, self.lots, self.loans
+        self._law("cash", int(parties.cash.sum()) - self._opening_cash, "cents")
+        self._law("flows", int(np.abs(self.flows.sum(axis=0)).sum()), "cents")
+        gap = (
+            self.gpus_by_generation() + self.scrapped + self.failed - self._opening_gpus - self.delivered
+        )
+        self._law("hardware", int(np.abs(gap).sum()), "GPUs")
+        bitcoin = int(parties.bitcoin.sum()) - self._opening_bitcoin - self.bitcoin_mined + self.bitcoin_sold
+        self._law("bitcoin", bitcoin, "satoshi")
+        debt = int(loans.balance.sum()) - self._opening_debt
+        self._law("debt", debt - self.drawn - self.capitalised + self.repaid + self.losses, "cents")
+        agents = parties.kind != AgentKind.INSTITUTION
+        self._law("cash below zero", int(np.minimum(parties.cash[agents], 0).sum()), "cents")
+        self._law("bitcoin below zero", int(np.minimum(parties.bitcoin, 0).sum()), "satoshi")
+        self._law("balance below zero", int(np.minimum(loans.balance, 0).sum()), "cents")
+        self._law("lot below zero", int(np.minimum(lots.quantity, 0).sum()), "GPUs")
+        pledged = lots.lien >= 0
+        strangers = pledged & (lots.lien >= loans.n)
+        self._law("lien on an unknown loan", int(strangers.sum()), "lots")
+
+    @staticmethod
+    def _law(name: str, gap: int, unit: str) -> None:
+        if gap != 0:
+            raise BooksDoNotClose(f"{name} is out by {gap} {unit}")
+
+    def close_week(self) -> None:
+        """Merge equal lots and clear this week's flows."""
+        self.lots.close()
+        self.flows[:] = 0
+
+
+def forced(lots: Lots) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+    """Mask of lots that stand under a lender's mandate."""
+    return lots.status == LotStatus.FORCED

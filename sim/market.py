@@ -1,0 +1,200 @@
+"""One week of the secondary market: intents become a book, the kernel clears it, the ledger settles it.
+
+A buy intent carries value, margin, wanted quantity and cash; the limit orders are derived here, so that a
+counterfactual can change the intent and rebuild the book (economics.md section 2). One book holds every class.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from agents.bidding import cash_ladder, refine_ladder
+from agents.vocabulary import (
+    N_PRODUCTS,
+    PRODUCT_UNIT,
+    Bools,
+    BuyIntents,
+    Floats,
+    Ints,
+    SellOrders,
+)
+from sim.clearing import Book, Clearing, Network, clear, matched
+
+# Room without a power limit: more than any book could use, far below the kernel's range.
+UNLIMITED_WATTS = 10**12
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """A book together with the intents it was derived from.
+
+    ``intent`` maps each buy order to its row in `buy`; sell orders keep the order of `sell`. The book lists
+    the sell orders first.
+    """
+
+    sell: SellOrders
+    buy: BuyIntents
+    intent: Ints
+    book: Book
+
+
+@dataclass(frozen=True, slots=True)
+class Trades:
+    """Executed seller-to-buyer arcs, one row each; money in cents per GPU."""
+
+    sell: Ints  # row of the sell intents
+    buy: Ints  # row of the buy intents
+    quantity: Ints
+    price: Ints  # received by the seller
+    freight: Ints
+    seller_node: Ints
+    buyer_node: Ints
+    product: Ints
+
+    @property
+    def n(self) -> int:
+        """Number of arcs."""
+        return len(self.sell)
+
+
+@dataclass(frozen=True, slots=True)
+class MarketResult:
+    """What one clearing produced."""
+
+    orders: Orders
+    clearing: Clearing
+    trades: Trades
+
+
+def select(table: SellOrders | BuyIntents, rows: Ints | Bools) -> SellOrders | BuyIntents:
+    """Rows of a table of intents."""
+    return type(table)(*(getattr(table, name)[rows] for name in table.__slots__))
+
+
+def build_orders(
+    sell: SellOrders,
+    buy: BuyIntents,
+    first_node: int,
+    power: Ints,
+    cooling: Ints,
+    *,
+    steps: int,
+    around: Floats | None = None,
+) -> Orders:
+    """Derive limit orders from intents.
+
+    Parameters
+    ----------
+    first_node
+        Node of pool 0 (docks come first).
+    power, cooling
+        Headroom per node in IT watts.
+    steps
+        Steps of a cash-covered demand curve.
+    around
+        Clearing prices (N_PRODUCTS, nodes) in cents to refine the demand curves at, or None.
+    """
+    offered = np.zeros(N_PRODUCTS, dtype=np.bool_)
+    offered[sell.product[sell.quantity > 0]] = True
+    floor = np.full(N_PRODUCTS, np.iinfo(np.int64).max)
+    np.minimum.at(floor, sell.product, sell.reserve)
+    live = offered[buy.product] & (buy.wanted > 0)
+    kept = np.flatnonzero(live)
+    value = np.floor(buy.value[kept] * (1.0 - buy.margin[kept])).astype(np.int64)
+    product = buy.product[kept]
+    arguments = (value, buy.wanted[kept], buy.cash[kept], PRODUCT_UNIT[product], floor[product], steps)
+    if around is None:
+        limit, quantity, row = cash_ladder(*arguments)
+    else:
+        price = around[product, buy.pool[kept] + first_node]
+        price = np.where(np.isfinite(price), price, 0.0)
+        limit, quantity, row = refine_ladder(*arguments, np.ceil(price).astype(np.int64))
+    intent = kept[row]
+    n_sell = len(sell.party)
+    book = Book(
+        side=np.r_[np.zeros(n_sell, dtype=np.int8), np.ones(len(limit), dtype=np.int8)],
+        node=np.r_[sell.pool, buy.pool[intent]].astype(np.int32) + np.int32(first_node),
+        generation=np.r_[sell.product, buy.product[intent]].astype(np.int32),
+        quantity=np.r_[sell.quantity, quantity].astype(np.int64),
+        price=np.r_[sell.reserve, limit].astype(np.int64),
+        power=power,
+        cooling=cooling,
+    )
+    return Orders(sell, buy, intent, book)
+
+
+def clear_intents(
+    sell: SellOrders,
+    buy: BuyIntents,
+    network: Network,
+    first_node: int,
+    power: Ints,
+    cooling: Ints,
+    *,
+    theta: float,
+    steps: int,
+    refine: bool,
+    whole: bool,
+) -> tuple[Orders, Clearing]:
+    """Clear once on the coarse demand curves and, if asked, once more refined around the price found."""
+    orders = build_orders(sell, buy, first_node, power, cooling, steps=steps)
+    pinched = refine and bool(np.any(buy.cash < buy.wanted * np.floor(buy.value * (1 - buy.margin))))
+    clearing = clear(orders.book, network, theta=theta, whole=whole and not pinched)
+    if pinched:
+        gross = clearing.price + _rent_per_gpu(clearing, network)
+        orders = build_orders(sell, buy, first_node, power, cooling, steps=steps, around=gross)
+        clearing = clear(orders.book, network, theta=theta, hint=clearing, whole=whole)
+    return orders, clearing
+
+
+def _rent_per_gpu(clearing: Clearing, network: Network) -> Floats:
+    """Capacity rent a buyer at each node pays on top of the price, cents per GPU, shape (products, nodes)."""
+    watts = (network.unit_watts / network.unit)[:, None]
+    rent = clearing.power_rent[None, :] + np.where(network.liquid[:, None], clearing.cooling_rent[None, :], 0.0)
+    return np.asarray(watts * rent)
+
+
+def run_market(
+    sell: SellOrders,
+    buy: BuyIntents,
+    network: Network,
+    first_node: int,
+    power: Ints,
+    cooling: Ints,
+    *,
+    theta: float,
+    steps: int,
+    refine: bool,
+) -> MarketResult:
+    """Clear whole units and say who bought from whom."""
+    orders, clearing = clear_intents(
+        sell, buy, network, first_node, power, cooling, theta=theta, steps=steps, refine=refine, whole=True
+    )
+    arcs = matched(clearing, orders.book, network)
+    n_sell = len(sell.party)
+    seller_node = orders.book.node[arcs["sell"]].astype(np.int64)
+    buyer_node = orders.book.node[arcs["buy"]].astype(np.int64)
+    product = orders.book.generation[arcs["sell"]].astype(np.int64)
+    # Rounded down once, at the seller: still at or above an integer reserve, and with integer freight
+    # still at or below every integer limit, so the cents close exactly.
+    price = np.floor(clearing.price[product, seller_node] + 1e-6).astype(np.int64)
+    trades = Trades(
+        sell=arcs["sell"].astype(np.int64),
+        buy=orders.intent[arcs["buy"] - n_sell],
+        quantity=arcs["quantity"].astype(np.int64),
+        price=price,
+        freight=arcs["freight"].astype(np.int64),
+        seller_node=seller_node,
+        buyer_node=buyer_node,
+        product=product,
+    )
+    return MarketResult(orders, clearing, trades)
+
+
+def cut_forced_supply(sell: SellOrders, product: int, quantity: int) -> SellOrders:
+    """The same offers with forced supply of one class cut to `quantity` GPUs, taken from the first sellers."""
+    chosen = np.flatnonzero(sell.forced & (sell.product == product))
+    before = np.cumsum(sell.quantity[chosen]) - sell.quantity[chosen]
+    amount = sell.quantity.copy()
+    amount[chosen] = np.clip(quantity - before, 0, sell.quantity[chosen])
+    return replace(sell, quantity=amount)

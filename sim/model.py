@@ -1,0 +1,309 @@
+"""The model: one week of the secondary market, top to bottom.
+
+>>> from sim.model import FireSaleModel
+>>> from sim.parameters import Parameters
+>>> model = FireSaleModel(Parameters(), rng=7)
+>>> model.run_for(2)
+>>> int(model.time)
+2
+"""
+
+import copy
+import time
+from typing import Any
+
+import mesa
+import numpy as np
+
+from agents.lender import Lender
+from agents.liquidator import Liquidator
+from agents.manufacturer import Manufacturer
+from agents.miner import Miner
+from agents.neo_cloud import NeoCloud
+from agents.outside_buyer import Enterprise, Exporter, Hyperscaler, Salvager
+from agents.party import Party
+from agents.schema import Section
+from agents.vocabulary import AgentKind, Floats, Intents, View
+from sim import forced_sale, market, operations, settlement
+from sim.discount import ThreePrices, reference_values, three_prices
+from sim.drivers import Drivers
+from sim.ledger import Account, Ledger
+from sim.market import MarketResult
+from sim.outlook import look
+from sim.parameters import Parameters
+from sim.population import build_world
+from sim.randomness import Randomness
+from sim.record import record_run, record_week
+from sim.recorder import Recorder
+from sim.topology import Topology, load_places
+from sim.world import REST_OF_WORLD
+
+AGENT_TYPES: tuple[type[Party], ...] = (
+    Miner,
+    NeoCloud,
+    Lender,
+    Liquidator,
+    Hyperscaler,
+    Enterprise,
+    Exporter,
+    Salvager,
+    Manufacturer,
+)
+# Weight of the newest week in the trailing mean of traded volume: a memory of about half a year.
+VOLUME_WEIGHT = 1.0 / 26.0
+
+
+class FireSaleModel(mesa.Model):  # type: ignore[misc]
+    """Miners, neo-clouds, lenders, liquidators and outside buyers trading GPUs on a map of real sites.
+
+    Parameters
+    ----------
+    parameters : Parameters, optional
+        Frozen and validated; all defaults if left out.
+    rng : int
+        The seed. Every draw is a function of (seed, replication, purpose, week, entity), so two models with one
+        seed share their shocks whatever their parameters.
+    replication : int
+        Number of the replication.
+
+    Notes
+    -----
+    ``step`` is the list of phases in `phases`; each takes the week and acts on `world`. To override one agent's
+    behaviour, subclass its type and put an instance on its row::
+
+        class PatientMiner(Miner):
+            def decide(self, view):
+                return Intents() if view.week < 52 else super().decide(view)
+
+        old = model.agents_by_type[Miner].to_list()[0]
+        old.remove()
+        PatientMiner(model, old.row)
+    """
+
+    def __init__(
+        self, parameters: Parameters | None = None, *, rng: int = 7, replication: int = 0
+    ) -> None:
+        super().__init__(rng=rng)
+        self.parameters = parameters if parameters is not None else Parameters()
+        self.n_weeks = self.parameters.clock.weeks
+        randomness = Randomness(rng, replication)
+        topology = Topology(self.parameters, load_places(self.parameters))
+        drivers = Drivers(self.parameters, randomness, topology.zone_names, self.n_weeks)
+        self.world = build_world(self.parameters, randomness, drivers, topology)
+        for agent_type in AGENT_TYPES:
+            rows = self.world.rows(agent_type.kind)
+            agent_type.create_agents(self, len(rows), row=rows.tolist())
+        self.recorder = Recorder(self.n_weeks)
+        self.timings: dict[str, float] = {}
+        self.view: View = look(self.world, 0)
+        self.world.price[:] = np.maximum(self.view.reference_value - self.view.moving_cost, 1.0)[:, None]
+        self.intents = Intents()
+        self.result: MarketResult | None = None
+        self.hint: Any = None
+        self.quotes: list[ThreePrices] = []
+        self.reference: Floats = reference_values(self.view)
+        self.phases = (
+            ("drivers", self._draw),
+            ("operations", self._operate),
+            ("debt service", self._service_debt),
+            ("default", self._default),
+            ("decisions", self._decide),
+            ("market", self._clear),
+            ("discount", self._quote),
+            ("settlement", self._settle),
+            ("record", self._record),
+            ("close", self._close),
+        )
+        record_run(self)
+
+    # -- one week -----------------------------------------------------------------------------------------
+
+    @property
+    def week(self) -> int:
+        """Index of the week being lived; the first is 0."""
+        return int(self.time) - 1
+
+    def step(self) -> None:
+        """Live one week: every phase in order, timed."""
+        week = self.week
+        if week >= self.n_weeks:
+            raise ValueError(
+                f"the drivers are drawn for clock.weeks = {self.n_weeks}; week {week + 1} was asked for"
+            )
+        for name, phase in self.phases:
+            start = time.perf_counter()
+            phase(week)
+            self.timings[name] = self.timings.get(name, 0.0) + time.perf_counter() - start
+
+    def _draw(self, week: int) -> None:
+        """This week's rent, given what runs (economics.md section 6: feedback on deviations from plan)."""
+        world = self.world
+        rest = self.parameters.rent.world_stock_h100e
+        running = world.running_h100_equivalents() if week else world.planned_supply
+        world.rent = world.drivers.rent(week, (rest + running) / (rest + world.planned_supply))
+
+    def _operate(self, week: int) -> None:
+        """Units arrive and break; fleets earn, mine and pay their bills."""
+        operations.arrive(self.world, week)
+        operations.fail(self.world, week)
+        operations.operate(self.world, week)
+
+    def _service_debt(self, week: int) -> None:
+        """Loans are paid in the week that holds the first of a month."""
+        if self.world.drivers.starts_month(week):
+            operations.service_debt(self.world, week)
+
+    def _default(self, week: int) -> None:
+        """Collateral of a failed borrower goes to the liquidators."""
+        forced_sale.accelerate(self.world, week)
+
+    def _decide(self, week: int) -> None:
+        """Everybody looks at the same view and says what it intends; treasuries act at once."""
+        self.view = look(self.world, week)
+        self.intents = self._gather(self.view)
+        treasury, ledger = self.intents.treasury, self.world.ledger
+        ledger.sell_bitcoin(treasury.party, treasury.bitcoin_sold, self.view.bitcoin_usd, REST_OF_WORLD)
+        ledger.pay(treasury.party, REST_OF_WORLD, treasury.payout, Account.PAYOUT)
+
+    def _gather(self, view: View) -> Intents:
+        """Cohort rules for every type; types that override `decide` are asked one by one."""
+        parts: list[Intents] = []
+        for agent_type, agents in self.agents_by_type.items():
+            if agent_type.decide is Party.decide:
+                rows = np.sort(np.array([agent.row for agent in agents], dtype=np.int64))
+                parts.append(agent_type.decide_all(view, rows, self.section_of(agent_type.kind)))
+            else:
+                parts += [agent.decide(view) for agent in sorted(agents, key=lambda agent: agent.row)]
+        return Intents.concatenate(parts)
+
+    def _clear(self, week: int) -> None:
+        """Intents become one book for all classes, and the kernel clears it."""
+        power, cooling = self._headroom()
+        options = self.parameters.market
+        self.result = market.run_market(
+            self.intents.sell,
+            self.intents.buy,
+            self.world.topology.network(),
+            self.world.topology.places.n,
+            power,
+            cooling,
+            theta=options.theta,
+            steps=options.ladder_steps,
+            refine=options.refine,
+        )
+        self.world.listed = np.unique(self.intents.sell.product[self.intents.sell.quantity > 0])
+        found = self.result.clearing.price[:, self.world.topology.places.n :] / 100.0
+        self.world.price = np.where(np.isfinite(found) & self._offered()[:, None], found, self.world.price)
+
+    def _offered(self) -> Any:
+        offered = np.zeros(len(self.world.volume), dtype=np.bool_)
+        offered[self.world.listed] = True
+        return offered
+
+    def _headroom(self) -> tuple[Any, Any]:
+        """Headroom per node of the network: docks have none."""
+        free, damp = self.world.headroom()
+        docks = np.zeros(self.world.topology.places.n, dtype=np.int64)
+        return np.r_[docks, free], np.r_[docks, damp]
+
+    def _quote(self, week: int) -> None:
+        """Best use, first lot and price of every forced class."""
+        assert self.result is not None
+        self.reference = reference_values(self.view)
+        self.quotes = []
+        if not self.intents.sell.forced.any():
+            return
+        power, cooling = self._headroom()
+        options = self.parameters.market
+        self.quotes = three_prices(
+            self.result,
+            self.intents.sell,
+            self.intents.buy,
+            self.world.topology.network(),
+            self.world.topology.places.n,
+            power,
+            cooling,
+            self.reference,
+            self.world.volume,
+            theta=options.theta,
+            steps=options.ladder_steps,
+            refine=options.refine,
+        )
+
+    def _settle(self, week: int) -> None:
+        """Cash against title, then scrap, then what is left of failed loans."""
+        assert self.result is not None
+        self.slot_rents = settlement.settle(self.world, week, self.result)
+        salvager = int(self.world.rows(AgentKind.SALVAGER)[0])
+        settlement.scrap(self.world, week, self.intents.scrap, salvager)
+        settlement.close_loans(self.world, week)
+        free = ~self.result.orders.sell.forced[self.result.trades.sell]
+        traded = np.bincount(
+            self.result.trades.product[free],
+            weights=self.result.trades.quantity[free],
+            minlength=len(self.world.volume),
+        )
+        self.world.volume = (1 - VOLUME_WEIGHT) * self.world.volume + VOLUME_WEIGHT * traded
+
+    def _record(self, week: int) -> None:
+        record_week(self, week)
+
+    def _close(self, week: int) -> None:
+        """The books close to zero and nothing stands where there are no watts, or the run stops."""
+        self.world.ledger.check()
+        self.world.check_capacity()
+        self.world.ledger.close_week()
+
+    # -- faces --------------------------------------------------------------------------------------------
+
+    @property
+    def ledger(self) -> Ledger:
+        """The books."""
+        return self.world.ledger
+
+    @property
+    def price(self) -> Floats:
+        """Last clearing prices, USD per GPU, shape (products, pools)."""
+        return self.world.price
+
+    def section_of(self, kind: AgentKind) -> Section:
+        """Parameter section that describes an agent type."""
+        section: Section = getattr(self.parameters, SECTIONS[kind])
+        return section
+
+    def branch(self) -> "FireSaleModel":
+        """An independent copy of the whole state; both go on with the same shocks (economics.md section 3)."""
+        return copy.deepcopy(self)
+
+    def tables(self) -> dict[str, dict[str, Any]]:
+        """Everything recorded: table -> column -> values."""
+        return self.recorder.tables()
+
+    def columns(self) -> dict[str, dict[str, tuple[str, str]]]:
+        """Unit and meaning of every column."""
+        return self.recorder.columns()
+
+    def get_model_vars_dataframe(self) -> Any:
+        """One row per week, as a pandas DataFrame indexed by week."""
+        import pandas as pd
+
+        return pd.DataFrame(self.tables()["weeks"]).set_index("week")
+
+    def get_agent_vars_dataframe(self) -> Any:
+        """One row per recorded week and agent, as a pandas DataFrame."""
+        import pandas as pd
+
+        return pd.DataFrame(self.tables()["agents"]).set_index(["week", "party"])
+
+
+SECTIONS: dict[AgentKind, str] = {
+    AgentKind.MINER: "miners",
+    AgentKind.NEO_CLOUD: "neo_clouds",
+    AgentKind.LENDER: "lenders",
+    AgentKind.LIQUIDATOR: "liquidators",
+    AgentKind.HYPERSCALER: "hyperscalers",
+    AgentKind.ENTERPRISE: "enterprises",
+    AgentKind.EXPORTER: "exporters",
+    AgentKind.SALVAGER: "salvagers",
+    AgentKind.MANUFACTURER: "manufacturer",
+}

@@ -1,0 +1,505 @@
+"""The starting world: who exists, what they own and owe, and where it stands.
+
+Places come from the cited sites; how full they are, who runs what and how it is financed is the `world` section of
+the parameters, every entry sourced or marked an assumption. Populations are archetypes: sizes fall off so that the
+largest neo-cloud holds the observed share. Draws are indexed by party or place, so adding one agent type
+leaves the others as they were.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from agents.vocabulary import (
+    GENERATIONS,
+    LIQUID_ONLY,
+    N_GENERATIONS,
+    N_PRODUCTS,
+    UNIT,
+    WEEKS_PER_YEAR,
+    AgentKind,
+    Condition,
+    Floats,
+    Ints,
+    LotStatus,
+    PoolKind,
+    product_of,
+)
+from sim.contracts import balance_after, level_payment
+from sim.drivers import Drivers
+from sim.forced_sale import BORROWER
+from sim.ledger import SATOSHI, Ledger, Loans, LoanStatus, Lots, Parties
+from sim.parameters import Parameters
+from sim.randomness import Purpose, Randomness
+from sim.topology import Topology
+from sim.world import LANDLORD, World
+
+KIND_NAMES = {
+    AgentKind.MINER: "miner",
+    AgentKind.NEO_CLOUD: "neo-cloud",
+    AgentKind.LENDER: "lender",
+    AgentKind.LIQUIDATOR: "liquidator",
+    AgentKind.HYPERSCALER: "hyperscaler",
+    AgentKind.ENTERPRISE: "enterprise",
+    AgentKind.EXPORTER: "exporter",
+    AgentKind.SALVAGER: "salvage house",
+    AgentKind.MANUFACTURER: "manufacturer",
+}
+# Places where the factory's and the dealers' warehouses stand: the docks nearest to these points.
+FACTORY = (29.8, -95.4)
+WAREHOUSES = ((32.8, -96.8), (40.0, -83.0), (33.4, -112.1), (39.0, -77.5), (41.9, -87.6))
+
+
+@dataclass(slots=True)
+class Builder:
+    """Rows under construction."""
+
+    parameters: Parameters
+    randomness: Randomness
+    drivers: Drivers
+    topology: Topology
+    kinds: Ints
+    names: list[str]
+    lots: list[tuple[int, ...]]
+    background: list[int]
+    mining: list[int]
+    pairs: set[tuple[int, int]]
+    host: Ints
+
+    def rows(self, kind: AgentKind) -> Ints:
+        """Party rows of a kind."""
+        return np.flatnonzero(self.kinds == kind)
+
+    def pool(
+        self,
+        place: int,
+        kind: PoolKind,
+        watts: int,
+        liquid: int,
+        *,
+        holder: int = -1,
+        hosting: float = 0.0,
+        opens_week: int = 0,
+        pue: float | None = None,
+    ) -> int:
+        """Add a pool to the topology with room for background and mining load."""
+        pool = self.topology.add_pool(
+            place,
+            kind,
+            holder=holder,
+            power_watts=watts,
+            liquid_watts=liquid,
+            hosting_usd_per_kw_month=hosting,
+            pue=float(self.topology.places.pue[place]) if pue is None else pue,
+            opens_week=opens_week,
+        )
+        self.background.append(0)
+        self.mining.append(0)
+        return int(pool)
+
+    def lot(self, owner: int, pool: int, generation: int, gpus: int, vintage: int, lien: int) -> None:
+        """Add a running lot of clean units."""
+        if gpus > 0:
+            product = product_of(generation, Condition.CLEAN)
+            self.lots.append((product, vintage, gpus, pool, owner, lien, int(LotStatus.RUNNING), 0, -1, -1))
+
+
+def counts_of(parameters: Parameters) -> dict[AgentKind, int]:
+    """Agents of each kind."""
+    world = parameters.world
+    return {
+        AgentKind.MINER: world.miners,
+        AgentKind.NEO_CLOUD: world.neo_clouds,
+        AgentKind.LENDER: world.lenders,
+        AgentKind.LIQUIDATOR: world.liquidators,
+        AgentKind.HYPERSCALER: world.hyperscalers,
+        AgentKind.ENTERPRISE: world.enterprises,
+        AgentKind.EXPORTER: world.exporters,
+        AgentKind.SALVAGER: world.salvagers,
+        AgentKind.MANUFACTURER: 1,
+    }
+
+
+def build_world(parameters: Parameters, randomness: Randomness, drivers: Drivers, topology: Topology) -> World:
+    """Populate the places and open the books."""
+    kinds: list[int] = [int(AgentKind.INSTITUTION)] * 2
+    names = ["rest of world", "landlords"]
+    for kind, count in counts_of(parameters).items():
+        kinds += [int(kind)] * count
+        names += [f"{KIND_NAMES[kind]} {i + 1}" for i in range(count)]
+    if parameters.forced_sale.enabled:
+        kinds.append(int(AgentKind.NEO_CLOUD))
+        names.append(BORROWER)
+    build = Builder(
+        parameters=parameters,
+        randomness=randomness,
+        drivers=drivers,
+        topology=topology,
+        kinds=np.array(kinds),
+        names=names,
+        lots=[],
+        background=[],
+        mining=[],
+        pairs=set(),
+        host=np.full(topology.places.n, LANDLORD, dtype=np.int64),
+    )
+    _lay_out_pools(build)
+    loans = _fill_fleets(build)
+    _introduce(build)
+    return _open_books(build, loans)
+
+
+# -- places -----------------------------------------------------------------------------------------------
+
+
+def _share_out(parties: Ints, places: Ints) -> list[tuple[int, int, int]]:
+    """Pair holders with places so that each has at least one: (party, place, holders at that place)."""
+    if len(parties) == 0 or len(places) == 0:
+        return []
+    n = max(len(parties), len(places))
+    pairs = [(int(parties[i % len(parties)]), int(places[i % len(places)])) for i in range(n)]
+    crowd = np.bincount([place for _, place in pairs])
+    return [(party, place, int(crowd[place])) for party, place in pairs]
+
+
+def _lay_out_pools(build: Builder) -> None:
+    """Cut every place into pools that sum to its watts."""
+    places, site = build.topology.places, build.parameters.site
+    vacancy = site.vacancy
+    by_size = np.argsort(-places.it_watts, kind="stable")
+    live = by_size[places.it_watts[by_size] > 0]
+    for kind, party_kind in (("hyperscale", AgentKind.HYPERSCALER), ("neocloud", AgentKind.NEO_CLOUD)):
+        chosen = live[places.kind[live] == kind]
+        holders = build.rows(party_kind)
+        if kind == "neocloud":
+            holders = holders[[build.names[h] != BORROWER for h in holders]]
+        for party, place, crowd in _share_out(holders, chosen):
+            watts, liquid = int(places.it_watts[place]) // crowd, int(places.liquid_watts[place]) // crowd
+            pool = build.pool(place, PoolKind.PRIVATE, watts, liquid, holder=party, pue=site.pue_owned)
+            if kind == "hyperscale":
+                build.background[pool] = watts - int(watts * vacancy)
+            build.pairs.add((party, pool))
+    mines = live[places.kind[live] == "miner"]
+    for party, place, crowd in _share_out(build.rows(AgentKind.MINER), mines):
+        watts = int(places.it_watts[place]) // crowd
+        idle = int(watts * vacancy)
+        home = build.pool(place, PoolKind.PRIVATE, idle, 0, holder=party)
+        dug = build.pool(place, PoolKind.DISPLACED, watts - idle, 0, holder=party)
+        build.mining[dug] = watts - idle
+        build.host[place] = party
+        build.pairs.update({(party, home), (party, dug)})
+    converted = live[places.kind[live] == "miner-converted"]
+    for party, place, _ in _share_out(build.rows(AgentKind.MINER), converted):
+        build.host[place] = party
+    _add_shared_pools(build)
+
+
+def _add_shared_pools(build: Builder) -> None:
+    """Open and in-place pools everywhere, forward pools where megawatts are due, warehouses at the docks."""
+    places, site = build.topology.places, build.parameters.site
+    placed = np.zeros(places.n, dtype=np.int64)
+    wet = np.zeros(places.n, dtype=np.int64)
+    np.add.at(placed, build.topology.pool_place, build.topology.pool_power)
+    np.add.at(wet, build.topology.pool_place, build.topology.pool_liquid)
+    luck = build.randomness.uniform(Purpose.ENERGISATION, 0, np.arange(places.n))
+    for place in range(places.n):
+        converted = places.kind[place] in ("miner-converted", "miner")
+        fee = site.miner_hosting_fee_usd_per_kw_month if converted else site.hosting_fee_usd_per_kw_month
+        watts = int(places.it_watts[place] - placed[place])
+        liquid = min(int(places.liquid_watts[place] - wet[place]), watts)
+        build.pool(place, PoolKind.OPEN, watts, max(liquid, 0), hosting=fee)
+        build.pool(place, PoolKind.IN_PLACE, 0, 0, hosting=fee)
+        due = int(places.planned_watts[place] * site.energising_share * site.uncommitted_share)
+        if due > 0:
+            opens = 1 + int(luck[place] * 52)
+            build.pool(place, PoolKind.FORWARD, due, due, hosting=fee, opens_week=opens)
+    for number, agent in enumerate(build.rows(AgentKind.LIQUIDATOR)):
+        place = build.topology.nearest(*WAREHOUSES[number % len(WAREHOUSES)])
+        build.pairs.add((int(agent), build.pool(place, PoolKind.WAREHOUSE, 0, 0, holder=int(agent))))
+    for maker in build.rows(AgentKind.MANUFACTURER):
+        place = build.topology.nearest(*FACTORY)
+        build.pairs.add((int(maker), build.pool(place, PoolKind.WAREHOUSE, 0, 0, holder=int(maker))))
+
+
+# -- fleets and debt --------------------------------------------------------------------------------------
+
+
+def neo_cloud_sizes(count: int, largest: float) -> Floats:
+    """Shares of a power law whose first entry is `largest`.
+
+    >>> neo_cloud_sizes(1, 0.5)
+    array([1.])
+    >>> float(neo_cloud_sizes(16, 0.4)[0].round(3))
+    0.4
+    """
+    rank = np.arange(1, count + 1, dtype=np.float64)
+    low, high = 0.0, 20.0
+    for _ in range(60):
+        exponent = (low + high) / 2
+        shares = rank**-exponent
+        if shares[0] / shares.sum() < largest:
+            low = exponent
+        else:
+            high = exponent
+    return np.asarray(shares / shares.sum())
+
+
+def _fill_fleets(build: Builder) -> Loans:
+    """Put operators' hardware into private and open pools, keeping the vacancy free; finance part of it."""
+    parameters, topology = build.parameters, build.topology
+    world = parameters.world
+    unit_watts = parameters.hardware.unit_watts.array().astype(np.int64)
+    clouds = np.array([r for r in build.rows(AgentKind.NEO_CLOUD) if build.names[r] != BORROWER])
+    sizes = neo_cloud_sizes(len(clouds), world.largest_neo_cloud_share)
+    loans = Loans.empty()
+    _place_borrower(build, loans, unit_watts)
+    pools = np.flatnonzero(np.isin(topology.pool_kind, (PoolKind.OPEN, PoolKind.PRIVATE)))
+    tenant_luck = build.randomness.uniform(Purpose.TENANCY, 0, pools)
+    loan_of: dict[int, int] = {}
+    for pool, luck in zip(pools, tenant_luck, strict=True):
+        place = int(topology.pool_place[pool])
+        kind = str(topology.places.kind[place])
+        if kind == "hyperscale" or (kind == "miner" and topology.pool_kind[pool] == PoolKind.PRIVATE):
+            continue
+        held = int(topology.pool_power[pool])
+        taken = _standing(build, int(pool), unit_watts)
+        busy = max(held - int(held * parameters.site.vacancy) - taken, 0)
+        owner = int(topology.pool_holder[pool])
+        if owner < 0:
+            owner = int(clouds[np.searchsorted(np.cumsum(sizes), luck, side="right").clip(0, len(clouds) - 1)])
+            build.pairs.add((owner, int(pool)))
+        share = world.colocation_gpu_share if kind == "colo" else 1.0
+        dry = held - int(topology.pool_liquid[pool])
+        rest = _stock(build, loans, loan_of, owner, int(pool), int(busy * share), dry, unit_watts)
+        build.background[pool] += busy - (int(busy * share) - rest)
+    return loans
+
+
+def _standing(build: Builder, pool: int, unit_watts: Ints) -> int:
+    """Watts of lots already in a pool."""
+    return sum(
+        lot[2] // int(UNIT[lot[0] // 3]) * int(unit_watts[lot[0] // 3]) for lot in build.lots if lot[3] == pool
+    )
+
+
+def _stock(
+    build: Builder,
+    loans: Loans,
+    loan_of: dict[int, int],
+    owner: int,
+    pool: int,
+    watts: int,
+    dry: int,
+    unit_watts: Ints,
+) -> int:
+    """Fill `watts` with the generation mix that the pool can cool; returns the watts left over."""
+    world = build.parameters.world
+    mix = world.generation_mix.array().copy()
+    wet = int(build.topology.pool_liquid[pool])
+    if wet <= 0:
+        mix[LIQUID_ONLY] = 0.0
+    if mix.sum() <= 0:
+        return watts
+    mix /= mix.sum()
+    age_luck = build.randomness.uniform(Purpose.VINTAGE, 0, pool * N_GENERATIONS + np.arange(N_GENERATIONS))
+    lien_luck = build.randomness.uniform(Purpose.FINANCING, 0, pool * N_GENERATIONS + np.arange(N_GENERATIONS))
+    available = build.drivers.weeks_since_release
+    left = watts
+    for generation in np.flatnonzero(mix > 0):
+        budget = int(watts * mix[generation])
+        if LIQUID_ONLY[generation]:
+            budget = min(budget, wet)
+        units = budget // int(unit_watts[generation])
+        oldest = min(int(available[generation]), int(world.oldest_fleet_years * WEEKS_PER_YEAR))
+        if units == 0 or oldest <= 0:
+            continue
+        vintage = -int(age_luck[generation] * oldest)
+        financed = lien_luck[generation] < world.financed_share
+        lien = -1
+        if financed and -vintage < build.parameters.lenders.tenor_years * WEEKS_PER_YEAR - 4:
+            lien = _borrow(build, loans, loan_of, owner, generation, units, vintage)
+        build.lot(owner, pool, int(generation), units * int(UNIT[generation]), vintage, lien)
+        left -= units * int(unit_watts[generation])
+    return left
+
+
+def _borrow(
+    build: Builder,
+    loans: Loans,
+    loan_of: dict[int, int],
+    owner: int,
+    generation: int,
+    units: int,
+    vintage: int,
+) -> int:
+    """Finance a purchase with a level-pay loan drawn when it entered service; returns the loan."""
+    lenders = build.parameters.lenders
+    creditors = build.rows(AgentKind.LENDER)
+    creditor = int(creditors[(owner + generation) % len(creditors)])
+    price = build.parameters.hardware.list_price_usd.array()[generation]
+    cost = float(price * units * int(UNIT[generation]))
+    months = round(lenders.tenor_years * 12)
+    paid = min(max(round(-vintage * 12 / WEEKS_PER_YEAR), 0), months - 1)
+    rate = build.parameters.interest.sofr_initial + lenders.spread_mixed
+    principal = cost * lenders.advance_rate
+    row = loans.append(
+        debtor=owner,
+        creditor=creditor,
+        principal=round(principal * 100),
+        balance=round(float(balance_after(principal, rate, months, paid)) * 100),
+        rate=rate,
+        payment=int(np.ceil(float(level_payment(principal, rate, months)) * 100)),
+        months_left=months - paid,
+        arrears=0,
+        cost=round(cost * 100),
+        start=vintage,
+        status=int(LoanStatus.PERFORMING),
+    )
+    loan_of[row] = owner
+    return row
+
+
+def _place_borrower(build: Builder, loans: Loans, unit_watts: Ints) -> None:
+    """House the borrower of the forced sale: hosted, largest open pools first, one loan on all of it."""
+    sale = build.parameters.forced_sale
+    if not sale.enabled:
+        return
+    topology = build.topology
+    owner = build.names.index(BORROWER)
+    generation = GENERATIONS.index(sale.generation)
+    units = -(-int(sale.quantity) // int(UNIT[generation]))
+    room = np.where(topology.pool_kind == PoolKind.OPEN, topology.pool_power, 0)
+    if LIQUID_ONLY[generation]:
+        room = np.minimum(room, topology.pool_liquid)
+    domestic = topology.places.country[topology.pool_place] == "US"
+    vintage = -round(sale.age_years * WEEKS_PER_YEAR)
+    lien = _borrow(build, loans, {}, owner, generation, units, vintage)
+    for pool in np.argsort(-np.where(domestic, room, 0), kind="stable"):
+        if units == 0:
+            break
+        usable = int(room[pool] * (1 - build.parameters.site.vacancy) * sale.largest_share_of_a_pool)
+        here = min(units, usable // int(unit_watts[generation]))
+        if here > 0:
+            build.lot(owner, int(pool), generation, here * int(UNIT[generation]), vintage, lien)
+            build.pairs.add((owner, int(pool)))
+            units -= here
+    if units:
+        housed = int(sale.quantity) - units * int(UNIT[generation])
+        raise ValueError(
+            f"forced_sale.quantity: {sale.quantity} {sale.generation} asked, the open pools can house {housed}"
+        )
+
+
+# -- who knows whom, and the books ------------------------------------------------------------------------
+
+
+def _introduce(build: Builder) -> None:
+    """Give every buyer the pools it can bid in: its own, and a few open ones drawn by chance."""
+    topology = build.topology
+    number = int(build.parameters.world.places_per_operator)
+    open_pools = np.flatnonzero(np.isin(topology.pool_kind, (PoolKind.OPEN, PoolKind.FORWARD)))
+    watts = topology.pool_power[open_pools] > 0
+    open_pools = open_pools[watts]
+    foreign = topology.places.country[topology.pool_place[open_pools]] != "US"
+    for kind, choice in (
+        (AgentKind.NEO_CLOUD, open_pools),
+        (AgentKind.MINER, open_pools[~foreign]),
+        (AgentKind.ENTERPRISE, open_pools[~foreign]),
+        (AgentKind.EXPORTER, open_pools[foreign]),
+    ):
+        for party in build.rows(kind):
+            if len(choice) == 0 or build.names[party] == BORROWER:
+                continue
+            luck = build.randomness.uniform(Purpose.ACQUAINTANCE, int(party), choice)
+            for pool in choice[np.argsort(luck, kind="stable")[:number]]:
+                build.pairs.add((int(party), int(pool)))
+
+
+def _open_books(build: Builder, loans: Loans) -> World:
+    parameters, topology = build.parameters, build.topology
+    n = len(build.kinds)
+    rows = np.arange(n)
+    spread = build.randomness.normal(Purpose.UTILISATION, 0, rows).clip(-2, 2)
+    patience = build.randomness.normal(Purpose.DISCOUNT_RATE, 0, rows).clip(-2, 2)
+    utilisation = np.full(n, parameters.valuation.utilisation)
+    rate = np.full(n, parameters.valuation.discount_rate)
+    hyper, firm = build.kinds == AgentKind.HYPERSCALER, build.kinds == AgentKind.ENTERPRISE
+    utilisation[firm] = parameters.enterprises.utilisation
+    utilisation[hyper] = parameters.hyperscalers.utilisation
+    rate[hyper] = parameters.hyperscalers.discount_rate
+    rate[build.kinds == AgentKind.LIQUIDATOR] = parameters.liquidators.capital_cost
+    utilisation = np.clip(utilisation + parameters.world.utilisation_spread * spread, 0.05, 1.0)
+    rate = np.maximum(rate + parameters.world.discount_rate_spread * patience, 0.01)
+    parties = Parties(
+        kind=build.kinds.astype(np.int64),
+        cash=_opening_cash(build, loans),
+        bitcoin=_opening_bitcoin(build),
+        utilisation=utilisation,
+        discount_rate=rate,
+        name=build.names,
+    )
+    lots = Lots(*(np.array(column, dtype=np.int64) for column in zip(*build.lots, strict=True)))
+    lots.close()
+    pairs = np.array(sorted(build.pairs), dtype=np.int64).reshape(-1, 2)
+    topology.freeze()
+    unit_watts = parameters.hardware.unit_watts.array().astype(np.int64)
+    world = World(
+        parameters=parameters,
+        randomness=build.randomness,
+        drivers=build.drivers,
+        topology=topology,
+        ledger=Ledger(parties, lots, loans),
+        unit=UNIT,
+        unit_watts=unit_watts,
+        compute_weight=build.drivers.compute_weight,
+        rent=build.drivers.rent(0, 1.0),
+        weekly_bills=np.zeros(n, dtype=np.int64),
+        power=topology.pool_power.astype(np.int64).copy(),
+        liquid=topology.pool_liquid.astype(np.int64).copy(),
+        background=np.array(build.background, dtype=np.int64),
+        mining=np.array(build.mining, dtype=np.int64),
+        assignable=build.randomness.uniform(Purpose.ASSIGNABILITY, 0, np.arange(topology.places.n))
+        < parameters.site.assignable_share,
+        host=build.host,
+        pair_party=pairs[:, 0].copy(),
+        pair_pool=pairs[:, 1].copy(),
+        price=np.zeros((N_PRODUCTS, topology.n_pools)),
+        volume=np.zeros(N_PRODUCTS),
+        listed=np.zeros(0, dtype=np.int64),
+        planned_supply=0.0,
+    )
+    world.planned_supply = world.running_h100_equivalents()
+    return world
+
+
+def _opening_cash(build: Builder, loans: Loans) -> Ints:
+    """Cash in cents: months of debt service for operators, stated funds for everybody else."""
+    parameters = build.parameters
+    cash = np.zeros(len(build.kinds), dtype=np.int64)
+    monthly = np.zeros(len(build.kinds), dtype=np.int64)
+    np.add.at(monthly, loans.debtor, loans.payment)
+    for kind, months in (
+        (AgentKind.NEO_CLOUD, parameters.world.neo_cloud_cash_months),
+        (AgentKind.MINER, 0.0),
+    ):
+        rows = build.rows(kind)
+        cash[rows] = (monthly[rows] * months).astype(np.int64)
+    funds = {
+        AgentKind.NEO_CLOUD: parameters.world.neo_cloud_free_cash_usd,
+        AgentKind.MINER: parameters.world.miner_free_cash_usd,
+        AgentKind.LENDER: parameters.world.lender_cash_usd,
+        AgentKind.LIQUIDATOR: parameters.liquidators.warehouse_capital_usd,
+        AgentKind.HYPERSCALER: parameters.hyperscalers.cash_usd,
+        AgentKind.ENTERPRISE: parameters.enterprises.cash_usd,
+        AgentKind.EXPORTER: parameters.exporters.cash_usd,
+        AgentKind.SALVAGER: parameters.salvagers.cash_usd,
+    }
+    for kind, usd in funds.items():
+        cash[build.rows(kind)] += round(usd * 100)
+    return cash
+
+
+def _opening_bitcoin(build: Builder) -> Ints:
+    satoshi = np.zeros(len(build.kinds), dtype=np.int64)
+    satoshi[build.rows(AgentKind.MINER)] = round(build.parameters.world.miner_bitcoin * SATOSHI)
+    return satoshi

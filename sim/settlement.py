@@ -1,0 +1,251 @@
+"""Settlement: cash against title, liens, slots and shipping, for every trade of the week.
+
+The buyer pays the price at the seller's pool, the freight to the carrier, and, where the slot is not its own, the
+scarcity rent of the slot to whoever holds it (economics.md section 8). Title moves lot by lot; a lien is
+released by the payment. Proceeds of forced lots go through the lender: fee, enforcement cost, balance, surplus.
+"""
+
+import numpy as np
+
+from agents.vocabulary import (
+    PRODUCT_GENERATION,
+    PRODUCT_LIQUID,
+    PRODUCT_UNIT,
+    AgentKind,
+    Condition,
+    Ints,
+    LotStatus,
+    PoolKind,
+    ScrapOrders,
+    product_of,
+)
+from sim.ledger import Account, LoanStatus, Lots
+from sim.market import MarketResult
+from sim.world import REST_OF_WORLD, World
+
+
+def settle(world: World, week: int, result: MarketResult) -> Ints:
+    """Execute the trades and return the capacity rent paid per GPU on each, in cents."""
+    trades = result.trades
+    first = world.topology.places.n
+    rents = np.zeros(trades.n, dtype=np.int64)
+    for i in range(trades.n):
+        sell_row, buy_row = int(trades.sell[i]), int(trades.buy[i])
+        seller, buyer = int(result.orders.sell.party[sell_row]), int(result.orders.buy.party[buy_row])
+        source = int(trades.seller_node[i]) - first
+        target = int(trades.buyer_node[i]) - first
+        product, quantity = int(trades.product[i]), int(trades.quantity[i])
+        is_forced = bool(result.orders.sell.forced[sell_row])
+        rent = _slot_premium(world, result, int(trades.buyer_node[i]), target, product)
+        rents[i] = rent
+        estate = _estate(world, seller) if is_forced else seller
+        weeks = _delivery_weeks(world, source, target, product)
+        pool = _take_slot(world, week, buyer, source, target, product, quantity)
+        for lot in _pick(world, seller, source, product, quantity, is_forced, week):
+            _transfer(world, week, lot, seller, buyer, pool, week + weeks, int(trades.price[i]), is_forced)
+            amount = int(world.ledger.lots.quantity[lot])
+            world.ledger.pay(buyer, REST_OF_WORLD, int(trades.freight[i]) * amount, Account.FREIGHT)
+        if rent:
+            in_place = is_forced and source == target
+            host = int(world.host[world.topology.pool_place[target]])
+            receiver = estate if in_place else host
+            world.ledger.pay(buyer, receiver, rent * quantity, Account.SLOT_PREMIUM)
+        world.log_sale(week, "sale", seller, buyer, product, quantity, int(trades.price[i]))
+    return rents
+
+
+def _estate(world: World, agent: int) -> int:
+    """The creditor a liquidator sells for (its first mandate's lender), or the agent itself."""
+    lots, loans = world.ledger.lots, world.ledger.loans
+    mine = np.flatnonzero((lots.agent == agent) & (lots.lien >= 0))
+    return int(loans.creditor[lots.lien[mine[0]]]) if len(mine) else agent
+
+
+def _slot_premium(world: World, result: MarketResult, node: int, pool: int, product: int) -> int:
+    """Scarcity rent a buyer actually pays for the slot, cents per GPU: nothing in its own halls."""
+    if world.topology.pool_kind[pool] not in (PoolKind.OPEN, PoolKind.IN_PLACE, PoolKind.FORWARD):
+        return 0
+    generation = PRODUCT_GENERATION[product]
+    per_watt = float(result.clearing.power_rent[node])
+    if PRODUCT_LIQUID[product]:
+        per_watt += float(result.clearing.cooling_rent[node])
+    return int(per_watt * world.unit_watts[generation] / PRODUCT_UNIT[product])
+
+
+def _delivery_weeks(world: World, source: int, target: int, product: int) -> int:
+    """Weeks from sale to first service: transit and re-installation, one week in place."""
+    if source == target:
+        return 1
+    freight = world.parameters.freight
+    places = world.topology.pool_place
+    transit = int(world.topology.transit_weeks(int(places[source]), int(places[target])))
+    weeks = transit + int(freight.installation_weeks)
+    kind = world.topology.pool_kind[target]
+    if kind == PoolKind.WAREHOUSE:
+        weeks = transit
+    elif kind == PoolKind.DISPLACED:
+        weeks += int(world.parameters.site.retrofit_lead_weeks)
+    if product % 3 == Condition.NEW:
+        weeks += int(world.parameters.manufacturer.lead_weeks)
+    return weeks
+
+
+def _take_slot(
+    world: World, week: int, buyer: int, source: int, target: int, product: int, quantity: int
+) -> int:
+    """Move the capacity the trade needs and return the pool in which the units will stand."""
+    place = int(world.topology.pool_place[target])
+    watts = quantity // int(PRODUCT_UNIT[product]) * int(world.unit_watts[PRODUCT_GENERATION[product]])
+    wet = watts if PRODUCT_LIQUID[product] else 0
+    if source != target and world.topology.pool_kind[source] == PoolKind.IN_PLACE:
+        vacate(world, source, watts, wet)
+    kind = world.topology.pool_kind[target]
+    if kind == PoolKind.IN_PLACE:
+        vacate(world, target, watts, wet)
+        return world.pool_at(place, PoolKind.OPEN)
+    if kind == PoolKind.DISPLACED:
+        home = world.pool_at(place, PoolKind.PRIVATE, buyer)
+        world.mining[target] -= watts
+        world.move_capacity(target, home, watts, wet)
+        cost = round(float(world.parameters.site.retrofit_capex_usd_per_kw) * watts / 1000 * 100)
+        world.ledger.pay(buyer, REST_OF_WORLD, cost, Account.RETROFIT)
+        world.log(week, "retrofit", buyer, quantity=quantity, cents=cost)
+        return home
+    return target
+
+
+def vacate(world: World, pool: int, watts: int, wet: int) -> None:
+    """Hand slots that a forced lot leaves back to the host's open pool."""
+    place = int(world.topology.pool_place[pool])
+    world.move_capacity(pool, world.pool_at(place, PoolKind.OPEN), watts, wet)
+
+
+def _pick(
+    world: World, seller: int, pool: int, product: int, quantity: int, is_forced: bool, week: int
+) -> list[int]:
+    """Rows of the lots the seller delivers, cut so that they add up to `quantity`."""
+    ledger, lots = world.ledger, world.ledger.lots
+    if world.ledger.parties.kind[seller] == AgentKind.MANUFACTURER:
+        fresh = {name: np.array([-1], dtype=np.int64) for name in ("lien", "agent", "deadline")}
+        ledger.deliver(
+            Lots(
+                product=np.array([product]),
+                vintage=np.array([week]),
+                quantity=np.array([quantity]),
+                pool=np.array([pool]),
+                owner=np.array([seller]),
+                status=np.array([int(LotStatus.INVENTORY)]),
+                arrival=np.array([week]),
+                **fresh,
+            )
+        )
+        return [world.ledger.lots.n - 1]
+    here = (lots.pool == pool) & (lots.product == product)
+    if is_forced:
+        rows = np.flatnonzero(here & (lots.agent == seller) & (lots.status == LotStatus.FORCED))
+    else:
+        idle = (lots.status != LotStatus.FORCED) & (lots.status != LotStatus.IN_TRANSIT)
+        rows = np.flatnonzero(here & (lots.owner == seller) & (lots.lien < 0) & idle)
+    picked: list[int] = []
+    for row in rows:
+        if quantity == 0:
+            break
+        part = min(quantity, int(lots.quantity[row]))
+        if part:
+            picked.append(ledger.split(int(row), part))
+            quantity -= part
+    if quantity:
+        raise ValueError(f"party {seller} sold {quantity} more GPUs of product {product} than it holds")
+    return picked
+
+
+def _transfer(
+    world: World,
+    week: int,
+    lot: int,
+    seller: int,
+    buyer: int,
+    pool: int,
+    arrival: int,
+    price: int,
+    is_forced: bool,
+) -> None:
+    """Cash against title for one lot."""
+    ledger, lots = world.ledger, world.ledger.lots
+    amount = price * int(lots.quantity[lot])
+    if is_forced:
+        distribute_proceeds(world, week, lot, buyer, amount)
+    else:
+        ledger.pay(buyer, seller, amount, Account.HARDWARE)
+    product = int(lots.product[lot])
+    if product % 3 == Condition.NEW:
+        lots.product[lot] = product_of(product // 3, Condition.CLEAN)
+        lots.vintage[lot] = arrival
+    stored = world.topology.pool_kind[pool] == PoolKind.WAREHOUSE
+    lots.owner[lot], lots.pool[lot], lots.lien[lot] = buyer, pool, -1
+    lots.agent[lot], lots.deadline[lot] = -1, -1
+    lots.arrival[lot] = arrival
+    lots.status[lot] = LotStatus.INVENTORY if stored else LotStatus.IN_TRANSIT
+
+
+def distribute_proceeds(world: World, week: int, lot: int, buyer: int, cents: int) -> None:
+    """Waterfall of one forced sale: fee, enforcement, the secured balance, then the debtor.
+
+    No class is paid before the one above it is whole. The agent's fee and the enforcement cost are shares of
+    gross proceeds (model_defaults: 4 % enforcement; broker and auction fees of `logistics.csv`).
+    """
+    ledger, lots, loans = world.ledger, world.ledger.lots, world.ledger.loans
+    lien, agent, debtor = int(lots.lien[lot]), int(lots.agent[lot]), int(lots.owner[lot])
+    creditor = int(loans.creditor[lien]) if lien >= 0 else debtor
+    ledger.pay(buyer, creditor, cents, Account.PROCEEDS)
+    fee = round(cents * float(world.parameters.liquidators.agency_fee))
+    cost = round(cents * float(world.parameters.lenders.enforcement_cost))
+    ledger.pay(creditor, agent, fee, Account.FEE)
+    ledger.pay(creditor, REST_OF_WORLD, cost, Account.ENFORCEMENT)
+    if lien < 0:
+        return
+    net = cents - fee - cost
+    applied = min(net, int(loans.balance[lien]))
+    ledger.repay(np.array([lien]), np.array([applied]))
+    if net > applied:
+        ledger.pay(creditor, debtor, net - applied, Account.PROCEEDS)
+
+
+def close_loans(world: World, week: int) -> None:
+    """Write off what an accelerated loan still owes once the last of its collateral is gone."""
+    loans, lots = world.ledger.loans, world.ledger.lots
+    for row in np.flatnonzero(loans.status == LoanStatus.ACCELERATED):
+        if np.any((lots.lien == row) & (lots.quantity > 0)):
+            continue
+        if loans.balance[row] == 0:
+            loans.status[row] = LoanStatus.REPAID
+            world.log(week, "loan_repaid", int(loans.debtor[row]), counterparty=int(loans.creditor[row]))
+            continue
+        loss = world.ledger.write_off(int(row))
+        world.log(
+            week, "deficiency", int(loans.debtor[row]), counterparty=int(loans.creditor[row]), cents=loss
+        )
+
+
+def scrap(world: World, week: int, orders: ScrapOrders, salvager: int) -> None:
+    """Break units up for parts: the salvage house pays, the units leave the world, slots fall free."""
+    ledger, lots = world.ledger, world.ledger.lots
+    for i in range(len(orders.party)):
+        party, pool, product = int(orders.party[i]), int(orders.pool[i]), int(orders.product[i])
+        cents = round(float(world.drivers.salvage_usd[week, PRODUCT_GENERATION[product]]) * 100)
+        mandated = bool(world.ledger.parties.kind[party] == AgentKind.LIQUIDATOR) and bool(
+            np.any((lots.agent == party) & (lots.pool == pool) & (lots.status == LotStatus.FORCED))
+        )
+        for lot in _pick(world, party, pool, product, int(orders.quantity[i]), mandated, week):
+            amount = int(lots.quantity[lot])
+            price = min(cents, int(ledger.parties.cash[salvager]) // max(amount, 1))
+            if mandated:
+                distribute_proceeds(world, week, lot, salvager, price * amount)
+                watts = amount // int(PRODUCT_UNIT[product]) * int(world.unit_watts[PRODUCT_GENERATION[product]])
+                if world.topology.pool_kind[pool] == PoolKind.IN_PLACE:
+                    vacate(world, pool, watts, watts if PRODUCT_LIQUID[product] else 0)
+            else:
+                ledger.pay(salvager, party, price * amount, Account.SALVAGE)
+            ledger.scrap(np.array([lot]), np.array([amount]))
+            world.log_sale(week, "scrapped", party, salvager, product, amount, price)
+
