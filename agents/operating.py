@@ -48,12 +48,20 @@ def slots_of(view: View, rows: Ints, kinds: tuple[PoolKind, ...]) -> Slots:
 
 
 def hold_values(
-    view: View, party: Ints, pool: Ints, product: Ints, age: Floats, *, hosting: bool = True
+    view: View,
+    party: Ints,
+    pool: Ints,
+    product: Ints,
+    age: Floats,
+    *,
+    hosting: bool = True,
+    utilisation: Floats | None = None,
+    discount_rate: Floats | None = None,
 ) -> Floats:
     """Value in USD of a GPU of `product` and `age` run by `party` in `pool`; arguments broadcast.
 
     With ``hosting=False`` the slot is taken to be free, which is the reference for the hosting component
-    (economics.md section 2).
+    (economics.md section 2). Utilisation and discount rate default to the party's own.
     """
     generation = PRODUCT_GENERATION[product]
     fee = view.pool_hosting[pool] if hosting else 0.0
@@ -68,9 +76,9 @@ def hold_values(
     value = believed_value(
         view.belief,
         rent=view.rent[generation],
-        utilisation=view.utilisation[party],
+        utilisation=view.utilisation[party] if utilisation is None else utilisation,
         trend=view.rent_trend,
-        discount_rate=view.discount_rate[party],
+        discount_rate=view.discount_rate[party] if discount_rate is None else discount_rate,
         hazard=view.failure_hazard,
         cost_per_hour=cost,
         salvage=view.salvage[generation],
@@ -152,8 +160,8 @@ def place_bids(
     unit = PRODUCT_UNIT[products]
     unit_watts = view.unit_watts[PRODUCT_GENERATION[products]]
     units = np.floor(taken[:, None] / unit_watts).astype(np.int64)
-    units = np.where(PRODUCT_LIQUID[products] & True, np.minimum(
-        units, view.pool_free_liquid[slots.pool][:, None] // unit_watts), units)
+    coolable = view.pool_free_liquid[slots.pool][:, None] // unit_watts
+    units = np.where(PRODUCT_LIQUID[products], np.minimum(units, coolable), units)
     wanted = units * unit
     limit = quotes.net * (1.0 - margin)
     gain = np.maximum(limit - view.price[products[None, :], slots.pool[:, None]], 0.02 * limit)

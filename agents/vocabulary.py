@@ -153,6 +153,7 @@ class View:
     pair_party: Ints
     pair_pool: Ints
     # parties, one row each
+    party_kind: Ints
     cash: Ints  # cents
     bitcoin: Ints  # satoshi
     obligations: Ints  # cents a month: power, hosting, debt service
@@ -178,6 +179,10 @@ class View:
     physical_life: float
     other_operating_cost: float
     mining_watts: Ints  # per pool
+    retrofit_usd_per_watt: float
+    storage_usd_per_week: float  # per GPU
+    operating_fee: float  # share of revenue of a hired operator
+    lenders_in_run_off: bool
 
 
 @dataclass(slots=True)

@@ -78,6 +78,7 @@ def look(world: World, week: int) -> View:
         moving_cost=moving_costs(parameters),
         pair_party=pair_party,
         pair_pool=pair_pool,
+        party_kind=ledger.parties.kind,
         cash=ledger.parties.cash,
         bitcoin=ledger.parties.bitcoin,
         obligations=_obligations(world),
@@ -101,6 +102,10 @@ def look(world: World, week: int) -> View:
         physical_life=hardware.physical_life_years,
         other_operating_cost=parameters.valuation.other_operating_cost,
         mining_watts=world.mining,
+        retrofit_usd_per_watt=parameters.site.retrofit_capex_usd_per_kw / 1000.0,
+        storage_usd_per_week=parameters.freight.storage_usd_per_month * 12 / WEEKS_PER_YEAR,
+        operating_fee=parameters.lenders.operating_fee,
+        lenders_in_run_off=parameters.lenders.run_off,
     )
     view.reference_value[:] = typical_values(view, parameters)
     return view

@@ -367,7 +367,7 @@ def _place_borrower(build: Builder, loans: Loans, unit_watts: Ints) -> None:
     topology = build.topology
     owner = build.names.index(BORROWER)
     generation = GENERATIONS.index(sale.generation)
-    units = -(-int(sale.quantity) // int(UNIT[generation]))
+    units = -(-int(sale.gpus) // int(UNIT[generation]))
     room = np.where(topology.pool_kind == PoolKind.OPEN, topology.pool_power, 0)
     if LIQUID_ONLY[generation]:
         room = np.minimum(room, topology.pool_liquid)
@@ -384,9 +384,9 @@ def _place_borrower(build: Builder, loans: Loans, unit_watts: Ints) -> None:
             build.pairs.add((owner, int(pool)))
             units -= here
     if units:
-        housed = int(sale.quantity) - units * int(UNIT[generation])
+        housed = int(sale.gpus) - units * int(UNIT[generation])
         raise ValueError(
-            f"forced_sale.quantity: {sale.quantity} {sale.generation} asked, the open pools can house {housed}"
+            f"forced_sale.gpus: {sale.gpus} {sale.generation} asked, the open pools can house {housed}"
         )
 
 

@@ -1,0 +1,218 @@
+"""Liquidators: they sell for lenders on mandate, and deal in hardware with their own cash."""
+
+import numpy as np
+
+from agents.operating import hold_values
+from agents.party import Party
+from agents.schema import Section, choice, quantity
+from agents.vocabulary import (
+    PRODUCT_CONDITION,
+    PRODUCT_GENERATION,
+    PRODUCT_UNIT,
+    WEEKS_PER_YEAR,
+    AgentKind,
+    BuyIntents,
+    Condition,
+    Floats,
+    Intents,
+    Ints,
+    LotStatus,
+    PoolKind,
+    QuantityCap,
+    ScrapOrders,
+    SellOrders,
+    View,
+)
+
+RESERVES = ("continuation", "credit_bid", "scrap")
+
+
+class LiquidatorParameters(Section):
+    """What describes a liquidator."""
+
+    warehouse_capital_usd: float = quantity(150e6, "USD", 20e6, 1e9, "own cash of one dealer")
+    target_margin: float = quantity(
+        0.12, "share of expected price", 0.05, 0.25, "margin of a principal bid", "refurbishment premium", "C"
+    )
+    participation_cap: float = quantity(
+        0.2, "share of normal weekly volume", 0.05, 1, "most a mandate releases before urgency sets in"
+    )
+    capital_cost: float = quantity(0.18, "per year", 0.12, 0.3, "cost of warehouse capital")
+    turnaround_weeks: float = quantity(5, "weeks", 2, 13, "purchase to resale", "dealer and auction pages", "C")
+    agency_fee: float = quantity(0.08, "share of gross proceeds", 0.03, 0.15, "fee of an agency mandate")
+    expectation_speed: float = quantity(
+        0.0, "per year", 0, 4, "speed at which dealers expect price to return to own value"
+    )
+    reserve: str = choice("continuation", RESERVES, "rule for the reserve of a forced seller")
+    release: str = choice("staggered", ("staggered", "at_once"), "how a mandate comes to market")
+
+
+class Liquidator(Party):
+    """Agency: releases mandates up to the deadline. Principal: buys below expected resale, sells inventory."""
+
+    kind = AgentKind.LIQUIDATOR
+
+    @classmethod
+    def decide_all(cls, view: View, rows: Ints, parameters: LiquidatorParameters) -> Intents:  # type: ignore[override]
+        """Mandates, inventory and principal bids (contracts.md 5.4, economics.md 4)."""
+        mandate, scrap = cls._mandates(view, rows, parameters)
+        inventory = cls._inventory(view, rows, parameters)
+        return Intents(
+            sell=_join(mandate, inventory),
+            buy=cls._principal_bids(view, rows, parameters),
+            scrap=scrap,
+        )
+
+    @classmethod
+    def _mandates(
+        cls, view: View, rows: Ints, parameters: LiquidatorParameters
+    ) -> tuple[SellOrders, ScrapOrders]:
+        """Release part of every mandate; what is left after the deadline is broken up."""
+        lot = np.flatnonzero((view.lot_status == LotStatus.FORCED) & np.isin(view.lot_agent, rows))
+        late = view.lot_deadline[lot] < view.week
+        gone = lot[late]
+        scrap = ScrapOrders(
+            view.lot_agent[gone], view.lot_pool[gone], view.lot_product[gone], view.lot_quantity[gone]
+        )
+        lot = lot[~late]
+        if len(lot) == 0:
+            return SellOrders.empty(), scrap
+        product, pool, agent = view.lot_product[lot], view.lot_pool[lot], view.lot_agent[lot]
+        unit = PRODUCT_UNIT[product]
+        quantity_here = view.lot_quantity[lot]
+        # Urgency and the participation cap are for the whole mandate of an agent in a class.
+        key = agent * len(PRODUCT_UNIT) + product
+        _, group = np.unique(key, return_inverse=True)
+        total = np.bincount(group, weights=quantity_here)[group]
+        weeks_left = np.maximum(view.lot_deadline[lot] - view.week + 1, 1)
+        pace = np.maximum(parameters.participation_cap * view.weekly_volume[product], total / weeks_left)
+        if parameters.release == "at_once":
+            pace = total
+        share = np.minimum(pace / total, 1.0)
+        quantity_offered = np.minimum(np.ceil(quantity_here * share / unit).astype(np.int64) * unit, quantity_here)
+        reserve = cls.reserve(view, lot, parameters)
+        return (
+            SellOrders(
+                party=agent,
+                pool=pool,
+                product=product,
+                quantity=quantity_offered,
+                reserve=np.ceil(reserve * 100.0).astype(np.int64),
+                forced=np.ones(len(lot), dtype=np.bool_),
+            ),
+            scrap,
+        )
+
+    @classmethod
+    def reserve(cls, view: View, lot: Ints, parameters: LiquidatorParameters) -> Floats:
+        """What not selling this week is worth to a forced seller, USD per GPU (economics.md section 4).
+
+        ``max(salvage, credit bid, E[p next week] exp(-(r_d + delta)/52) - storage)``; salvage alone in the last week.
+        """
+        product, pool, agent = view.lot_product[lot], view.lot_pool[lot], view.lot_agent[lot]
+        salvage = view.salvage[PRODUCT_GENERATION[product]]
+        if parameters.reserve == "scrap":
+            return np.asarray(salvage)
+        credit = credit_bid(view, lot)
+        credit = np.zeros(len(lot)) if view.lenders_in_run_off else credit
+        reserve = np.maximum(salvage, credit)
+        if parameters.reserve == "continuation":
+            expected = expected_price(view, product, pool, 1.0, parameters)
+            decay = np.exp(-(view.discount_rate[agent] + view.rent_trend) / WEEKS_PER_YEAR)
+            reserve = np.maximum(reserve, expected * decay - view.storage_usd_per_week)
+        must_sell = view.lot_deadline[lot] <= view.week
+        return np.asarray(np.where(must_sell, salvage, reserve))
+
+    @classmethod
+    def _inventory(cls, view: View, rows: Ints, parameters: LiquidatorParameters) -> SellOrders:
+        """Offer inventory that has been turned around, at no less than waiting another week is worth."""
+        lot = np.flatnonzero(
+            (view.lot_status == LotStatus.INVENTORY)
+            & np.isin(view.lot_owner, rows)
+            & (view.lot_arrival <= view.week)
+        )
+        product, pool, owner = view.lot_product[lot], view.lot_pool[lot], view.lot_owner[lot]
+        expected = expected_price(view, product, pool, 1.0, parameters)
+        decay = np.exp(-(view.discount_rate[owner] + view.rent_trend) / WEEKS_PER_YEAR)
+        floor = view.salvage[PRODUCT_GENERATION[product]]
+        reserve = np.maximum(expected * decay - view.storage_usd_per_week, floor)
+        return SellOrders(
+            party=owner,
+            pool=pool,
+            product=product,
+            quantity=view.lot_quantity[lot],
+            reserve=np.ceil(reserve * 100.0).astype(np.int64),
+            forced=np.zeros(len(lot), dtype=np.bool_),
+        )
+
+    @classmethod
+    def _principal_bids(cls, view: View, rows: Ints, parameters: LiquidatorParameters) -> BuyIntents:
+        """Bids into the own warehouse: expected resale price less margin, carry and storage."""
+        used = view.listed[PRODUCT_CONDITION[view.listed] != Condition.NEW]
+        known = np.isin(view.pair_party, rows) & (view.pool_kind[view.pair_pool] == PoolKind.WAREHOUSE)
+        party = np.repeat(view.pair_party[known], len(used))
+        pool = np.repeat(view.pair_pool[known], len(used))
+        product = np.tile(used, int(known.sum()))
+        if len(party) == 0:
+            return BuyIntents.empty()
+        weeks = parameters.turnaround_weeks
+        resale = expected_price(view, product, pool, weeks, parameters)
+        patience = np.exp(-(view.discount_rate[party] + view.rent_trend) * weeks / WEEKS_PER_YEAR)
+        value = resale * patience - view.storage_usd_per_week * weeks
+        budget = view.cash[party] // len(used)
+        unit = PRODUCT_UNIT[product]
+        limit = np.maximum(value * (1.0 - parameters.target_margin), 0.01)
+        wanted = np.floor(budget / (limit * 100.0) / unit).astype(np.int64) * unit
+        keep = (value > 0) & (wanted > 0)
+        zeros = np.zeros(int(keep.sum()), dtype=np.int64)
+        return BuyIntents(
+            party=party[keep],
+            pool=pool[keep],
+            product=product[keep],
+            value=np.floor(value[keep] * 100.0).astype(np.int64),
+            margin=np.full(int(keep.sum()), parameters.target_margin),
+            wanted=wanted[keep],
+            cash=budget[keep],
+            cap=zeros + QuantityCap.WAREHOUSE,
+            hosting=zeros,
+            delay=np.rint((resale - value)[keep] * 100.0).astype(np.int64),
+        )
+
+
+def expected_price(
+    view: View, product: Ints, pool: Ints, weeks: float, parameters: LiquidatorParameters
+) -> Floats:
+    """``E[P(t+L)] = P + (1 - exp(-kappa L)) (V_own - P)`` in USD (economics.md section 5)."""
+    now = view.price[product, pool]
+    pull = -np.expm1(-parameters.expectation_speed * weeks / WEEKS_PER_YEAR)
+    return np.asarray(now + pull * (view.reference_value[product] - now))
+
+
+def credit_bid(view: View, lot: Ints) -> Floats:
+    """In-place value under a hired operator at the lender's rate; zero where the slot cannot be kept, USD.
+
+    The operator's fee comes off utilisation, so it scales with revenue.
+    """
+    product, pool = view.lot_product[lot], view.lot_pool[lot]
+    operator = view.lot_owner[lot]
+    age = (view.week - view.lot_vintage[lot]) / WEEKS_PER_YEAR
+    value = hold_values(
+        view,
+        operator,
+        pool,
+        product,
+        age,
+        utilisation=view.utilisation[operator] * (1.0 - view.operating_fee),
+        discount_rate=np.nan_to_num(view.lot_rate[lot], nan=0.15),
+    )
+    kept = (view.pool_kind[pool] == PoolKind.IN_PLACE) & (view.pool_free[pool] > 0)
+    return np.asarray(np.where(kept, value, 0.0))
+
+
+def _join(first: SellOrders, second: SellOrders) -> SellOrders:
+    return SellOrders(
+        *(
+            np.concatenate([getattr(first, name), getattr(second, name)])
+            for name in SellOrders.__slots__
+        )
+    )

@@ -1,0 +1,100 @@
+"""Miners: they run machines or host others, hold bitcoin, and own the cheap powered slots."""
+
+import numpy as np
+
+from agents.operating import place_bids, quote, refresh_offers, slots_of, spendable, worn_out
+from agents.party import Party
+from agents.schema import Section, quantity
+from agents.vocabulary import (
+    AgentKind,
+    Intents,
+    Ints,
+    PoolKind,
+    QuantityCap,
+    Treasury,
+    View,
+)
+
+HASHES = 24.0 * 7.0
+SATOSHI = 1e8
+
+
+class MinerParameters(Section):
+    """What describes a miner."""
+
+    fleet_efficiency_j_per_th: float = quantity(
+        20, "J/TH", 15, 30, "energy per terahash of the mining fleet", "2026 fleets; S19 XP 21.5", "C"
+    )
+    bitcoin_hold_share: float = quantity(0.3, "share", 0, 1, "share of mined coins kept after bills")
+    reserve_months: float = quantity(2, "months of obligations", 0, 12, "cash kept back before bidding")
+    bid_margin: float = quantity(0.10, "share of value", 0, 0.5, "value kept back in a bid for used units")
+    conversion_hurdle: float = quantity(
+        1.3, "multiple", 1, 2, "gain over cost at which mining watts are given up (option premium)"
+    )
+    growth_share: float = quantity(
+        0.05, "share of own watts a week", 0, 1, "most watts a miner sets out to fill in one week"
+    )
+
+
+class Miner(Party):
+    """Mines while it pays, sells coins for bills, and fills idle or displaced watts with used GPUs."""
+
+    kind = AgentKind.MINER
+
+    @classmethod
+    def decide_all(cls, view: View, rows: Ints, parameters: MinerParameters) -> Intents:  # type: ignore[override]
+        """Treasury first (contracts.md 5.1 rule 2), then bids for idle and displaced watts (rules 3 and 5)."""
+        cash = spendable(view, rows, parameters.reserve_months)
+        own = np.zeros(len(view.cash))
+        np.add.at(own, view.pool_holder[view.pool_holder >= 0], (view.pool_free + view.mining_watts)[view.pool_holder >= 0])
+        wanted = own * parameters.growth_share
+        slots = slots_of(view, rows, (PoolKind.PRIVATE, PoolKind.OPEN, PoolKind.IN_PLACE, PoolKind.DISPLACED))
+        quotes = quote(view, slots, view.listed)
+        displaced = view.pool_kind[slots.pool] == PoolKind.DISPLACED
+        if displaced.any() and len(view.listed):
+            # A displaced watt costs the mining margin forgone and the retrofit, with an option premium on both.
+            generation = view.listed // 3
+            given_up = mining_value_per_watt(view, slots.pool, slots.party, parameters) + view.retrofit_usd_per_watt
+            loss = np.where(displaced, given_up * parameters.conversion_hurdle, 0.0)
+            net = quotes.net - loss[:, None] * view.watts[generation][None, :]
+            quotes = type(quotes)(net, quotes.hosting, quotes.delay, quotes.allowed & (net > 0))
+        bids = place_bids(
+            view,
+            slots,
+            view.listed,
+            quotes,
+            margin=parameters.bid_margin,
+            watts_wanted=wanted,
+            cash=cash,
+            cap=QuantityCap.APPETITE,
+        )
+        return Intents(
+            sell=refresh_offers(view, rows, interval_weeks=26, share=0.1),
+            buy=bids,
+            scrap=worn_out(view, rows),
+            treasury=cls._treasury(view, rows, parameters),
+        )
+
+    @staticmethod
+    def _treasury(view: View, rows: Ints, parameters: MinerParameters) -> Treasury:
+        """Sell coins until the reserve is held, and of the rest a share each week."""
+        floor = view.obligations[rows] * parameters.reserve_months
+        short = np.maximum(floor - view.cash[rows], 0.0)
+        coin = view.bitcoin_usd * 100.0 / SATOSHI
+        needed = np.ceil(short / coin).astype(np.int64)
+        spare = np.floor(view.bitcoin[rows] * (1.0 - parameters.bitcoin_hold_share) / 52.0).astype(np.int64)
+        sold = np.minimum(np.maximum(needed, spare), view.bitcoin[rows])
+        return Treasury(rows, sold, np.zeros(len(rows), dtype=np.int64))
+
+
+def mining_value_per_watt(view: View, pool: Ints, party: Ints, parameters: MinerParameters) -> np.ndarray:
+    """Present value of the mining margin of one IT watt over four years, USD.
+
+    Per PH/s and day the machine earns hashprice and burns ``24 e p PUE / 1000`` of power; never below zero, because
+    a machine under water is simply off. Four years is the life of a machine generation (assumption).
+    """
+    per_watt_week = view.hashprice_usd / (parameters.fleet_efficiency_j_per_th * 1000.0) * 7.0
+    power_week = view.pool_power[pool] * view.pool_pue[pool] * HASHES / 1000.0
+    margin = np.maximum(per_watt_week - power_week, 0.0) * 52.0
+    rate = view.discount_rate[party]
+    return np.asarray(margin * (1.0 - np.exp(-rate * 4.0)) / rate)

@@ -1,0 +1,62 @@
+"""Neo-clouds: they rent GPUs out, finance them with debt, and buy and replace hardware."""
+
+import numpy as np
+
+from agents.operating import place_bids, quote, refresh_offers, slots_of, spendable, worn_out
+from agents.party import Party
+from agents.schema import Section, quantity
+from agents.vocabulary import AgentKind, Intents, Ints, PoolKind, QuantityCap, Treasury, View
+
+
+class NeoCloudParameters(Section):
+    """What describes a neo-cloud."""
+
+    reserve_months: float = quantity(2, "months of obligations", 1, 6, "cash kept back before bidding")
+    bid_margin: float = quantity(
+        0.10, "share of value", 0, 0.5, "value kept back in a bid for used units", "contracts.md 5.2 rule 5"
+    )
+    growth_share: float = quantity(
+        0.01, "share of own watts a week", 0, 1, "most watts a neo-cloud sets out to fill in one week"
+    )
+    smallest_want_watts: float = quantity(
+        1e6, "IT watts a week", 0, 1e9, "least a neo-cloud sets out to fill, however small its fleet"
+    )
+    review_weeks: int = quantity(26, "weeks", 4, 104, "how often a neo-cloud reviews its fleet for replacement")
+    review_share: float = quantity(0.10, "share of a lot", 0.01, 1, "part of a lot offered at a review")
+    payout_share: float = quantity(
+        0.25, "share a month", 0, 1, "cash above the reserve paid to owners or spent outside this market"
+    )
+
+
+class NeoCloud(Party):
+    """Fills its slots where a GPU earns most, replaces old units where power binds, pays the rest out."""
+
+    kind = AgentKind.NEO_CLOUD
+
+    @classmethod
+    def decide_all(cls, view: View, rows: Ints, parameters: NeoCloudParameters) -> Intents:  # type: ignore[override]
+        """Bids, refresh offers and payout (contracts.md 5.2 rules 3 and 5)."""
+        cash = spendable(view, rows, parameters.reserve_months)
+        wanted = np.maximum(view.fleet_watts * parameters.growth_share, parameters.smallest_want_watts)
+        slots = slots_of(view, rows, (PoolKind.PRIVATE, PoolKind.OPEN, PoolKind.IN_PLACE, PoolKind.FORWARD))
+        bids = place_bids(
+            view,
+            slots,
+            view.listed,
+            quote(view, slots, view.listed),
+            margin=parameters.bid_margin,
+            watts_wanted=wanted.astype(np.float64),
+            cash=cash,
+            cap=QuantityCap.APPETITE,
+        )
+        payout = np.zeros(len(rows), dtype=np.int64)
+        if view.week % 4 == 3:
+            payout = np.floor(cash[rows] * parameters.payout_share).astype(np.int64)
+        return Intents(
+            sell=refresh_offers(
+                view, rows, interval_weeks=parameters.review_weeks, share=parameters.review_share
+            ),
+            buy=bids if view.week % 4 != 3 else type(bids).empty(),
+            scrap=worn_out(view, rows),
+            treasury=Treasury(rows, np.zeros(len(rows), dtype=np.int64), payout),
+        )

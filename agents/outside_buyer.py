@@ -1,0 +1,135 @@
+"""Outside buyers: hyperscalers, enterprises, exporters and the salvage house (contracts.md 5.5)."""
+
+import numpy as np
+
+from agents.operating import place_bids, quote, slots_of
+from agents.party import Party
+from agents.schema import Section, quantity
+from agents.vocabulary import (
+    LIQUID_ONLY,
+    PRODUCT_CONDITION,
+    PRODUCT_GENERATION,
+    AgentKind,
+    Condition,
+    Intents,
+    Ints,
+    PoolKind,
+    QuantityCap,
+    View,
+)
+
+
+class HyperscalerParameters(Section):
+    """What describes a hyperscaler as a buyer of used racks."""
+
+    used_discount: float = quantity(0.25, "share of own value", 0.05, 0.5, "discount asked for used gear")
+    utilisation: float = quantity(0.8, "share of hours", 0.5, 0.95, "billable or useful hours")
+    discount_rate: float = quantity(0.10, "per year", 0.06, 0.2, "cost of capital")
+    cash_usd: float = quantity(5e9, "USD", 0, 1e11, "cash one hyperscaler would spend here")
+    weekly_watts: float = quantity(2e6, "IT watts a week", 0, 1e8, "most it sets out to fill in a week")
+    delay_weeks: float = quantity(8, "weeks", 0, 26, "approval and integration before first service")
+
+
+class EnterpriseParameters(Section):
+    """What describes enterprise buyers together."""
+
+    absorption: float = quantity(800, "GPUs a week", 100, 5000, "what all enterprises take together")
+    utilisation: float = quantity(0.5, "share of hours", 0.2, 0.9, "use of own GPUs", "contracts.md 5.5", "C")
+    bid_margin: float = quantity(0.10, "share of value", 0, 0.5, "value kept back")
+    cash_usd: float = quantity(1e9, "USD", 0, 1e11, "cash one enterprise would spend here")
+
+
+class ExporterParameters(Section):
+    """What describes exporters."""
+
+    delay_weeks: float = quantity(26, "weeks", 8, 52, "licence time where one is needed")
+    bid_margin: float = quantity(0.12, "share of value", 0, 0.5, "value kept back")
+    cash_usd: float = quantity(100e6, "USD", 0, 1e10, "cash of one exporter")
+    weekly_watts: float = quantity(1e6, "IT watts a week", 0, 1e8, "most it sets out to fill in a week")
+
+
+class SalvagerParameters(Section):
+    """What describes the salvage house."""
+
+    cash_usd: float = quantity(1e11, "USD", 0, 1e12, "deep enough to be the floor under every price")
+
+
+class Hyperscaler(Party):
+    """Takes whole liquid-cooled racks of the current or last generation into its own halls."""
+
+    kind = AgentKind.HYPERSCALER
+
+    @classmethod
+    def decide_all(cls, view: View, rows: Ints, parameters: HyperscalerParameters) -> Intents:  # type: ignore[override]
+        """Bids for used racks only; new ones it buys outside this market."""
+        racks = LIQUID_ONLY[PRODUCT_GENERATION[view.listed]]
+        used = PRODUCT_CONDITION[view.listed] != Condition.NEW
+        products = view.listed[racks & used]
+        slots = slots_of(view, rows, (PoolKind.PRIVATE, PoolKind.IN_PLACE))
+        return Intents(
+            buy=place_bids(
+                view,
+                slots,
+                products,
+                quote(view, slots, products, parameters.delay_weeks),
+                margin=parameters.used_discount,
+                watts_wanted=np.full(len(view.cash), parameters.weekly_watts),
+                cash=view.cash,
+                cap=QuantityCap.APPETITE,
+            )
+        )
+
+
+class Enterprise(Party):
+    """Takes small lots into retail colocation."""
+
+    kind = AgentKind.ENTERPRISE
+
+    @classmethod
+    def decide_all(cls, view: View, rows: Ints, parameters: EnterpriseParameters) -> Intents:  # type: ignore[override]
+        """Bids for air-cooled nodes up to this agent's share of the absorption."""
+        products = view.listed[~LIQUID_ONLY[PRODUCT_GENERATION[view.listed]]]
+        slots = slots_of(view, rows, (PoolKind.OPEN, PoolKind.IN_PLACE))
+        crowd = max(int((view.party_kind == AgentKind.ENTERPRISE).sum()), 1)
+        watts = parameters.absorption / crowd * float(view.watts[~LIQUID_ONLY].max())
+        return Intents(
+            buy=place_bids(
+                view,
+                slots,
+                products,
+                quote(view, slots, products),
+                margin=parameters.bid_margin,
+                watts_wanted=np.full(len(view.cash), watts),
+                cash=view.cash,
+                cap=QuantityCap.ABSORPTION,
+            )
+        )
+
+
+class Exporter(Party):
+    """Takes hardware to open slots abroad, where the export rules let it go."""
+
+    kind = AgentKind.EXPORTER
+
+    @classmethod
+    def decide_all(cls, view: View, rows: Ints, parameters: ExporterParameters) -> Intents:  # type: ignore[override]
+        """Bids for slots abroad, discounted for the licence."""
+        slots = slots_of(view, rows, (PoolKind.OPEN, PoolKind.FORWARD))
+        return Intents(
+            buy=place_bids(
+                view,
+                slots,
+                view.listed,
+                quote(view, slots, view.listed, parameters.delay_weeks),
+                margin=parameters.bid_margin,
+                watts_wanted=np.full(len(view.cash), parameters.weekly_watts),
+                cash=view.cash,
+                cap=QuantityCap.APPETITE,
+            )
+        )
+
+
+class Salvager(Party):
+    """Buys for parts at the salvage price whatever is given up; it bids for nothing else."""
+
+    kind = AgentKind.SALVAGER

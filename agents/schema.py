@@ -1,0 +1,67 @@
+"""How a parameter is described: default, unit, range, meaning, source and grade, in one place.
+
+Grades: A primary source, B reputable secondary, C weak or derived, ``assumption`` none found. The sources are
+listed in ``sim/data/SOURCES.md`` and, row by row, in the data files.
+"""
+
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from agents.vocabulary import GENERATIONS, Floats
+
+
+class Section(BaseModel):
+    """A table of parameters: frozen, and closed to unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
+
+
+def quantity(
+    default: float, unit: str, low: float, high: float, meaning: str, source: str = "", grade: str = "assumption"
+) -> Any:
+    """A number with its unit, allowed range (inclusive), meaning, source and grade."""
+    about = {"unit": unit, "low": low, "high": high, "source": source or "none found", "grade": grade}
+    return Field(default=default, ge=low, le=high, description=meaning, json_schema_extra=about)
+
+
+def choice(default: Any, options: tuple[str, ...], meaning: str) -> Any:
+    """One of several named options."""
+    pattern = "^(" + "|".join(options) + ")$"
+    return Field(
+        default=default,
+        pattern=pattern,
+        description=meaning,
+        json_schema_extra={"unit": "choice", "options": list(options), "source": "", "grade": "design"},
+    )
+
+
+def setting(default: Any, meaning: str) -> Any:
+    """A switch or a name; no unit, no range."""
+    return Field(
+        default=default,
+        description=meaning,
+        json_schema_extra={"unit": "", "source": "", "grade": "design"},
+    )
+
+
+class ByGeneration(Section):
+    """A number per GPU generation, sweepable one by one (``rent.initial.H100``)."""
+
+    def array(self) -> Floats:
+        """Values in the fixed order of `GENERATIONS`, shape (G,)."""
+        return np.array([getattr(self, name) for name in GENERATIONS], dtype=np.float64)
+
+
+def by_generation(
+    name: str, unit: str, meaning: str, rows: dict[str, tuple[float, float, float, str, str]]
+) -> type[ByGeneration]:
+    """A `ByGeneration` table from rows of (default, low, high, source, grade)."""
+    fields: dict[str, Any] = {
+        generation: (float, quantity(default, unit, low, high, f"{meaning}, {generation}", source, grade))
+        for generation, (default, low, high, source, grade) in rows.items()
+    }
+    namespace: dict[str, Any] = {"__annotations__": {k: v[0] for k, v in fields.items()}, "__doc__": meaning}
+    namespace.update({key: value[1] for key, value in fields.items()})
+    return type(name, (ByGeneration,), {**namespace, "__module__": __name__})
