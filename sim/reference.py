@@ -1,0 +1,100 @@
+"""The cited data shipped with the model, typed and cached. Provenance and licences: `sim/data/SOURCES.md`."""
+
+import csv
+import hashlib
+from dataclasses import dataclass
+from datetime import date
+from functools import cache
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+
+from agents.vocabulary import GENERATIONS, Floats
+
+FILES = (
+    "archetypes.csv",
+    "export_rules.csv",
+    "gpu_generations.csv",
+    "logistics.csv",
+    "macro_monthly.csv",
+    "power_prices.csv",
+    "releases.csv",
+    "rental_price_points.csv",
+    "sites.csv",
+    "used_price_points.csv",
+)
+
+
+def path_of(name: str) -> Path:
+    """Location of a shipped file."""
+    return Path(str(resources.files("sim") / "data" / name))
+
+
+@cache
+def rows_of(name: str) -> tuple[dict[str, str], ...]:
+    """Rows of a shipped CSV file as text."""
+    with path_of(name).open(newline="", encoding="utf-8") as file:
+        return tuple(csv.DictReader(file))
+
+
+@cache
+def digests() -> dict[str, str]:
+    """sha256 of every shipped file, for the manifest."""
+    return {name: hashlib.sha256(path_of(name).read_bytes()).hexdigest() for name in FILES}
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """A monthly series: first days of months and values."""
+
+    months: np.ndarray[tuple[int, ...], np.dtype[np.datetime64]]
+    values: Floats
+
+
+@cache
+def monthly(name: str) -> Series:
+    """A series of `macro_monthly.csv`; KeyError names the ones there are."""
+    rows = [row for row in rows_of("macro_monthly.csv") if row["series"] == name]
+    if not rows:
+        there = sorted({row["series"] for row in rows_of("macro_monthly.csv")})
+        raise KeyError(f"macro_monthly.csv has no series {name}; it has {', '.join(there)}")
+    rows.sort(key=lambda row: row["month"])
+    months = np.array([row["month"] for row in rows], dtype="datetime64[D]")
+    return Series(months, np.array([float(row["value"]) for row in rows]))
+
+
+@cache
+def zone_prices() -> dict[str, float]:
+    """Mean power price by grid zone, USD per MWh."""
+    return {row["zone"]: float(row["usd_per_mwh"]) for row in rows_of("power_prices.csv")}
+
+
+@cache
+def available_from() -> tuple[date, ...]:
+    """Date of volume availability of every generation."""
+    table = {row["generation"]: date.fromisoformat(row["available_from"]) for row in rows_of("gpu_generations.csv")}
+    return tuple(table[name] for name in GENERATIONS)
+
+
+@cache
+def compute_weights() -> Floats:
+    """H100 equivalents per GPU, shape (G,)."""
+    table = {row["generation"]: float(row["h100_equivalents"]) for row in rows_of("gpu_generations.csv")}
+    return np.array([table[name] for name in GENERATIONS])
+
+
+@cache
+def releases() -> tuple[tuple[str, date], ...]:
+    """Successors and the dates they reach volume."""
+    return tuple((row["successor"], date.fromisoformat(row["volume_date"])) for row in rows_of("releases.csv"))
+
+
+@cache
+def controlled_countries() -> dict[str, int]:
+    """Country -> index of the oldest generation that may not be shipped there."""
+    return {
+        row["country"]: GENERATIONS.index(row["oldest_controlled"])
+        for row in rows_of("export_rules.csv")
+        if row["rule"] == "forbidden"
+    }
