@@ -5,9 +5,10 @@ Agent types own the sections that describe them; this module adds the world's ow
 
 import difflib
 from collections.abc import Iterator, Mapping
+from datetime import date
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import ValidationError, field_validator
 from pydantic.fields import FieldInfo
 
 from agents.lender import LenderParameters
@@ -103,6 +104,17 @@ class ClockParameters(Section):
 
     start: str = setting("2026-10-05", "Monday of week 0, ISO date")
     weeks: int = quantity(156, "weeks", 1, 2080, "length of the run")
+
+    @field_validator("start")
+    @classmethod
+    def _is_monday(cls, value: str) -> str:
+        try:
+            day = date.fromisoformat(value)
+        except ValueError:
+            raise ValueError(f"{value} is not an ISO date such as 2026-10-05") from None
+        if day.weekday() != 0:
+            raise ValueError(f"{value} is a {day:%A}; weeks begin on a Monday")
+        return day.isoformat()
 
 
 class RentParameters(Section):
@@ -345,6 +357,9 @@ def walk(section: Section, prefix: str = "") -> Iterator[tuple[str, Any, FieldIn
 
 
 def _unknown(key: str, known: list[str], source: str) -> str:
+    inside = [name for name in known if name.startswith(f"{key}.")]
+    if inside:
+        return f"{source}: {key} is a table; set one of its keys, such as {inside[0]}"
     near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]}?" if near else "; `firesale schema` lists them all"
     return f"{source}: no parameter is called {key}{hint}"
@@ -366,7 +381,8 @@ def _explain(error: ValidationError, known: Mapping[str, FieldInfo], source: str
     if "low" in extra:
         whole = " (a whole number)" if field.annotation is int else ""
         return f"{source}: {key} = {got!r}; allowed {extra['low']:,} to {extra['high']:,} {extra['unit']}{whole}"
-    return f"{source}: {key} = {got!r}; {first['msg'].lower()}"
+    rule = first["msg"].removeprefix("Value error, ")
+    return f"{source}: {key} = {got!r}; {rule[0].lower()}{rule[1:]}"
 
 
 __all__ = ["ByGeneration", "ParameterError", "Parameters", "walk"]
