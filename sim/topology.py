@@ -1,368 +1,412 @@
-"""The map: places with docks and capacity pools, freight lanes between docks, export rules.
+"""The freight graph of places and the capacity pools that stand in them (design.md 6, economics.md 1).
 
-One networkx graph of places; arrays underneath for the kernel. A place is one dock plus pools that partition its IT
-watts and liquid watts (economics.md section 1). Costs lie on directed lanes: pool to dock de-install, wipe and
-test; dock to dock freight; dock to pool re-install. Gross megawatts are divided by PUE once, here.
+Every place has one dock. Docks are joined by directed lanes to their nearest neighbours on the continent, and
+gateways join the continents. Cost sits on lanes:
+
+- pool to dock: de-install, wipe, test and the fixed part of a domestic haul; nothing out of a warehouse, whose goods
+  were prepared on the way in;
+- dock to dock: distance, and on intercontinental lanes what the fixed part exceeds the domestic one by;
+- dock to pool: re-install; nothing into a warehouse; no such lane into an in-place pool.
+
+So a journey's cost is the sum over its lanes and the fixed part is paid once. Export rules forbid lanes, and a
+country that restricts some class is never on the way to another one, so forbidding its lanes hides no other place.
+
+Invariant: at every place the watts of its private, open, in-place and displaced pools sum to the energised IT watts,
+liquid likewise; forward pools stay within the planned watts, warehouses hold no power (`pools_sum_to_places`).
 """
 
-import csv
-from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import networkx as nx
+import networkx
 import numpy as np
-from scipy.sparse import csr_matrix
-from scipy.sparse.csgraph import dijkstra
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import dijkstra, minimum_spanning_tree
 
 from agents.vocabulary import (
-    LIQUID_ONLY,
-    N_PRODUCTS,
     PRODUCT_CONDITION,
     PRODUCT_GENERATION,
     PRODUCT_LIQUID,
     PRODUCT_UNIT,
-    UNIT,
     Bools,
     Condition,
     Floats,
     Ints,
     PoolKind,
 )
-from sim import reference
-from sim.clearing import Network
-from sim.parameters import ParameterError, Parameters
+from sim.parameters import Parameters
+from sim.places import (
+    ExportRules,
+    PlaceError,
+    Places,
+    export_rules,
+    freight_hubs,
+    great_circle_km,
+    load_places,
+)
+from sim.rounding import to_cents
 
-KINDS = ("hyperscale", "colo", "neocloud", "miner-converted", "miner")
-EARTH_RADIUS_KM = 6371.0
-NEIGHBOURS = 5
-# Continents by country; lanes within one are by road, lanes between gateways by air.
-CONTINENT = {
-    **dict.fromkeys(("US", "CA"), "north america"),
-    **dict.fromkeys(("NO", "FI", "PT", "IS", "GB", "SE", "DE"), "europe"),
-    **dict.fromkeys(("MY", "ID", "CN", "BT"), "asia"),
-    **dict.fromkeys(("AE",), "gulf"),
-    **dict.fromkeys(("AU",), "oceania"),
-    **dict.fromkeys(("ET",), "africa"),
+if TYPE_CHECKING:
+    from sim.clearing import Network
+
+__all__ = ["ExportRules", "PlaceError", "Places", "Topology", "export_rules", "load_places"]
+
+NEIGHBOURS = 4
+# Larger than any journey on Earth: keeps restricted countries from lying on the way to others.
+DETOUR_KM = 1e6
+# Operating pools: those that share the energised watts of their place.
+OPERATING = (PoolKind.PRIVATE, PoolKind.OPEN, PoolKind.IN_PLACE, PoolKind.DISPLACED)
+_COLUMNS: dict[str, Any] = {
+    "pool_place": np.int64,
+    "pool_kind": np.int64,
+    "pool_holder": np.int64,
+    "pool_power": np.int64,
+    "pool_liquid": np.int64,
+    "pool_hosting": np.float64,
+    "pool_pue": np.float64,
+    "pool_opens_week": np.int64,
 }
-COLUMNS = {
-    "place_id": "text",
-    "name": "text",
-    "country": "two letters",
-    "lat": "-90 to 90 degrees",
-    "lon": "-180 to 180 degrees",
-    "grid_zone": "a zone of power_prices.csv",
-    "operational_mw": "0 to 20,000 MW",
-    "planned_mw": "0 to 20,000 MW",
-    "mw_basis": "it or gross",
-    "cooling": "liquid-ready, air or unknown",
-    "kind": ", ".join(KINDS),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Places:
-    """Real sites, arrays of one length; watts are IT nameplate."""
-
-    id: list[str]
-    name: list[str]
-    lat: Floats
-    lon: Floats
-    country: np.ndarray[Any, np.dtype[np.str_]]
-    zone: Ints
-    zone_names: tuple[str, ...]
-    kind: np.ndarray[Any, np.dtype[np.str_]]
-    it_watts: Ints
-    liquid_watts: Ints
-    planned_watts: Ints
-    pue: Floats
-
-    @property
-    def n(self) -> int:
-        """Number of places."""
-        return len(self.id)
-
-
-def _number(row: dict[str, str], column: str, low: float, high: float, where: str) -> float:
-    try:
-        value = float(row[column] or 0)
-    except ValueError:
-        raise ParameterError(f"{where}, column {column}: {row[column]!r} is not a number") from None
-    if not low <= value <= high:
-        raise ParameterError(f"{where}, column {column}: {value:g}; allowed {COLUMNS[column]}")
-    return value
-
-
-def load_places(parameters: Parameters, path: Path | None = None) -> Places:
-    """Read and validate places; the shipped sites unless a file is named in `world.sites_file`.
-
-    Raises
-    ------
-    ParameterError
-        Names the file, the row, the column and what is allowed there.
-    """
-    named = path or (Path(parameters.world.sites_file) if parameters.world.sites_file else None)
-    source = named or reference.path_of("sites.csv")
-    try:
-        with source.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-    except OSError as error:
-        raise ParameterError(f"world.sites_file: cannot read {source}: {error.strerror}") from None
-    zones = reference.zone_prices()
-    zone_names = tuple(sorted(zones))
-    pue_of = {
-        "hyperscale": parameters.site.pue_owned,
-        "neocloud": parameters.site.pue_owned,
-        "colo": parameters.site.pue_colocation,
-        "miner-converted": parameters.site.pue_miner,
-        "miner": parameters.site.pue_miner,
-    }
-    missing = [column for column in COLUMNS if not rows or column not in rows[0]]
-    if missing:
-        raise ParameterError(f"{source.name}: column {missing[0]} is missing ({COLUMNS[missing[0]]})")
-    table: dict[str, list[Any]] = {name: [] for name in ("lat", "lon", "watts", "liquid", "planned", "pue", "zone")}
-    for number, row in enumerate(rows, start=2):
-        where = f"{source.name}, row {number}"
-        for column, allowed in (
-            ("kind", KINDS),
-            ("mw_basis", ("it", "gross")),
-            ("cooling", ("liquid-ready", "air", "unknown")),
-            ("grid_zone", zone_names),
-            ("country", tuple(CONTINENT)),
-        ):
-            if row[column] not in allowed:
-                raise ParameterError(f"{where}, column {column}: {row[column]!r}; one of {', '.join(allowed)}")
-        pue = pue_of[row["kind"]]
-        divisor = pue if row["mw_basis"] == "gross" else 1.0
-        operational = _number(row, "operational_mw", 0, 20_000, where)
-        planned = max(_number(row, "planned_mw", 0, 20_000, where) - operational, 0.0)
-        watts = int(operational * 1e6 / divisor)
-        table["lat"].append(_number(row, "lat", -90, 90, where))
-        table["lon"].append(_number(row, "lon", -180, 180, where))
-        table["watts"].append(watts)
-        table["liquid"].append(watts if row["cooling"] == "liquid-ready" else 0)
-        table["planned"].append(int(planned * 1e6 / divisor))
-        table["pue"].append(pue)
-        table["zone"].append(zone_names.index(row["grid_zone"]))
-    return Places(
-        id=[row["place_id"] for row in rows],
-        name=[row["name"] for row in rows],
-        lat=np.array(table["lat"]),
-        lon=np.array(table["lon"]),
-        country=np.array([row["country"] for row in rows]),
-        zone=np.array(table["zone"], dtype=np.int64),
-        zone_names=zone_names,
-        kind=np.array([row["kind"] for row in rows]),
-        it_watts=np.array(table["watts"], dtype=np.int64),
-        liquid_watts=np.array(table["liquid"], dtype=np.int64),
-        planned_watts=np.array(table["planned"], dtype=np.int64),
-        pue=np.array(table["pue"]),
-    )
-
-
-def great_circle_km(lat: Floats, lon: Floats) -> Floats:
-    """Distances between all places, km (haversine)."""
-    phi, lam = np.radians(lat), np.radians(lon)
-    half = np.sin((phi[:, None] - phi[None]) / 2) ** 2
-    half += np.cos(phi)[:, None] * np.cos(phi)[None] * np.sin((lam[:, None] - lam[None]) / 2) ** 2
-    return np.asarray(2 * EARTH_RADIUS_KM * np.arcsin(np.sqrt(np.clip(half, 0, 1))))
 
 
 class Topology:
-    """Places, lanes and pools. Pools are added while the world is populated, then `freeze` fixes them."""
+    """Places, the lanes between their docks, and the pools in them.
 
-    def __init__(self, parameters: Parameters, places: Places) -> None:
+    Parameters
+    ----------
+    parameters
+        Costs and transit times (`freight`), watts of the sellable unit (`hardware`).
+    places
+        Docks; the shipped sites if omitted.
+    rules
+        Export rules; the shipped ones if omitted.
+
+    Attributes
+    ----------
+    pool_place, pool_kind, pool_holder, pool_opens_week : (n_pools,) int64
+        Place row, `PoolKind`, party row (-1 none), week from which the pool is energised.
+    pool_power, pool_liquid : (n_pools,) int64
+        IT watts at the outset, and those among them behind liquid cooling.
+    pool_hosting, pool_pue : (n_pools,) float64
+        Posted fee in USD per kW-month; facility watts per IT watt.
+    dock_lanes : (D, 2) int64
+        Origin and destination place of every lane between docks, both directions, sorted.
+    lane_km, lane_usd : (D,) float64
+        Great-circle km (at least 1) and cost in USD per GPU.
+    lane_weeks : (D,) int64
+        Transit beyond that of a domestic haul, weeks.
+    """
+
+    pool_place: Ints
+    pool_kind: Ints
+    pool_holder: Ints
+    pool_power: Ints
+    pool_liquid: Ints
+    pool_hosting: Floats
+    pool_pue: Floats
+    pool_opens_week: Ints
+
+    def __init__(
+        self, parameters: Parameters, places: Places | None = None, rules: ExportRules | None = None
+    ) -> None:
         self.parameters = parameters
-        self.places = places
-        self.zone_names = places.zone_names
-        self.km = great_circle_km(places.lat, places.lon)
-        self.continent = np.array([CONTINENT[c] for c in places.country])
-        self.freight_lanes = self._freight_lanes()
-        self._columns: dict[str, list[Any]] = {
-            name: [] for name in ("place", "kind", "holder", "power", "liquid", "hosting", "pue", "opens_week")
-        }
-        self._frozen: dict[str, Any] = {}
+        self.places = load_places(parameters) if places is None else places
+        self.rules = export_rules() if rules is None else rules
+        self.unit_watts = parameters.hardware.unit_watts.array().astype(np.int64)[PRODUCT_GENERATION]
+        self._store = {name: np.zeros(64, dtype=kind) for name, kind in _COLUMNS.items()}
+        self._n = 0
+        self._frozen = False
         self._network: Network | None = None
-        self._weeks = self._transit_matrix()
+        self._restricted = np.array([self.rules.restricted(code) for code in self.places.country.tolist()])
+        self._lay_lanes()
+        self._show()
+
+    # -- places -------------------------------------------------------------------------------------------
+
+    @property
+    def zone_names(self) -> tuple[str, ...]:
+        """Grid zones; `Places.zone` indexes them."""
+        return self.places.zone_names
+
+    def zone_index(self, name: str) -> int:
+        """Number of a grid zone; KeyError names it if unknown."""
+        if name not in self.zone_names:
+            raise KeyError(f"no grid zone {name!r}; zones are {', '.join(self.zone_names)}")
+        return self.zone_names.index(name)
+
+    def nearest(self, lat: float, lon: float) -> int:
+        """The place nearest to a point; ties go to the first."""
+        places = self.places
+        return int(np.argmin(great_circle_km(places.lat, places.lon, np.array(lat), np.array(lon))))
 
     # -- lanes between docks ------------------------------------------------------------------------------
 
-    def _freight_lanes(self) -> list[tuple[int, int]]:
-        """Nearest neighbours on each continent, a spanning tree, and air lanes between gateways."""
-        lanes: set[tuple[int, int]] = set()
-        gateways = []
-        for continent in np.unique(self.continent):
-            here = np.flatnonzero(self.continent == continent)
-            inner = self.km[np.ix_(here, here)]
-            tree = nx.minimum_spanning_tree(nx.from_numpy_array(inner + 1e-9))
-            lanes.update((int(here[a]), int(here[b])) for a, b in tree.edges)
-            for row, origin in enumerate(here):
-                near = np.argsort(inner[row], kind="stable")[1 : NEIGHBOURS + 1]
-                lanes.update((int(origin), int(here[target])) for target in near)
-            gateways.append(int(here[np.argmin(inner.sum(axis=0))]))
-        lanes.update((a, b) for a in gateways for b in gateways if a < b)
-        both = {(a, b) for a, b in lanes} | {(b, a) for a, b in lanes}
-        return sorted(both)
+    def _lay_lanes(self) -> None:
+        places, freight = self.places, self.parameters.freight
+        n = places.n
+        here, there = places.lat[:, None], places.lon[:, None]
+        self._km = np.maximum(great_circle_km(here, there, places.lat[None, :], places.lon[None, :]), 1.0)
+        same = places.continent[:, None] == places.continent[None, :]
+        apart = ~np.eye(n, dtype=np.bool_)
+        gateway = self._gateways()
+        candidate = apart & (same | (gateway[:, None] & gateway[None, :]))
+        # Neighbours are sought among unrestricted docks, so that no lane of theirs is wasted on a closed country.
+        penalty = DETOUR_KM * (self._restricted[:, None].astype(float) + self._restricted[None, :])
+        far = np.where(same & apart, self._km + penalty, np.inf)
+        order = np.argsort(far, axis=1, kind="stable")[:, :NEIGHBOURS]
+        laid = np.zeros((n, n), dtype=np.bool_)
+        np.put_along_axis(laid, order, True, axis=1)
+        laid &= same & apart
+        tree = minimum_spanning_tree(np.where(candidate, self._km + penalty + DETOUR_KM * ~same, 0.0)).tocoo()
+        laid[tree.row, tree.col] = True
+        laid |= gateway[:, None] & gateway[None, :] & ~same
+        laid |= laid.T
+        origin, destination = np.nonzero(laid)
+        self.dock_lanes = np.stack([origin, destination], axis=1).astype(np.int64)
+        self.lane_km = self._km[origin, destination]
+        overseas = ~same[origin, destination]
+        fixed = max(freight.intercontinental_base_usd - freight.domestic_base_usd, 0.0)
+        self.lane_usd = freight.per_1000_km_usd * self.lane_km / 1000.0 + fixed * overseas
+        extra = max(round(freight.intercontinental_transit_weeks) - round(freight.transit_weeks), 0)
+        self.lane_weeks = np.where(overseas, extra, 0).astype(np.int64)
+        self.lane_overseas = overseas
+        self._allowed = self.rules.table(
+            places.country[origin].tolist(), places.country[destination].tolist()
+        )  # (G, D)
 
-    def _between_continents(self) -> Bools:
-        return np.array([self.continent[a] != self.continent[b] for a, b in self.freight_lanes], dtype=np.bool_)
+    def _gateways(self) -> Bools:
+        """Docks nearest to the cargo airports of their continent; unrestricted countries first."""
+        places = self.places
+        gateway = np.zeros(places.n, dtype=np.bool_)
+        for continent, lat, lon in freight_hubs():
+            member = np.flatnonzero(places.continent == continent)
+            if len(member) == 0:
+                continue
+            km = great_circle_km(places.lat[member], places.lon[member], np.array(lat), np.array(lon))
+            gateway[member[np.argmin(km + DETOUR_KM * self._restricted[member])]] = True
+        return gateway
 
-    def _transit_matrix(self) -> Ints:
-        """Weeks in transit between docks along the fewest-week route."""
-        freight = self.parameters.freight
-        if not self.freight_lanes:
-            return np.zeros((self.places.n, self.places.n), dtype=np.int64)
-        origin, target = np.array(self.freight_lanes).T
-        far = self._between_continents()
-        hours = np.where(far, freight.intercontinental_transit_weeks, self.km[origin, target] / 1e6 + 1e-6)
-        graph = csr_matrix((hours, (origin, target)), shape=(self.places.n, self.places.n))
-        reach = dijkstra(graph)
-        weeks = np.ceil(np.maximum(reach, freight.transit_weeks) - 0.5)
-        return np.where(np.isfinite(reach), weeks, 52).astype(np.int64)
+    @cached_property
+    def _journeys(self) -> tuple[Floats, Ints, Floats]:
+        """Km, weeks and USD per GPU of the cheapest way between all docks, shapes (P, P)."""
+        n = self.places.n
+        origin, destination = self.dock_lanes.T
+        weight = self.lane_usd + 1e-6 * self.lane_km + DETOUR_KM * self._restricted[destination]
+        graph = coo_array((weight, (origin, destination)), shape=(n, n)).tocsr()
+        reach, before = dijkstra(graph, return_predecessors=True)
+        km, weeks, usd = (np.zeros((n, n)) for _ in range(3))
+        lane = np.full((n, n), -1)
+        lane[origin, destination] = np.arange(len(origin))
+        rows = np.arange(n)
+        # A dock is visited after its predecessor, whose totals are then complete.
+        for step in np.argsort(reach, axis=1, kind="stable").T:
+            previous = before[rows, step]
+            moved = rows[previous >= 0]
+            last, come = step[moved], previous[moved]
+            leg = lane[come, last]
+            for total, part in ((km, self.lane_km), (weeks, self.lane_weeks), (usd, self.lane_usd)):
+                total[moved, last] = total[moved, come] + part[leg]
+        whole = weeks.astype(np.int64) + round(self.parameters.freight.transit_weeks)
+        np.fill_diagonal(whole, 0)
+        return km, whole, usd
+
+    def route(self, origin: int, destination: int) -> tuple[float, int]:
+        """Km and transit weeks of the cheapest way between two docks; (0, 0) within a place."""
+        km, weeks, _ = self._journeys
+        return float(km[origin, destination]), int(weeks[origin, destination])
 
     def transit_weeks(self, origin: int, destination: int) -> int:
-        """Weeks on the road or in the air between two places."""
-        return int(self._weeks[origin, destination])
+        """Weeks on the way between two docks: a haul, and more if it leaves the continent."""
+        return int(self._journeys[1][origin, destination])
 
-    def nearest(self, lat: float, lon: float) -> int:
-        """The place nearest to a point."""
-        distance = great_circle_km(np.r_[self.places.lat, lat], np.r_[self.places.lon, lon])[-1, :-1]
-        return int(np.argmin(distance))
+    def haul_usd(self, origin: int, destination: int) -> float:
+        """USD per GPU over the lanes between two docks, without the fixed part and without work at either end."""
+        return float(self._journeys[2][origin, destination])
 
     # -- pools --------------------------------------------------------------------------------------------
+
+    @property
+    def n_pools(self) -> int:
+        """Number of pools."""
+        return self._n
+
+    def _show(self) -> None:
+        for name, column in self._store.items():
+            seen = column[: self._n]
+            seen.flags.writeable = False
+            setattr(self, name, seen)
 
     def add_pool(
         self,
         place: int,
         kind: PoolKind,
         *,
-        holder: int,
-        power_watts: int,
-        liquid_watts: int,
-        hosting_usd_per_kw_month: float,
-        pue: float,
+        holder: int = -1,
+        power_watts: int = 0,
+        liquid_watts: int = 0,
+        hosting_usd_per_kw_month: float = 0.0,
+        pue: float | None = None,
         opens_week: int = 0,
     ) -> int:
-        """Add a pool and return its number."""
-        if self._frozen and self._network is not None:
-            raise ValueError("the pools of this topology are fixed")
-        self._frozen = {}
-        values = (place, int(kind), holder, power_watts, liquid_watts, hosting_usd_per_kw_month, pue, opens_week)
-        for column, value in zip(self._columns.values(), values, strict=True):
-            column.append(value)
-        return len(self._columns["place"]) - 1
+        """Append a pool and return its id.
+
+        Raises
+        ------
+        ValueError
+            If the place or a number is out of range.
+        RuntimeError
+            After `freeze`.
+        """
+        if self._frozen:
+            raise RuntimeError("the topology is frozen: pools are laid out before the run starts")
+        if not 0 <= place < self.places.n:
+            raise ValueError(f"place is {place}; allowed: 0 to {self.places.n - 1}, row of the places table")
+        if not 0 <= liquid_watts <= power_watts:
+            raise ValueError(f"liquid_watts is {liquid_watts}; allowed: 0 to power_watts = {power_watts} IT watts")
+        if kind == PoolKind.WAREHOUSE and power_watts:
+            raise ValueError(f"power_watts of a warehouse is {power_watts}; allowed: 0 IT watts, storage only")
+        if not (hosting_usd_per_kw_month >= 0.0 and opens_week >= 0):
+            raise ValueError("hosting_usd_per_kw_month and opens_week must be at least 0 USD per kW-month and week 0")
+        facility = float(self.places.pue[place]) if pue is None else pue
+        if not facility >= 1.0:
+            raise ValueError(f"pue is {facility}; allowed: at least 1, facility watts per IT watt")
+        if self._n == len(self._store["pool_place"]):
+            self._store = {name: np.concatenate([old, np.zeros_like(old)]) for name, old in self._store.items()}
+        row = (place, kind, holder, power_watts, liquid_watts, hosting_usd_per_kw_month, facility, opens_week)
+        for column, value in zip(self._store.values(), row, strict=True):
+            column[self._n] = value
+        self._n += 1
+        self._network = None
+        self._show()
+        return self._n - 1
 
     def freeze(self) -> None:
-        """Fix the pools; the network is built once from them."""
-        self.network()
+        """Allow no more pools: later capacity moves between pools, it does not appear."""
+        self._frozen = True
 
-    @property
-    def n_pools(self) -> int:
-        """Number of pools."""
-        return len(self._columns["place"])
+    def watts_by_place(self) -> tuple[Ints, Ints]:
+        """IT watts and liquid watts of the operating pools of every place, each (P,) int64."""
+        operating = np.isin(self.pool_kind, OPERATING)
+        total = np.zeros((2, self.places.n), dtype=np.int64)
+        np.add.at(total[0], self.pool_place[operating], self.pool_power[operating])
+        np.add.at(total[1], self.pool_place[operating], self.pool_liquid[operating])
+        return total[0], total[1]
 
-    def __getattr__(self, name: str) -> Any:
-        if not name.startswith("pool_"):
-            raise AttributeError(name)
-        column = name.removeprefix("pool_")
-        columns = self.__dict__.get("_columns", {})
-        if column not in columns:
-            raise AttributeError(name)
-        if column not in self._frozen:
-            kind = np.float64 if column in ("hosting", "pue") else np.int64
-            self._frozen[column] = np.array(columns[column], dtype=kind)
-        return self._frozen[column]
+    def pools_sum_to_places(self) -> None:
+        """Check that pools partition the watts of their places.
+
+        Raises
+        ------
+        ValueError
+            Names the first place that is out, and by how much.
+        """
+        places = self.places
+        ahead = np.zeros(places.n, dtype=np.int64)
+        forward = self.pool_kind == PoolKind.FORWARD
+        np.add.at(ahead, self.pool_place[forward], self.pool_power[forward])
+        power, liquid = self.watts_by_place()
+        for have, want, what in (
+            (power, places.it_watts, "IT watts"),
+            (liquid, places.liquid_watts, "liquid watts"),
+            (np.maximum(ahead, places.planned_watts), places.planned_watts, "planned watts"),
+        ):
+            out = np.flatnonzero(have != want)
+            if len(out):
+                worst = int(out[0])
+                raise ValueError(
+                    f"{places.name[worst]}: pools hold {have[worst]} {what}, the place has {want[worst]}"
+                )
 
     # -- the kernel's network -----------------------------------------------------------------------------
 
-    def network(self) -> Network:
-        """Docks (nodes 0..P-1), pools (from P on) and all lanes with their cost per product."""
+    def network(self) -> "Network":
+        """Docks 0..P-1, then pools, as the clearing kernel's arrays; built once until pools are added."""
         if self._network is None:
-            self._network = self._build_network()
+            from sim.clearing import Network
+
+            lanes, freight = self.lanes()
+            self._network = Network(
+                n_nodes=self.places.n + self._n,
+                lanes=lanes,
+                freight=freight,
+                unit=PRODUCT_UNIT.astype(np.int64),
+                unit_watts=self.unit_watts,
+                liquid=PRODUCT_LIQUID.copy(),
+            )
         return self._network
 
-    def _build_network(self) -> Network:
-        docks, freight = self.places.n, self.parameters.freight
-        lanes: list[tuple[int, int]] = []
-        costs: list[Floats] = []
-        used = PRODUCT_CONDITION != Condition.NEW
-        out = np.where(PRODUCT_LIQUID, freight.deinstall_liquid_usd, freight.deinstall_air_usd)
-        leave = out + freight.wipe_usd + freight.testing_usd + freight.domestic_base_usd
-        back = np.where(PRODUCT_LIQUID, freight.reinstall_liquid_usd, freight.reinstall_air_usd).astype(float)
-        far = self._between_continents()
-        for lane, (origin, target) in enumerate(self.freight_lanes):
-            cost = self.km[origin, target] / 1000.0 * freight.per_1000_km_usd
-            if far[lane]:
-                cost = freight.intercontinental_base_usd - freight.domestic_base_usd
-                cost += self.km[origin, target] / 1000.0 * freight.per_1000_km_usd * 0.25
-            lanes.append((origin, target))
-            costs.append(np.where(self._may_enter(target), cost, -1.0))
-        for pool in range(self.n_pools):
-            place, kind = int(self.pool_place[pool]), int(self.pool_kind[pool])
-            node = docks + pool
-            store = kind == PoolKind.WAREHOUSE
-            lanes.append((node, place))
-            fresh = np.where(used, freight.domestic_base_usd if store else leave, freight.domestic_base_usd)
-            costs.append(fresh)
-            if kind == PoolKind.IN_PLACE:
-                continue
-            lanes.append((place, node))
-            enter = np.zeros(N_PRODUCTS) if store else np.where(self._fits(place), back, -1.0)
-            costs.append(enter)
-        unit_watts = self.parameters.hardware.unit_watts.array().astype(np.int64)
-        cents = np.rint(np.array(costs).T * 100.0)
-        return Network(
-            n_nodes=docks + self.n_pools,
-            lanes=np.array(lanes, dtype=np.int32),
-            freight=np.where(cents < 0, -1, cents).astype(np.int64),
-            unit=PRODUCT_UNIT.copy(),
-            unit_watts=unit_watts[PRODUCT_GENERATION],
-            liquid=PRODUCT_LIQUID.copy(),
-        )
+    def lanes(self) -> tuple[np.ndarray[Any, np.dtype[np.int32]], Ints]:
+        """All one-way lanes (L, 2) int32 and freight (N_PRODUCTS, L) int64 cents per GPU, -1 forbidden.
 
-    def _may_enter(self, place: int) -> Bools:
-        """Products that may be shipped to a place: export rules are enforced on every lane into a country."""
-        controlled = reference.controlled_countries().get(str(self.places.country[place]), len(UNIT))
-        return np.asarray(PRODUCT_GENERATION < controlled)
+        Order: dock to dock, pool to dock, dock to pool.
+        """
+        pools = np.arange(self._n)
+        nodes = self.places.n + pools
+        entered = np.flatnonzero(self.pool_kind != PoolKind.IN_PLACE)
+        lanes = np.concatenate(
+            [
+                self.dock_lanes,
+                np.stack([nodes, self.pool_place], axis=1),
+                np.stack([self.pool_place[entered], nodes[entered]], axis=1),
+            ]
+        ).astype(np.int32)
+        across = np.where(self._allowed[PRODUCT_GENERATION], to_cents(self.lane_usd)[None, :], -1)
+        return lanes, np.concatenate([across, self._leaving(), self._entering(entered)], axis=1)
 
-    def _fits(self, place: int) -> Bools:
-        """Products that can be installed at a place: liquid where needed, and air racks within their limit."""
-        wet = self.places.liquid_watts[place] > 0 or (
-            self.places.it_watts[place] == 0 and self.places.planned_watts[place] > 0
-        )
-        node_kw = self.parameters.hardware.unit_watts.array() / 1000.0
-        airable = ~LIQUID_ONLY & (node_kw <= self.parameters.site.air_rack_limit_kw)
-        allowed = np.where(LIQUID_ONLY, wet, airable)
-        return np.asarray(allowed[PRODUCT_GENERATION])
+    def _leaving(self) -> Ints:
+        freight = self.parameters.freight
+        lift = np.where(PRODUCT_LIQUID, freight.deinstall_liquid_usd, freight.deinstall_air_usd)
+        # Sold as is means sold untested.
+        test = np.where(PRODUCT_CONDITION == Condition.AS_IS, 0.0, freight.testing_usd)
+        cost = to_cents(lift + freight.wipe_usd + test + freight.domestic_base_usd)
+        stored = self.pool_kind == PoolKind.WAREHOUSE
+        return np.where(stored[None, :], 0, cost[:, None])
 
-    # -- the researcher's graph ---------------------------------------------------------------------------
+    def _entering(self, pools: Ints) -> Ints:
+        freight, places = self.parameters.freight, self.places
+        cost = to_cents(np.where(PRODUCT_LIQUID, freight.reinstall_liquid_usd, freight.reinstall_air_usd))
+        place = self.pool_place[pools]
+        stored = self.pool_kind[pools] == PoolKind.WAREHOUSE
+        # Halls still to be energised may have liquid where today's have none.
+        wet = (places.liquid_watts[place] > 0) | (self.pool_liquid[pools] > 0)
+        dense = self.unit_watts[:, None] > places.air_rack_watts[place][None, :]
+        barred = (PRODUCT_LIQUID[:, None] | dense) & ~wet[None, :]
+        return np.where(stored[None, :], 0, np.where(barred, -1, cost[:, None]))
 
-    def graph(self) -> "nx.DiGraph[str]":
-        """The map as a networkx graph: places with attributes, freight lanes with km and weeks."""
-        graph: nx.DiGraph[str] = nx.DiGraph()
+    # -- to look at ---------------------------------------------------------------------------------------
+
+    def place_graph(self) -> "networkx.DiGraph[str]":
+        """Docks as nodes (keyed by place id) and lanes as edges, with plain attributes that GraphML can hold."""
         places = self.places
+        graph: networkx.DiGraph[str] = networkx.DiGraph(name="firesale places")
         for i in range(places.n):
             graph.add_node(
-                places.id[i],
-                name=places.name[i],
-                latitude=float(places.lat[i]),
-                longitude=float(places.lon[i]),
+                str(places.id[i]),
+                name=str(places.name[i]),
                 country=str(places.country[i]),
-                zone=places.zone_names[places.zone[i]],
+                zone=self.zone_names[int(places.zone[i])],
                 kind=str(places.kind[i]),
+                lat=float(places.lat[i]),
+                lon=float(places.lon[i]),
                 it_watts=int(places.it_watts[i]),
                 liquid_watts=int(places.liquid_watts[i]),
-                pools=int((self.pool_place == i).sum()) if self.n_pools else 0,
+                planned_watts=int(places.planned_watts[i]),
+                pue=float(places.pue[i]),
             )
-        for origin, target in self.freight_lanes:
+        generations = self.parameters.hardware.unit_watts.model_fields
+        for lane, (origin, destination) in enumerate(self.dock_lanes.tolist()):
+            barred = [name for g, name in enumerate(generations) if not self._allowed[g, lane]]
             graph.add_edge(
-                places.id[origin],
-                places.id[target],
-                km=round(float(self.km[origin, target]), 1),
-                weeks=self.transit_weeks(origin, target),
+                str(places.id[origin]),
+                str(places.id[destination]),
+                km=float(self.lane_km[lane]),
+                usd_per_gpu=float(self.lane_usd[lane]),
+                intercontinental=bool(self.lane_overseas[lane]),
+                extra_weeks=int(self.lane_weeks[lane]),
+                forbidden=";".join(barred),
             )
         return graph
 
-    def write_graphml(self, path: Path) -> None:
-        """Export the map for other programs."""
-        nx.write_graphml(self.graph(), path)
+    def write_graphml(self, path: str | Path) -> None:
+        """Write `place_graph` for Gephi, yEd or networkx."""
+        networkx.write_graphml(self.place_graph(), path)
