@@ -64,9 +64,9 @@ ListPrice = by_generation(
     "new system price, servers and network included",
     {
         "V100": (18600, 11458, 18700, "DGX share", "C"),
-        "A100": (24900, 15000, 25000, "DGX A100 share", "C"),
+        "A100": (24900, 15000, 25000, "chip 15,000 and a share of the host", "assumption"),
         "H100": (33600, 27500, 50000, "DGX H100 share, 2023", "B"),
-        "H200": (40000, 28000, 55000, FACTS, "C"),
+        "H200": (40000, 28000, 55000, "module 32,000-35,000 and a share of the host", "assumption"),
         "B200": (50000, 35000, 65000, "chip 35,000; press 50,000 as system", "C"),
         "GB200": (51389, 43056, 55556, "rack 3.7 million USD", "C"),
         "GB300": (55556, 43000, 60000, FACTS, "C"),

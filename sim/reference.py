@@ -12,19 +12,6 @@ import numpy as np
 
 from agents.vocabulary import GENERATIONS, Floats
 
-FILES = (
-    "archetypes.csv",
-    "export_rules.csv",
-    "gpu_generations.csv",
-    "logistics.csv",
-    "macro_monthly.csv",
-    "power_prices.csv",
-    "releases.csv",
-    "rental_price_points.csv",
-    "sites.csv",
-    "used_price_points.csv",
-)
-
 
 def path_of(name: str) -> Path:
     """Location of a shipped file."""
@@ -39,9 +26,16 @@ def rows_of(name: str) -> tuple[dict[str, str], ...]:
 
 
 @cache
+def files() -> tuple[str, ...]:
+    """Names of the shipped CSV files, sorted."""
+    folder = resources.files("sim") / "data"
+    return tuple(sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".csv")))
+
+
+@cache
 def digests() -> dict[str, str]:
     """sha256 of every shipped file, for the manifest."""
-    return {name: hashlib.sha256(path_of(name).read_bytes()).hexdigest() for name in FILES}
+    return {name: hashlib.sha256(path_of(name).read_bytes()).hexdigest() for name in files()}
 
 
 @dataclass(frozen=True, slots=True)
