@@ -1,8 +1,8 @@
 """Places: the cited sites, what they can power and cool, and where hardware may be exported to.
 
-A place is a public locality; operators and tenants are not recorded. Gross megawatts are divided by the PUE of the
-kind of hall here and nowhere else, so every later watt is IT nameplate. A site whose cooling is unknown counts as
-air-cooled. A user's own table goes through the same checks as the shipped one.
+A place is a public locality; operators and tenants are not recorded. Gross megawatts are divided by the PUE
+of the kind of hall here and nowhere else, so every later watt is IT nameplate. A site whose cooling is unknown
+counts as air-cooled. A user's own table goes through the same checks as the shipped one.
 """
 
 import csv
@@ -10,15 +10,17 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import lru_cache
+from functools import cache
 from importlib.resources import files
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from agents.vocabulary import GENERATIONS, N_GENERATIONS, Bools, Floats, Ints
-from sim.parameters import Parameters
+from sim import reference
+from sim.parameters import ParameterError, Parameters
 
 Names = np.ndarray[tuple[int, ...], np.dtype[np.str_]]
 
@@ -37,7 +39,7 @@ TEXTS = ("place_id", "name", "country", "grid_zone", "mw_basis", "cooling", "kin
 REMARKS = ("state", "coord_precision", "cooling_basis", "source_url", "as_of", "grade", "note")
 
 
-class PlaceError(ValueError):
+class PlaceError(ParameterError):
     """A table of places, countries or export rules breaks its format; names file, row and column."""
 
 
@@ -88,8 +90,8 @@ class Places:
 class ExportRules:
     """Which generation may move from one country into another; the first rule that matches decides.
 
-    A licence is taken as granted unless `licences_granted` is false: the exporter's own delay and margin price
-    it. Legal readings are graded in ``export_rules.csv`` and are no legal advice.
+    A licence is taken as granted unless `licences_granted` is false: the exporter's own delay and margin
+    price it. Legal readings are graded in ``export_rules.csv`` and are no legal advice.
     """
 
     rules: tuple[tuple[frozenset[str], frozenset[str], frozenset[str], str], ...]
@@ -150,7 +152,7 @@ def pue_of_kind(parameters: Parameters) -> dict[str, float]:
     return {
         "hyperscale": site.pue_owned,
         "colo": site.pue_colocation,
-        "neocloud": site.pue_default,
+        "neocloud": site.pue_owned,
         "miner-converted": site.pue_miner,
         "miner": site.pue_miner,
     }
@@ -177,7 +179,9 @@ def load_places(
     """
     chosen = path or parameters.world.sites_file or None
     if not 0.0 <= unknown_liquid_share <= 1.0:
-        raise PlaceError(f"unknown_liquid_share is {unknown_liquid_share}; allowed: 0 to 1, share of IT watts")
+        raise PlaceError(
+            f"unknown_liquid_share is {unknown_liquid_share}; allowed: 0 to 1, share of IT watts"
+        )
     if chosen is None:
         return _build(parameters, list(_shipped("sites.csv")), "sites.csv", unknown_liquid_share)
     with _opened(Path(chosen)) as handle:
@@ -185,7 +189,7 @@ def load_places(
     return _build(parameters, rows, Path(chosen).name, unknown_liquid_share)
 
 
-@lru_cache(maxsize=None)
+@cache
 def export_rules(licences_granted: bool = True) -> ExportRules:
     """The shipped rules, ``sim/data/export_rules.csv``."""
     rules = []
@@ -194,22 +198,26 @@ def export_rules(licences_granted: bool = True) -> ExportRules:
         for name in sorted(generations - set(GENERATIONS)):
             raise _fault("export_rules.csv", number, "generations", f"{name!r} is unknown", name, GENERATIONS)
         if row["outcome"] not in OUTCOMES:
-            raise _fault("export_rules.csv", number, "outcome", f"{row['outcome']!r}", row["outcome"], OUTCOMES)
+            raise _fault(
+                "export_rules.csv", number, "outcome", f"{row['outcome']!r}", row["outcome"], OUTCOMES
+            )
         origins, destinations = (frozenset(row[key].split(";")) for key in ("origins", "destinations"))
         rules.append((generations, origins, destinations, row["outcome"]))
     return ExportRules(tuple(rules), licences_granted)
 
 
-@lru_cache(maxsize=None)
+@cache
 def continents() -> dict[str, str]:
     """Continent of each country code."""
     return {row["country"]: row["continent"] for _, row in _shipped("countries.csv")}
 
 
-@lru_cache(maxsize=None)
+@cache
 def freight_hubs() -> tuple[tuple[str, float, float], ...]:
     """(continent, lat, lon) of the cargo airports whose nearest docks are gateways."""
-    return tuple((row["continent"], float(row["lat"]), float(row["lon"])) for _, row in _shipped("freight_hubs.csv"))
+    return tuple(
+        (row["continent"], float(row["lat"]), float(row["lon"])) for _, row in _shipped("freight_hubs.csv")
+    )
 
 
 # -- reading ----------------------------------------------------------------------------------------------
@@ -217,7 +225,7 @@ def freight_hubs() -> tuple[tuple[str, float, float], ...]:
 Row = tuple[int, dict[str, str]]
 
 
-@lru_cache(maxsize=None)
+@cache
 def _shipped(name: str) -> tuple[Row, ...]:
     columns = {
         "sites.csv": (*TEXTS, *NUMBERS),
@@ -225,8 +233,8 @@ def _shipped(name: str) -> tuple[Row, ...]:
         "countries.csv": ("country", "continent"),
         "freight_hubs.csv": ("continent", "name", "lat", "lon"),
     }[name]
-    with (files("sim") / "data" / name).open(encoding="utf-8", newline="") as handle:
-        return tuple(_read(handle, name, columns, REMARKS))
+    text = (files("sim") / "data" / name).read_text(encoding="utf-8")
+    return tuple(_read(StringIO(text), name, columns, REMARKS))
 
 
 def _opened(path: Path) -> Any:
@@ -247,7 +255,9 @@ def _read(handle: Any, file: str, required: tuple[str, ...], optional: tuple[str
                 raise _fault(file, 1, column, "is no column of this table", column, known)
         for column in required:
             if column not in heading:
-                raise PlaceError(f"{file}, row 1: column {column!r} is missing; columns are {', '.join(known)}")
+                raise PlaceError(
+                    f"{file}, row 1: column {column!r} is missing; columns are {', '.join(known)}"
+                )
         for column in heading:
             if heading.count(column) > 1:
                 raise PlaceError(f"{file}, row 1: column {column!r} appears twice")
@@ -258,7 +268,9 @@ def _read(handle: Any, file: str, required: tuple[str, ...], optional: tuple[str
             if not any(cell.strip() for cell in cells):
                 continue
             if len(cells) != len(heading):
-                raise PlaceError(f"{file}, row {start}: {len(cells)} cells where the heading has {len(heading)}")
+                raise PlaceError(
+                    f"{file}, row {start}: {len(cells)} cells where the heading has {len(heading)}"
+                )
             yield start, {column: cell.strip() for column, cell in zip(heading, cells, strict=True)}
     except (csv.Error, UnicodeDecodeError) as error:
         raise PlaceError(f"{file}: not a CSV in UTF-8 ({error})") from error
@@ -280,7 +292,9 @@ def _number(file: str, row: int, cells: dict[str, str], column: str) -> float:
     except ValueError:
         value = math.nan
     if not low <= value <= high:
-        raise PlaceError(f"{file}, row {row}, column {column!r}: {text!r}; allowed: {low:g} to {high:g} {unit}")
+        raise PlaceError(
+            f"{file}, row {row}, column {column!r}: {text!r}; allowed: {low:g} to {high:g} {unit}"
+        )
     return value
 
 
@@ -289,6 +303,7 @@ def _build(parameters: Parameters, rows: list[Row], file: str, unknown_liquid_sh
         raise PlaceError(f"{file}: no places")
     countries, pues = continents(), pue_of_kind(parameters)
     choices = {"kind": KINDS, "cooling": COOLING, "mw_basis": ("it", "gross"), "country": tuple(countries)}
+    choices["grid_zone"] = tuple(reference.zone_prices())
     share = {"liquid": 1.0, "air": 0.0, "unknown": unknown_liquid_share}
     seen: dict[str, dict[str, int]] = {"place_id": {}, "name": {}}
     lat, lon, watts, liquid, planned, pue = [], [], [], [], [], []
@@ -302,9 +317,8 @@ def _build(parameters: Parameters, rows: list[Row], file: str, unknown_liquid_sh
         for column, earlier in seen.items():
             first = earlier.setdefault(cells[column], number)
             if first != number:
-                raise PlaceError(
-                    f"{file}, row {number}, column {column!r}: {cells[column]!r} stands in row {first} already"
-                )
+                where = f"{file}, row {number}, column {column!r}"
+                raise PlaceError(f"{where}: {cells[column]!r} stands in row {first} already")
         place_pue = pues[cells["kind"]]
         scale = 1e6 / (place_pue if cells["mw_basis"] == "gross" else 1.0)
         operational = round(_number(file, number, cells, "operational_mw") * scale)

@@ -1,18 +1,19 @@
 """The freight graph of places and the capacity pools that stand in them (design.md 6, economics.md 1).
 
-Every place has one dock. Docks are joined by directed lanes to their nearest neighbours on the continent, and
-gateways join the continents. Cost sits on lanes:
+Every place has one dock. On a continent two docks are joined by a lane each way unless a third lies between
+them (the Gabriel graph: sparse, connected, short detours); gateways join the continents. Cost sits on lanes:
 
-- pool to dock: de-install, wipe, test and the fixed part of a domestic haul; nothing out of a warehouse, whose goods
-  were prepared on the way in;
-- dock to dock: distance, and on intercontinental lanes what the fixed part exceeds the domestic one by;
+- pool to dock: de-install, wipe, test and the fixed part of a domestic haul; only the last out of a
+  warehouse, whose goods were prepared on the way in;
+- dock to dock: distance, and between continents what the fixed part exceeds the domestic one by;
 - dock to pool: re-install; nothing into a warehouse; no such lane into an in-place pool.
 
-So a journey's cost is the sum over its lanes and the fixed part is paid once. Export rules forbid lanes, and a
-country that restricts some class is never on the way to another one, so forbidding its lanes hides no other place.
+So a journey's cost is the sum over its lanes. Export rules forbid lanes; a country that restricts some class
+is never needed on the way to another one, so forbidding its lanes hides no other place.
 
-Invariant: at every place the watts of its private, open, in-place and displaced pools sum to the energised IT watts,
-liquid likewise; forward pools stay within the planned watts, warehouses hold no power (`pools_sum_to_places`).
+Invariant: at every place the watts of its private, open, in-place and displaced pools sum to the energised IT
+watts, liquid likewise; forward pools stay within the planned watts, warehouses hold no power
+(`pools_sum_to_places`).
 """
 
 from functools import cached_property
@@ -25,6 +26,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import dijkstra, minimum_spanning_tree
 
 from agents.vocabulary import (
+    GENERATIONS,
     PRODUCT_CONDITION,
     PRODUCT_GENERATION,
     PRODUCT_LIQUID,
@@ -52,7 +54,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ExportRules", "PlaceError", "Places", "Topology", "export_rules", "load_places"]
 
-NEIGHBOURS = 4
 # Larger than any journey on Earth: keeps restricted countries from lying on the way to others.
 DETOUR_KM = 1e6
 # Operating pools: those that share the energised watts of their place.
@@ -92,7 +93,7 @@ class Topology:
     dock_lanes : (D, 2) int64
         Origin and destination place of every lane between docks, both directions, sorted.
     lane_km, lane_usd : (D,) float64
-        Great-circle km (at least 1) and cost in USD per GPU.
+        Great-circle km (at least 1), cost in USD per GPU.
     lane_weeks : (D,) int64
         Transit beyond that of a domestic haul, weeks.
     """
@@ -150,13 +151,14 @@ class Topology:
         apart = ~np.eye(n, dtype=np.bool_)
         gateway = self._gateways()
         candidate = apart & (same | (gateway[:, None] & gateway[None, :]))
-        # Neighbours are sought among unrestricted docks, so that no lane of theirs is wasted on a closed country.
         penalty = DETOUR_KM * (self._restricted[:, None].astype(float) + self._restricted[None, :])
-        far = np.where(same & apart, self._km + penalty, np.inf)
-        order = np.argsort(far, axis=1, kind="stable")[:, :NEIGHBOURS]
-        laid = np.zeros((n, n), dtype=np.bool_)
-        np.put_along_axis(laid, order, True, axis=1)
-        laid &= same & apart
+        laid = same & apart
+        # Only unrestricted docks may stand between two others.
+        for middle in np.flatnonzero(~self._restricted):
+            detour = self._km[:, middle, None] ** 2 + self._km[None, middle, :] ** 2
+            blocked = detour < self._km**2
+            blocked[middle, :] = blocked[:, middle] = False
+            laid &= ~(blocked & (places.continent == places.continent[middle])[:, None])
         tree = minimum_spanning_tree(np.where(candidate, self._km + penalty + DETOUR_KM * ~same, 0.0)).tocoo()
         laid[tree.row, tree.col] = True
         laid |= gateway[:, None] & gateway[None, :] & ~same
@@ -220,7 +222,7 @@ class Topology:
         return int(self._journeys[1][origin, destination])
 
     def haul_usd(self, origin: int, destination: int) -> float:
-        """USD per GPU over the lanes between two docks, without the fixed part and without work at either end."""
+        """USD per GPU over the lanes between two docks, without the fixed part and the work at either end."""
         return float(self._journeys[2][origin, destination])
 
     # -- pools --------------------------------------------------------------------------------------------
@@ -262,16 +264,24 @@ class Topology:
         if not 0 <= place < self.places.n:
             raise ValueError(f"place is {place}; allowed: 0 to {self.places.n - 1}, row of the places table")
         if not 0 <= liquid_watts <= power_watts:
-            raise ValueError(f"liquid_watts is {liquid_watts}; allowed: 0 to power_watts = {power_watts} IT watts")
+            raise ValueError(
+                f"liquid_watts is {liquid_watts}; allowed: 0 to power_watts = {power_watts} IT watts"
+            )
         if kind == PoolKind.WAREHOUSE and power_watts:
-            raise ValueError(f"power_watts of a warehouse is {power_watts}; allowed: 0 IT watts, storage only")
+            raise ValueError(
+                f"power_watts of a warehouse is {power_watts}; allowed: 0 IT watts, storage only"
+            )
         if not (hosting_usd_per_kw_month >= 0.0 and opens_week >= 0):
-            raise ValueError("hosting_usd_per_kw_month and opens_week must be at least 0 USD per kW-month and week 0")
+            raise ValueError(
+                "hosting_usd_per_kw_month and opens_week must be at least 0 USD per kW-month and week 0"
+            )
         facility = float(self.places.pue[place]) if pue is None else pue
         if not facility >= 1.0:
             raise ValueError(f"pue is {facility}; allowed: at least 1, facility watts per IT watt")
         if self._n == len(self._store["pool_place"]):
-            self._store = {name: np.concatenate([old, np.zeros_like(old)]) for name, old in self._store.items()}
+            self._store = {
+                name: np.concatenate([old, np.zeros_like(old)]) for name, old in self._store.items()
+            }
         row = (place, kind, holder, power_watts, liquid_watts, hosting_usd_per_kw_month, facility, opens_week)
         for column, value in zip(self._store.values(), row, strict=True):
             column[self._n] = value
@@ -358,9 +368,10 @@ class Topology:
         lift = np.where(PRODUCT_LIQUID, freight.deinstall_liquid_usd, freight.deinstall_air_usd)
         # Sold as is means sold untested.
         test = np.where(PRODUCT_CONDITION == Condition.AS_IS, 0.0, freight.testing_usd)
-        cost = to_cents(lift + freight.wipe_usd + test + freight.domestic_base_usd)
+        haul = freight.domestic_base_usd
+        cost = to_cents(lift + freight.wipe_usd + test + haul)
         stored = self.pool_kind == PoolKind.WAREHOUSE
-        return np.where(stored[None, :], 0, cost[:, None])
+        return np.where(stored[None, :], to_cents(haul), cost[:, None])
 
     def _entering(self, pools: Ints) -> Ints:
         freight, places = self.parameters.freight, self.places
@@ -376,7 +387,7 @@ class Topology:
     # -- to look at ---------------------------------------------------------------------------------------
 
     def place_graph(self) -> "networkx.DiGraph[str]":
-        """Docks as nodes (keyed by place id) and lanes as edges, with plain attributes that GraphML can hold."""
+        """Docks as nodes (keyed by place id) and lanes as edges, with attributes that GraphML can hold."""
         places = self.places
         graph: networkx.DiGraph[str] = networkx.DiGraph(name="firesale places")
         for i in range(places.n):
@@ -393,9 +404,8 @@ class Topology:
                 planned_watts=int(places.planned_watts[i]),
                 pue=float(places.pue[i]),
             )
-        generations = self.parameters.hardware.unit_watts.model_fields
         for lane, (origin, destination) in enumerate(self.dock_lanes.tolist()):
-            barred = [name for g, name in enumerate(generations) if not self._allowed[g, lane]]
+            barred = [name for g, name in enumerate(GENERATIONS) if not self._allowed[g, lane]]
             graph.add_edge(
                 str(places.id[origin]),
                 str(places.id[destination]),
