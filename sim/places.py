@@ -1,8 +1,8 @@
 """Places: the cited sites, what they can power and cool, and where hardware may be exported to.
 
 A place is a public locality; operators and tenants are not recorded. Gross megawatts are divided by the PUE
-of the kind of hall here and nowhere else, so every later watt is IT nameplate. A site whose cooling is unknown
-counts as air-cooled. A user's own table goes through the same checks as the shipped one.
+of the kind of hall here and nowhere else, so every later watt is IT nameplate. A site whose cooling is
+unknown counts as air-cooled. A user's own table goes through the same checks as the shipped one.
 """
 
 import csv
