@@ -19,10 +19,22 @@ class Section(BaseModel):
 
 
 def quantity(
-    default: float, unit: str, low: float, high: float, meaning: str, source: str = "", grade: str = "assumption"
+    default: float,
+    unit: str,
+    low: float,
+    high: float,
+    meaning: str,
+    source: str = "",
+    grade: str = "assumption",
 ) -> Any:
     """A number with its unit, allowed range (inclusive), meaning, source and grade."""
-    about: dict[str, Any] = {"unit": unit, "low": low, "high": high, "source": source or "none found", "grade": grade}
+    about: dict[str, Any] = {
+        "unit": unit,
+        "low": low,
+        "high": high,
+        "source": source or "none found",
+        "grade": grade,
+    }
     return Field(default=default, ge=low, le=high, description=meaning, json_schema_extra=about)
 
 

@@ -72,7 +72,9 @@ def shipped() -> list[str]:
     True
     """
     folder = resources.files("experiments") / "scenarios"
-    return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
+    return sorted(
+        entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml")
+    )
 
 
 def load(name: str | Path) -> Scenario:
@@ -110,7 +112,9 @@ def settings_of(settings: Iterable[str]) -> dict[str, Any]:
 def _load(name: str, folder: Path, loading: tuple[str, ...]) -> Scenario:
     source, text = _read(name, folder)
     if source in loading:
-        raise ScenarioError(f"{source}: base: the scenario is its own base ({' -> '.join((*loading, source))})")
+        raise ScenarioError(
+            f"{source}: base: the scenario is its own base ({' -> '.join((*loading, source))})"
+        )
     if len(loading) >= DEEPEST_BASE:
         raise ScenarioError(f"{source}: base: more than {DEEPEST_BASE} scenarios deep")
     try:
@@ -155,7 +159,9 @@ def _read(name: str, folder: Path) -> tuple[str, str]:
     """Label and text of a scenario; paths are relative to `folder`, the place of the file that names them."""
     if not _is_path(name):
         if name not in shipped():
-            raise ScenarioError(f"no scenario is called {name}{_nearest(name, shipped())}; a file's name ends in .toml")
+            raise ScenarioError(
+                f"no scenario is called {name}{_nearest(name, shipped())}; a file's name ends in .toml"
+            )
         file = resources.files("experiments") / "scenarios" / f"{name}.toml"
         return name, file.read_text(encoding="utf-8")
     path = folder / name

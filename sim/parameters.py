@@ -22,81 +22,328 @@ from agents.outside_buyer import (
     HyperscalerParameters,
     SalvagerParameters,
 )
-from agents.schema import ByGeneration, Section, by_generation, choice, quantity, setting
+from agents.schema import ByGeneration, Section, choice, quantity, setting
 from agents.valuation import BELIEFS
 from agents.vocabulary import GENERATIONS
 
 FACTS = "sim/data/gpu_generations.csv"
 
-InitialRent = by_generation(
-    "InitialRent",
-    "USD per GPU-hour",
-    "contract rent in week 0",
-    {
-        "V100": (0.30, 0.1, 1.0, "rental price points, all providers", "C"),
-        "A100": (1.13, 0.8, 1.5, "market fix, April 2026", "C"),
-        "H100": (2.65, 1.0, 4.0, "one-year contract, June 2026", "B"),
-        "H200": (3.41, 2.0, 4.5, "spot headline, April 2026", "C"),
-        "B200": (4.50, 3.0, 5.9, "below spot of 5.30: contracts price lower", "C"),
-        "GB200": (5.00, 3.5, 7.0, "none found: B200 and rack premium", "assumption"),
-        "GB300": (5.80, 4.0, 8.0, "none found: GB200 and memory", "assumption"),
-        "VR200": (9.50, 6.0, 14.0, "none found: list price over GB300", "assumption"),
-    },
-)
-UnitWatts = by_generation(
-    "UnitWatts",
-    "IT watts",
-    "nameplate of the sellable unit",
-    {
-        "V100": (4800, 4000, 5200, "twice chip power", "assumption"),
-        "A100": (6500, 5600, 6800, FACTS, "B"),
-        "H100": (10200, 8800, 11840, FACTS, "B"),
-        "H200": (10200, 8800, 12000, FACTS, "B"),
-        "B200": (14300, 10400, 15200, FACTS, "C"),
-        "GB200": (120000, 120000, 137000, FACTS, "C"),
-        "GB300": (120000, 120000, 144000, FACTS, "C"),
-        "VR200": (230000, 187000, 230400, FACTS, "C"),
-    },
-)
-ListPrice = by_generation(
-    "ListPrice",
-    "USD per GPU",
-    "new system price, servers and network included",
-    {
-        "V100": (18600, 11458, 18700, "DGX share", "C"),
-        "A100": (24900, 15000, 25000, "chip 15,000 and a share of the host", "assumption"),
-        "H100": (33600, 27500, 50000, "DGX H100 share, 2023", "B"),
-        "H200": (40000, 28000, 55000, "module 32,000-35,000 and a share of the host", "assumption"),
-        "B200": (50000, 35000, 65000, "chip 35,000; press 50,000 as system", "C"),
-        "GB200": (51389, 43056, 55556, "rack 3.7 million USD", "C"),
-        "GB300": (55556, 43000, 60000, FACTS, "C"),
-        "VR200": (108377, 108333, 126389, FACTS, "C"),
-    },
-)
-SalvageValue = by_generation(
-    "SalvageValue",
-    "USD per GPU",
-    "parts, mostly host memory; capped at observed prices",
-    {
-        "V100": (300, 100, 700, "V100 boards list at 298 to 703 USD", "C"),
-        "A100": (900, 300, 1500, "half the host memory of a Hopper node", "assumption"),
-        "H100": (1500, 300, 3300, "host memory at 50 % recovery", "C"),
-        "H200": (1500, 300, 3300, "as H100", "C"),
-        "B200": (1500, 300, 3300, "as H100", "assumption"),
-        "GB200": (1500, 300, 3300, "as H100", "assumption"),
-        "GB300": (1500, 300, 3300, "as H100", "assumption"),
-        "VR200": (1500, 300, 3300, "as H100", "assumption"),
-    },
-)
-GenerationMix = by_generation(
-    "GenerationMix",
-    "share of watts",
-    "installed mix of operators' fleets",
-    {
-        name: (share, 0.0, 1.0, "none found: sales history in outline", "assumption")
-        for name, share in zip(GENERATIONS, (0.01, 0.10, 0.38, 0.15, 0.16, 0.12, 0.08, 0.0), strict=True)
-    },
-)
+
+class InitialRent(ByGeneration):
+    """Contract rent in week 0, USD per GPU-hour."""
+
+    V100: float = quantity(
+        0.3,
+        "USD per GPU-hour",
+        0.1,
+        1,
+        "contract rent in week 0, V100",
+        "rental price points, all providers",
+        "C",
+    )
+    A100: float = quantity(
+        1.13, "USD per GPU-hour", 0.8, 1.5, "contract rent in week 0, A100", "market fix, April 2026", "C"
+    )
+    H100: float = quantity(
+        2.65, "USD per GPU-hour", 1, 4, "contract rent in week 0, H100", "one-year contract, June 2026", "B"
+    )
+    H200: float = quantity(
+        3.41, "USD per GPU-hour", 2, 4.5, "contract rent in week 0, H200", "spot headline, April 2026", "C"
+    )
+    B200: float = quantity(
+        4.5,
+        "USD per GPU-hour",
+        3,
+        5.9,
+        "contract rent in week 0, B200",
+        "below spot of 5.30: contracts price lower",
+        "C",
+    )
+    GB200: float = quantity(
+        5,
+        "USD per GPU-hour",
+        3.5,
+        7,
+        "contract rent in week 0, GB200",
+        "none found: B200 and rack premium",
+        "assumption",
+    )
+    GB300: float = quantity(
+        5.8,
+        "USD per GPU-hour",
+        4,
+        8,
+        "contract rent in week 0, GB300",
+        "none found: GB200 and memory",
+        "assumption",
+    )
+    VR200: float = quantity(
+        9.5,
+        "USD per GPU-hour",
+        6,
+        14,
+        "contract rent in week 0, VR200",
+        "none found: list price over GB300",
+        "assumption",
+    )
+
+
+class UnitWatts(ByGeneration):
+    """Nameplate of the sellable unit, IT watts."""
+
+    V100: float = quantity(
+        4800, "IT watts", 4000, 5200, "nameplate of the sellable unit, V100", "twice chip power", "assumption"
+    )
+    A100: float = quantity(6500, "IT watts", 5600, 6800, "nameplate of the sellable unit, A100", FACTS, "B")
+    H100: float = quantity(
+        10_200, "IT watts", 8800, 11_840, "nameplate of the sellable unit, H100", FACTS, "B"
+    )
+    H200: float = quantity(
+        10_200, "IT watts", 8800, 12_000, "nameplate of the sellable unit, H200", FACTS, "B"
+    )
+    B200: float = quantity(
+        14_300, "IT watts", 10_400, 15_200, "nameplate of the sellable unit, B200", FACTS, "C"
+    )
+    GB200: float = quantity(
+        120_000, "IT watts", 120_000, 137_000, "nameplate of the sellable unit, GB200", FACTS, "C"
+    )
+    GB300: float = quantity(
+        120_000, "IT watts", 120_000, 144_000, "nameplate of the sellable unit, GB300", FACTS, "C"
+    )
+    VR200: float = quantity(
+        230_000, "IT watts", 187_000, 230_400, "nameplate of the sellable unit, VR200", FACTS, "C"
+    )
+
+
+class ListPrice(ByGeneration):
+    """New system price, servers and network included, USD per GPU."""
+
+    V100: float = quantity(
+        18_600,
+        "USD per GPU",
+        11_458,
+        18_700,
+        "new system price, servers and network included, V100",
+        "DGX share",
+        "C",
+    )
+    A100: float = quantity(
+        24_900,
+        "USD per GPU",
+        15_000,
+        25_000,
+        "new system price, servers and network included, A100",
+        "chip 15,000 and a share of the host",
+        "assumption",
+    )
+    H100: float = quantity(
+        33_600,
+        "USD per GPU",
+        27_500,
+        50_000,
+        "new system price, servers and network included, H100",
+        "DGX H100 share, 2023",
+        "B",
+    )
+    H200: float = quantity(
+        40_000,
+        "USD per GPU",
+        28_000,
+        55_000,
+        "new system price, servers and network included, H200",
+        "module 32,000-35,000 and a share of the host",
+        "assumption",
+    )
+    B200: float = quantity(
+        50_000,
+        "USD per GPU",
+        35_000,
+        65_000,
+        "new system price, servers and network included, B200",
+        "chip 35,000; press 50,000 as system",
+        "C",
+    )
+    GB200: float = quantity(
+        51_389,
+        "USD per GPU",
+        43_056,
+        55_556,
+        "new system price, servers and network included, GB200",
+        "rack 3.7 million USD",
+        "C",
+    )
+    GB300: float = quantity(
+        55_556,
+        "USD per GPU",
+        43_000,
+        60_000,
+        "new system price, servers and network included, GB300",
+        FACTS,
+        "C",
+    )
+    VR200: float = quantity(
+        108_377,
+        "USD per GPU",
+        108_333,
+        126_389,
+        "new system price, servers and network included, VR200",
+        FACTS,
+        "C",
+    )
+
+
+class SalvageValue(ByGeneration):
+    """Parts, mostly host memory; capped at observed prices, USD per GPU."""
+
+    V100: float = quantity(
+        300,
+        "USD per GPU",
+        100,
+        700,
+        "parts, mostly host memory; capped at observed prices, V100",
+        "V100 boards list at 298 to 703 USD",
+        "C",
+    )
+    A100: float = quantity(
+        900,
+        "USD per GPU",
+        300,
+        1500,
+        "parts, mostly host memory; capped at observed prices, A100",
+        "half the host memory of a Hopper node",
+        "assumption",
+    )
+    H100: float = quantity(
+        1500,
+        "USD per GPU",
+        300,
+        3300,
+        "parts, mostly host memory; capped at observed prices, H100",
+        "host memory at 50 % recovery",
+        "C",
+    )
+    H200: float = quantity(
+        1500,
+        "USD per GPU",
+        300,
+        3300,
+        "parts, mostly host memory; capped at observed prices, H200",
+        "as H100",
+        "C",
+    )
+    B200: float = quantity(
+        1500,
+        "USD per GPU",
+        300,
+        3300,
+        "parts, mostly host memory; capped at observed prices, B200",
+        "as H100",
+        "assumption",
+    )
+    GB200: float = quantity(
+        1500,
+        "USD per GPU",
+        300,
+        3300,
+        "parts, mostly host memory; capped at observed prices, GB200",
+        "as H100",
+        "assumption",
+    )
+    GB300: float = quantity(
+        1500,
+        "USD per GPU",
+        300,
+        3300,
+        "parts, mostly host memory; capped at observed prices, GB300",
+        "as H100",
+        "assumption",
+    )
+    VR200: float = quantity(
+        1500,
+        "USD per GPU",
+        300,
+        3300,
+        "parts, mostly host memory; capped at observed prices, VR200",
+        "as H100",
+        "assumption",
+    )
+
+
+class GenerationMix(ByGeneration):
+    """Installed mix of operators' fleets, share of watts."""
+
+    V100: float = quantity(
+        0.01,
+        "share of watts",
+        0,
+        1,
+        "installed mix of operators' fleets, V100",
+        "none found: sales history in outline",
+        "assumption",
+    )
+    A100: float = quantity(
+        0.1,
+        "share of watts",
+        0,
+        1,
+        "installed mix of operators' fleets, A100",
+        "none found: sales history in outline",
+        "assumption",
+    )
+    H100: float = quantity(
+        0.38,
+        "share of watts",
+        0,
+        1,
+        "installed mix of operators' fleets, H100",
+        "none found: sales history in outline",
+        "assumption",
+    )
+    H200: float = quantity(
+        0.15,
+        "share of watts",
+        0,
+        1,
+        "installed mix of operators' fleets, H200",
+        "none found: sales history in outline",
+        "assumption",
+    )
+    B200: float = quantity(
+        0.16,
+        "share of watts",
+        0,
+        1,
+        "installed mix of operators' fleets, B200",
+        "none found: sales history in outline",
+        "assumption",
+    )
+    GB200: float = quantity(
+        0.12,
+        "share of watts",
+        0,
+        1,
+        "installed mix of operators' fleets, GB200",
+        "none found: sales history in outline",
+        "assumption",
+    )
+    GB300: float = quantity(
+        0.08,
+        "share of watts",
+        0,
+        1,
+        "installed mix of operators' fleets, GB300",
+        "none found: sales history in outline",
+        "assumption",
+    )
+    VR200: float = quantity(
+        0,
+        "share of watts",
+        0,
+        1,
+        "installed mix of operators' fleets, VR200",
+        "none found: sales history in outline",
+        "assumption",
+    )
 
 
 class ClockParameters(Section):
@@ -121,15 +368,21 @@ class RentParameters(Section):
     """Rents of GPU-hours (economics.md section 6)."""
 
     driver: str = choice("stochastic", ("stochastic", "flat", "replay"), "how the demand factor moves")
-    initial: InitialRent = InitialRent()  # type: ignore[valid-type]
-    trend_deflation: float = quantity(0.25, "log per year", 0.0, 0.8, "decline given the supply plan", "contract prints", "C")
+    initial: InitialRent = InitialRent()
+    trend_deflation: float = quantity(
+        0.25, "log per year", 0.0, 0.8, "decline given the supply plan", "contract prints", "C"
+    )
     successor_step: float = quantity(0.15, "fraction", 0.0, 0.35, "rent lost when a successor reaches volume")
     step_ramp_weeks: float = quantity(26, "weeks", 13, 52, "ramp of that step")
     demand_volatility: float = quantity(0.3, "per sqrt year", 0.0, 0.6, "volatility of the demand factor")
     demand_mean_reversion: float = quantity(0.8, "per year", 0.3, 2.0, "its mean reversion")
     demand_elasticity: float = quantity(1.5, "1", 0.8, 3.0, "elasticity of demand for GPU-hours")
-    cross_generation_share: float = quantity(0.7, "share", 0.4, 1.0, "part of a demand shock shared by generations")
-    world_stock_h100e: float = quantity(15e6, "H100 equivalents", 1e6, 1e8, "world stock, January 2026", "Epoch AI", "B")
+    cross_generation_share: float = quantity(
+        0.7, "share", 0.4, 1.0, "part of a demand shock shared by generations"
+    )
+    world_stock_h100e: float = quantity(
+        15e6, "H100 equivalents", 1e6, 1e8, "world stock, January 2026", "Epoch AI", "B"
+    )
 
 
 class PowerParameters(Section):
@@ -137,7 +390,9 @@ class PowerParameters(Section):
 
     driver: str = choice("stochastic", ("stochastic", "flat"), "how zone prices move")
     mean_reversion: float = quantity(8, "per year", 2, 12, "of the log deviation", "Ember monthly means", "B")
-    stationary_deviation: float = quantity(0.35, "log", 0.0, 0.6, "of the log deviation", "Ember monthly means", "B")
+    stationary_deviation: float = quantity(
+        0.35, "log", 0.0, 0.6, "of the log deviation", "Ember monthly means", "B"
+    )
     seasonal_amplitude: float = quantity(0.2, "log", 0.0, 0.3, "winter peak", "Ember monthly means", "B")
     delivery_adder_usd_per_mwh: float = quantity(10, "USD per MWh", 5, 25, "wires, losses, taxes")
 
@@ -146,14 +401,20 @@ class BitcoinParameters(Section):
     """Bitcoin and hashprice."""
 
     driver: str = choice("merton", ("merton", "replay", "flat"), "how the price moves")
-    initial_price_usd: float = quantity(81143, "USD", 20000, 200000, "price in week 0", "close of September 2026", "C")
+    initial_price_usd: float = quantity(
+        81143, "USD", 20000, 200000, "price in week 0", "close of September 2026", "C"
+    )
     drift: float = quantity(0.0, "per year", -0.3, 0.3, "log drift")
     diffusion: float = quantity(0.58, "per sqrt year", 0.0, 0.8, "without jumps", "weekly 2018-2024 fit", "B")
     jump_rate: float = quantity(4, "per year", 0, 8, "jumps", "weekly 2018-2024 fit", "B")
     jump_mean: float = quantity(-0.17, "log", -0.4, 0.1, "mean jump", "weekly 2018-2024 fit", "B")
-    jump_deviation: float = quantity(0.09, "log", 0.0, 0.3, "deviation of a jump", "weekly 2018-2024 fit", "B")
+    jump_deviation: float = quantity(
+        0.09, "log", 0.0, 0.3, "deviation of a jump", "weekly 2018-2024 fit", "B"
+    )
     fee_share: float = quantity(0.01, "share of subsidy", 0.0, 0.5, "transaction fees")
-    network_hashrate_eh_per_s: float = quantity(1000, "EH/s", 600, 2000, "network", "difficulty, June 2026", "B")
+    network_hashrate_eh_per_s: float = quantity(
+        1000, "EH/s", 600, 2000, "network", "difficulty, June 2026", "B"
+    )
 
 
 class InterestParameters(Section):
@@ -166,9 +427,9 @@ class InterestParameters(Section):
 class HardwareParameters(Section):
     """Hardware by generation."""
 
-    unit_watts: UnitWatts = UnitWatts()  # type: ignore[valid-type]
-    list_price_usd: ListPrice = ListPrice()  # type: ignore[valid-type]
-    salvage_usd: SalvageValue = SalvageValue()  # type: ignore[valid-type]
+    unit_watts: UnitWatts = UnitWatts()
+    list_price_usd: ListPrice = ListPrice()
+    salvage_usd: SalvageValue = SalvageValue()
     load_factor: float = quantity(0.85, "share of nameplate", 0.7, 0.95, "average draw")
     failure_hazard: float = quantity(0.03, "per year", 0.0, 0.09, "unrepaired loss of units")
     physical_life_years: float = quantity(8, "years", 6, 10, "V100 still listed after 8 years")
@@ -181,16 +442,28 @@ class HardwareParameters(Section):
 class SiteParameters(Section):
     """Places and slots."""
 
-    vacancy: float = quantity(0.016, "share of energised IT power", 0.0, 0.1, "free watts", "CBRE primary, H1 2025", "B")
+    vacancy: float = quantity(
+        0.016, "share of energised IT power", 0.0, 0.1, "free watts", "CBRE primary, H1 2025", "B"
+    )
     pue_default: float = quantity(1.25, "ratio", 1.05, 1.65, "typical hall", "hyperscale average", "C")
     pue_owned: float = quantity(1.15, "ratio", 1.05, 1.4, "operator's own hall", "economics.md 11", "C")
     pue_miner: float = quantity(1.25, "ratio", 1.05, 1.4, "converted mining hall", "economics.md 11", "C")
     pue_colocation: float = quantity(1.40, "ratio", 1.1, 1.8, "retail colocation", "economics.md 11", "C")
-    hosting_fee_usd_per_kw_month: float = quantity(120, "USD per kW-month", 80, 217, "posted fee", "leases 114-198", "C")
-    miner_hosting_fee_usd_per_kw_month: float = quantity(80, "USD per kW-month", 40, 200, "posted fee in a converted hall", "contracts.md 3", "C")
-    air_rack_limit_kw: float = quantity(30, "kW per rack", 15, 41.3, "densest air-cooled rack", "contained aisles", "C")
-    assignable_share: float = quantity(0.5, "probability", 0, 1, "a hosting contract can be assigned (pi_slot)")
-    retrofit_capex_usd_per_kw: float = quantity(2000, "USD per kW", 500, 7100, "powered hall to compute hall", "trade press 2026", "C")
+    hosting_fee_usd_per_kw_month: float = quantity(
+        120, "USD per kW-month", 80, 217, "posted fee", "leases 114-198", "C"
+    )
+    miner_hosting_fee_usd_per_kw_month: float = quantity(
+        80, "USD per kW-month", 40, 200, "posted fee in a converted hall", "contracts.md 3", "C"
+    )
+    air_rack_limit_kw: float = quantity(
+        30, "kW per rack", 15, 41.3, "densest air-cooled rack", "contained aisles", "C"
+    )
+    assignable_share: float = quantity(
+        0.5, "probability", 0, 1, "a hosting contract can be assigned (pi_slot)"
+    )
+    retrofit_capex_usd_per_kw: float = quantity(
+        2000, "USD per kW", 500, 7100, "powered hall to compute hall", "trade press 2026", "C"
+    )
     retrofit_lead_weeks: float = quantity(39, "weeks", 17, 78, "its lead time")
     energising_share: float = quantity(0.25, "share of planned watts", 0, 1, "energised within 52 weeks")
     uncommitted_share: float = quantity(0.05, "share of energising watts", 0, 1, "not leased in advance")
@@ -220,13 +493,17 @@ class ValuationParameters(Section):
     expectations: str = choice("myopic", BELIEFS, "belief about the persistence of demand deviations")
     discount_rate: float = quantity(0.15, "per year", 0.05, 0.3, "between loan cost and dealer cost")
     utilisation: float = quantity(0.8, "share of hours", 0.5, 0.95, "billable hours over hours")
-    other_operating_cost: float = quantity(0.15, "USD per GPU-hour", 0.05, 0.3, "staff, network, spares, software")
+    other_operating_cost: float = quantity(
+        0.15, "USD per GPU-hour", 0.05, 0.3, "staff, network, spares, software"
+    )
 
 
 class MarketParameters(Section):
     """The weekly clearing."""
 
-    theta: float = quantity(0.5, "share", 0, 1, "price within the optimal interval, 0 = lowest", "economics.md 4", "design")
+    theta: float = quantity(
+        0.5, "share", 0, 1, "price within the optimal interval, 0 = lowest", "economics.md 4", "design"
+    )
     ladder_steps: int = quantity(16, "orders", 2, 400, "steps of a cash-bound demand curve")
     refine: bool = setting(True, "refine cash-bound demand once around the price found")
 
@@ -239,8 +516,12 @@ class ForcedSaleParameters(Section):
     gpus: int = quantity(10_000, "GPUs", 8, 400_000, "how many")
     week: int = quantity(26, "week", 1, 2000, "when")
     age_years: float = quantity(2.0, "years", 0, 4.5, "age of the collateral in week 0")
-    in_place: bool = setting(False, "the hosting contract can be assigned: the units may be sold where they stand")
-    deadline_weeks: int = quantity(13, "weeks", 0, 52, "by when the lender must have sold", "economics.md 14: 4-52", "assumption")
+    in_place: bool = setting(
+        False, "the hosting contract can be assigned: the units may be sold where they stand"
+    )
+    deadline_weeks: int = quantity(
+        13, "weeks", 0, 52, "by when the lender must have sold", "economics.md 14: 4-52", "assumption"
+    )
     largest_share_of_a_pool: float = quantity(0.5, "share", 0.05, 1, "most of one hall the borrower rents")
 
 
@@ -250,16 +531,22 @@ class WorldParameters(Section):
     miners: int = quantity(12, "agents", 1, 2000, "miners")
     neo_clouds: int = quantity(16, "agents", 1, 2000, "neo-clouds")
     lenders: int = quantity(6, "agents", 1, 500, "lenders")
-    liquidators: int = quantity(5, "agents", 1, 200, "liquidators and dealers", "3 to 8 dealers", "assumption")
+    liquidators: int = quantity(
+        5, "agents", 1, 200, "liquidators and dealers", "3 to 8 dealers", "assumption"
+    )
     hyperscalers: int = quantity(5, "agents", 0, 200, "hyperscalers")
     enterprises: int = quantity(10, "agents", 0, 2000, "enterprises")
     exporters: int = quantity(3, "agents", 0, 200, "exporters")
     salvagers: int = quantity(1, "agents", 1, 10, "salvage houses")
-    generation_mix: GenerationMix = GenerationMix()  # type: ignore[valid-type]
-    colocation_gpu_share: float = quantity(0.3, "share of occupied watts", 0, 1, "neo-clouds' part of colocation")
+    generation_mix: GenerationMix = GenerationMix()
+    colocation_gpu_share: float = quantity(
+        0.3, "share of occupied watts", 0, 1, "neo-clouds' part of colocation"
+    )
     largest_neo_cloud_share: float = quantity(0.4, "share", 0.1, 0.9, "largest neo-cloud's part of the fleet")
     oldest_fleet_years: float = quantity(5, "years", 1, 8, "oldest units in fleets")
-    financed_share: float = quantity(0.65, "share of lots", 0, 1, "bought with a loan", "50-80 % of capex", "C")
+    financed_share: float = quantity(
+        0.65, "share of lots", 0, 1, "bought with a loan", "50-80 % of capex", "C"
+    )
     neo_cloud_cash_months: float = quantity(3, "months of debt service", 0, 24, "opening cash")
     neo_cloud_free_cash_usd: float = quantity(50e6, "USD", 0, 1e10, "opening cash beyond that")
     miner_free_cash_usd: float = quantity(100e6, "USD", 0, 1e10, "opening cash of a miner")
@@ -380,7 +667,9 @@ def _explain(error: ValidationError, known: Mapping[str, FieldInfo], source: str
         return f"{source}: {key} = {got!r}; one of {', '.join(options)}{hint}"
     if "low" in extra:
         whole = " (a whole number)" if field.annotation is int else ""
-        return f"{source}: {key} = {got!r}; allowed {extra['low']:,} to {extra['high']:,} {extra['unit']}{whole}"
+        return (
+            f"{source}: {key} = {got!r}; allowed {extra['low']:,} to {extra['high']:,} {extra['unit']}{whole}"
+        )
     rule = first["msg"].removeprefix("Value error, ")
     return f"{source}: {key} = {got!r}; {rule[0].lower()}{rule[1:]}"
 

@@ -67,7 +67,9 @@ def zone_prices() -> dict[str, float]:
 @cache
 def available_from() -> tuple[date, ...]:
     """Date of volume availability of every generation."""
-    table = {row["generation"]: date.fromisoformat(row["available_from"]) for row in rows_of("gpu_generations.csv")}
+    table = {
+        row["generation"]: date.fromisoformat(row["available_from"]) for row in rows_of("gpu_generations.csv")
+    }
     return tuple(table[name] for name in GENERATIONS)
 
 
@@ -81,14 +83,6 @@ def compute_weights() -> Floats:
 @cache
 def releases() -> tuple[tuple[str, date], ...]:
     """Successors and the dates they reach volume."""
-    return tuple((row["successor"], date.fromisoformat(row["volume_date"])) for row in rows_of("releases.csv"))
-
-
-@cache
-def controlled_countries() -> dict[str, int]:
-    """Country -> index of the oldest generation that may not be shipped there."""
-    return {
-        row["country"]: GENERATIONS.index(row["oldest_controlled"])
-        for row in rows_of("export_rules.csv")
-        if row["rule"] == "forbidden"
-    }
+    return tuple(
+        (row["successor"], date.fromisoformat(row["volume_date"])) for row in rows_of("releases.csv")
+    )

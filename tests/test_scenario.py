@@ -1,0 +1,137 @@
+"""Scenarios: shipped ones load, layers win in order, and every fault is one line naming file and key."""
+
+from pathlib import Path
+
+import pytest
+
+from experiments.scenario import ScenarioError, load, settings_of, shipped
+from sim.parameters import Parameters
+
+
+def write(folder: Path, text: str, name: str = "mine.toml") -> Path:
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_shipped_scenarios_load_with_every_arm(name: str) -> None:
+    scenario = load(name)
+    assert scenario.name == name and scenario.title and scenario.description
+    for arm in (None, *scenario.arms):
+        scenario.parameters(arm)
+
+
+def test_calm_is_the_default() -> None:
+    assert load("calm").parameters() == Parameters()
+
+
+def test_ten_thousand_h100_and_its_arms() -> None:
+    scenario = load("ten_thousand_h100")
+    base = scenario.parameters()
+    assert (base.forced_sale.enabled, base.forced_sale.gpus, base.forced_sale.week) == (True, 10_000, 26)
+    assert base.forced_sale.generation == "H100" and base.site.vacancy == 0.016
+    arms = {arm: scenario.parameters(arm) for arm in scenario.arms}
+    assert {arm: (p.forced_sale.in_place, p.site.vacancy) for arm, p in arms.items()} == {
+        "moved-loose": (False, 0.06),
+        "moved-tight": (False, 0.005),
+        "in_place-loose": (True, 0.06),
+        "in_place-tight": (True, 0.005),
+    }
+
+
+def test_layers_win_in_order(tmp_path: Path) -> None:
+    write(tmp_path, "[overrides.site]\nvacancy = 0.02\nassignable_share = 0.1\n", "below.toml")
+    path = write(
+        tmp_path,
+        'base = "below.toml"\n[overrides.site]\nvacancy = 0.03\n[arms.a.site]\nvacancy = 0.04\n[arms.b]\nrent.driver = "flat"\n',
+    )
+    scenario = load(path)
+    assert scenario.parameters().site.vacancy == 0.03
+    assert scenario.parameters().site.assignable_share == 0.1
+    assert scenario.parameters("a").site.vacancy == 0.04
+    assert scenario.parameters("b").rent.driver == "flat"
+    assert scenario.parameters("a", ["site.vacancy=0.05"]).site.vacancy == 0.05
+
+
+def test_a_file_can_build_on_a_shipped_scenario(tmp_path: Path) -> None:
+    scenario = load(write(tmp_path, 'base = "ten_thousand_h100"\n[overrides]\nforced_sale.gpus = 80\n'))
+    assert scenario.parameters("moved-tight").forced_sale.gpus == 80
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[overrides]\nlenders.advance_rat = 0.8\n", ["mine.toml", "did you mean lenders.advance_rate?"]),
+        (
+            "[overrides]\nlenders.advance_rate = 8\n",
+            ["mine.toml", "lenders.advance_rate", "0.5 to 0.85 share of cost"],
+        ),
+        (
+            "[arms.x]\nsite.vacancy = 2\n",
+            ["mine.toml", "arms.x", "site.vacancy", "share of energised IT power"],
+        ),
+        ("overides = 3\n", ["mine.toml", "did you mean overrides?"]),
+        ("overrides = 3\n", ["mine.toml", "overrides: expected a table"]),
+        ("[arms]\nx = 3\n", ["mine.toml", "arms.x: expected a table"]),
+        ("title = 3\n", ["mine.toml", "title: expected text"]),
+        ("title = \n", ["mine.toml", "not valid TOML", "line 1"]),
+        ('base = "calmm"\n', ["did you mean calm?"]),
+        ('base = "mine.toml"\n', ["mine.toml", "its own base"]),
+        ('base = "gone.toml"\n', ["gone.toml", "cannot be read"]),
+        ("[overrides]\nclock.start = 2026-10-06\n", ["mine.toml", "clock.start", "Tuesday"]),
+    ],
+)
+def test_a_broken_file_is_one_clear_line(tmp_path: Path, text: str, words: list[str]) -> None:
+    with pytest.raises(ScenarioError) as caught:
+        load(write(tmp_path, text))
+    message = str(caught.value)
+    assert "\n" not in message
+    assert [word for word in words if word not in message] == []
+
+
+def test_files_that_are_no_text(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(ScenarioError, match="UTF-8"):
+        load(path)
+    with pytest.raises(ScenarioError, match="cannot be read"):
+        load(f"{tmp_path}/")
+
+
+def test_unknown_scenario_and_arm_get_the_nearest_name() -> None:
+    with pytest.raises(ScenarioError, match="did you mean ten_thousand_h100"):
+        load("ten_thousand_h10")
+    with pytest.raises(ScenarioError, match="did you mean moved-tight"):
+        load("ten_thousand_h100").parameters("moved-tigth")
+    with pytest.raises(ScenarioError, match="there are none"):
+        load("calm").parameters("moved")
+
+
+@pytest.mark.parametrize(
+    ("setting", "key", "value"),
+    [
+        ("site.vacancy=0.06", "site.vacancy", 0.06),
+        (" site.vacancy = .06 ", "site.vacancy", 0.06),
+        ("rent.driver=flat", "rent.driver", "flat"),
+        ('rent.driver="flat"', "rent.driver", "flat"),
+        ("forced_sale.enabled=true", "forced_sale.enabled", True),
+        ("forced_sale.gpus=20_000", "forced_sale.gpus", 20_000),
+        ("clock.start=2026-10-12", "clock.start", "2026-10-12"),
+        ("world.sites_file=my places/a=b.csv", "world.sites_file", "my places/a=b.csv"),
+    ],
+)
+def test_settings_are_read_as_toml_or_text(setting: str, key: str, value: object) -> None:
+    assert settings_of([setting]) == {key: value}
+
+
+@pytest.mark.parametrize(
+    "setting", ["", "=", "site.vacancy", "site.vacancy=", "=0.5", "site.vacancy=0.06\nx=1"]
+)
+def test_malformed_settings_are_refused(setting: str) -> None:
+    with pytest.raises(ScenarioError, match="--set"):
+        settings_of([setting])
+
+
+def test_the_last_setting_wins() -> None:
+    assert load("calm").parameters(None, ["site.vacancy=0.02", "site.vacancy=0.03"]).site.vacancy == 0.03
