@@ -151,6 +151,8 @@ def conditional_mean_value(
     )
     kappa = float(np.asarray(mean_reversion))
     start, end, factor = _pieces(r, step_years, step_drops)
+    shape = (*r.shape, factor.shape[-1])
+    start, end, factor = (np.broadcast_to(a, shape) for a in (start, end, factor))
 
     def income(when: Floats, multiplier: Floats) -> Floats:
         path = np.exp(-delta[..., None] * when - gap[..., None] * -np.expm1(-kappa * when))

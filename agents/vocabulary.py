@@ -168,6 +168,7 @@ class View:
     lot_owner: Ints
     lot_lien: Ints  # loan row, -1 free
     lot_status: Ints
+    lot_arrival: Ints  # week from which it can run or be resold
     lot_agent: Ints  # liquidator holding the mandate, -1 none
     lot_deadline: Ints  # week by which a forced lot must be sold
     lot_rate: Floats  # rate of the loan secured on the lot, NaN if none

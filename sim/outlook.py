@@ -92,6 +92,7 @@ def look(world: World, week: int) -> View:
         lot_owner=lots.owner,
         lot_lien=lots.lien,
         lot_status=lots.status,
+        lot_arrival=lots.arrival,
         lot_agent=lots.agent,
         lot_deadline=lots.deadline,
         lot_rate=_lien_rate(world),
