@@ -1,9 +1,9 @@
 """Scenarios: named sets of parameter changes in TOML, with arms that are compared with each other.
 
-A scenario file holds ``title``, ``description``, an optional ``base`` (another scenario whose changes come first), a table
-``[overrides]`` whose keys are those of `sim.parameters.Parameters`, and tables ``[arms.<name>]`` of further changes. Later
-layers win: base, overrides, arm, ``--set``. Each layer is validated by itself, so that a fault is reported with the file
-or option that holds it.
+A scenario file holds ``title``, ``description``, an optional ``base`` (another scenario whose changes come
+first), a table ``[overrides]`` whose keys are those of `sim.parameters.Parameters`, and tables
+``[arms.<name>]`` of further changes. Later layers win: base, overrides, arm, ``--set``. Each layer is
+validated by itself, so that a fault is reported with the file or option that holds it.
 """
 
 import datetime
@@ -49,7 +49,7 @@ class Scenario:
     arms: dict[str, dict[str, Any]]
 
     def parameters(self, arm: str | None = None, settings: Iterable[str] = ()) -> Parameters:
-        """Parameters of one arm (of the scenario itself if `arm` is None), with ``key=value`` settings on top.
+        """Parameters of one arm (without one, of the scenario itself), with ``key=value`` settings on top.
 
         Raises
         ------
@@ -94,7 +94,7 @@ def load(name: str | Path) -> Scenario:
 
 
 def settings_of(settings: Iterable[str]) -> dict[str, Any]:
-    """Validated overrides from ``key=value`` strings; values are read as TOML, and as plain text if they are not.
+    """Validated overrides from ``key=value`` strings; a value is read as TOML, or else as plain text.
 
     >>> settings_of(["site.vacancy=0.06", "rent.driver=flat"])
     {'site.vacancy': 0.06, 'rent.driver': 'flat'}

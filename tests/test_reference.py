@@ -16,7 +16,8 @@ GRADES = {"A", "B", "C", "assumption"}
 # Lookup tables of public geography; SOURCES.md describes them, their rows state no measured figure.
 GEOGRAPHY = {"countries.csv", "freight_hubs.csv"}
 FIRMS = re.compile(
-    r"coreweave|crusoe|nebius|iren\b|terawulf|cleanspark|core scientific|applied digital|bitdeer|bitfarms|fluidstack"
+    r"coreweave|crusoe|nebius|iren\b|terawulf|cleanspark|core scientific|applied digital|bitdeer|bitfarms"
+    r"|fluidstack"
     r"|openai|anthropic|\bxai\b|microsoft|\bmeta\b|oracle|blackstone|magnetar|\bmara\b|\briot\b|galaxy",
     re.IGNORECASE,
 )

@@ -44,7 +44,8 @@ def test_layers_win_in_order(tmp_path: Path) -> None:
     write(tmp_path, "[overrides.site]\nvacancy = 0.02\nassignable_share = 0.1\n", "below.toml")
     path = write(
         tmp_path,
-        'base = "below.toml"\n[overrides.site]\nvacancy = 0.03\n[arms.a.site]\nvacancy = 0.04\n[arms.b]\nrent.driver = "flat"\n',
+        'base = "below.toml"\n[overrides.site]\nvacancy = 0.03\n'
+        '[arms.a.site]\nvacancy = 0.04\n[arms.b]\nrent.driver = "flat"\n',
     )
     scenario = load(path)
     assert scenario.parameters().site.vacancy == 0.03

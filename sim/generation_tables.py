@@ -1,0 +1,112 @@
+"""Parameters that differ by GPU generation: rent, nameplate, price, parts, installed mix."""
+
+from agents.schema import ByGeneration, quantity
+
+FACTS = "sim/data/gpu_generations.csv"
+SALES = "none found: sales history in outline"
+PER_HOUR = "USD per GPU-hour"
+PER_GPU = "USD per GPU"
+SHARE = "share of watts"
+
+
+class InitialRent(ByGeneration):
+    """Contract rent in week 0, USD per GPU-hour."""
+
+    V100: float = quantity(
+        0.3, PER_HOUR, 0.1, 1, "contract rent, V100", "rental price points, all providers", "C"
+    )
+    A100: float = quantity(1.13, PER_HOUR, 0.8, 1.5, "contract rent, A100", "market fix, April 2026", "C")
+    H100: float = quantity(2.65, PER_HOUR, 1, 4, "contract rent, H100", "one-year contract, June 2026", "B")
+    H200: float = quantity(3.41, PER_HOUR, 2, 4.5, "contract rent, H200", "spot headline, April 2026", "C")
+    B200: float = quantity(
+        4.5, PER_HOUR, 3, 5.9, "contract rent, B200", "below spot of 5.30: contracts price lower", "C"
+    )
+    GB200: float = quantity(
+        5, PER_HOUR, 3.5, 7, "contract rent, GB200", "none found; B200 and rack premium", "assumption"
+    )
+    GB300: float = quantity(
+        5.8, PER_HOUR, 4, 8, "contract rent, GB300", "none found; GB200 and memory", "assumption"
+    )
+    VR200: float = quantity(
+        9.5, PER_HOUR, 6, 14, "contract rent, VR200", "none found; list price over GB300", "assumption"
+    )
+
+
+class UnitWatts(ByGeneration):
+    """Nameplate of the sellable unit, IT watts."""
+
+    V100: float = quantity(
+        4800, "IT watts", 4000, 5200, "nameplate of the sellable unit, V100", "twice chip power", "assumption"
+    )
+    A100: float = quantity(6500, "IT watts", 5600, 6800, "nameplate of the sellable unit, A100", FACTS, "B")
+    H100: float = quantity(
+        10_200, "IT watts", 8800, 11_840, "nameplate of the sellable unit, H100", FACTS, "B"
+    )
+    H200: float = quantity(
+        10_200, "IT watts", 8800, 12_000, "nameplate of the sellable unit, H200", FACTS, "B"
+    )
+    B200: float = quantity(
+        14_300, "IT watts", 10_400, 15_200, "nameplate of the sellable unit, B200", FACTS, "C"
+    )
+    GB200: float = quantity(
+        120_000, "IT watts", 120_000, 137_000, "nameplate of the sellable unit, GB200", FACTS, "C"
+    )
+    GB300: float = quantity(
+        120_000, "IT watts", 120_000, 144_000, "nameplate of the sellable unit, GB300", FACTS, "C"
+    )
+    VR200: float = quantity(
+        230_000, "IT watts", 187_000, 230_400, "nameplate of the sellable unit, VR200", FACTS, "C"
+    )
+
+
+class ListPrice(ByGeneration):
+    """New system price, servers and network included, USD per GPU."""
+
+    V100: float = quantity(18_600, PER_GPU, 11_458, 18_700, "new system, V100", "DGX share", "C")
+    A100: float = quantity(
+        24_900, PER_GPU, 15_000, 25_000, "new system, A100", "chip 15,000 and host share", "assumption"
+    )
+    H100: float = quantity(33_600, PER_GPU, 27_500, 50_000, "new system, H100", "DGX H100 share, 2023", "B")
+    H200: float = quantity(
+        40_000,
+        PER_GPU,
+        28_000,
+        55_000,
+        "new system, H200",
+        "module 32,000-35,000 and host share",
+        "assumption",
+    )
+    B200: float = quantity(
+        50_000, PER_GPU, 35_000, 65_000, "new system, B200", "chip 35,000; press 50,000 as system", "C"
+    )
+    GB200: float = quantity(51_389, PER_GPU, 43_056, 55_556, "new system, GB200", "rack 3.7 million USD", "C")
+    GB300: float = quantity(55_556, PER_GPU, 43_000, 60_000, "new system, GB300", FACTS, "C")
+    VR200: float = quantity(108_377, PER_GPU, 108_333, 126_389, "new system, VR200", FACTS, "C")
+
+
+class SalvageValue(ByGeneration):
+    """Parts, mostly host memory; capped at observed prices, USD per GPU."""
+
+    V100: float = quantity(300, PER_GPU, 100, 700, "parts, V100", "V100 boards list at 298 to 703 USD", "C")
+    A100: float = quantity(
+        900, PER_GPU, 300, 1500, "parts, A100", "half the host memory of a Hopper node", "assumption"
+    )
+    H100: float = quantity(1500, PER_GPU, 300, 3300, "parts, H100", "host memory at 50 % recovery", "C")
+    H200: float = quantity(1500, PER_GPU, 300, 3300, "parts, H200", "as H100", "C")
+    B200: float = quantity(1500, PER_GPU, 300, 3300, "parts, B200", "as H100", "assumption")
+    GB200: float = quantity(1500, PER_GPU, 300, 3300, "parts, GB200", "as H100", "assumption")
+    GB300: float = quantity(1500, PER_GPU, 300, 3300, "parts, GB300", "as H100", "assumption")
+    VR200: float = quantity(1500, PER_GPU, 300, 3300, "parts, VR200", "as H100", "assumption")
+
+
+class GenerationMix(ByGeneration):
+    """Installed mix of operators' fleets, share of watts."""
+
+    V100: float = quantity(0.01, SHARE, 0, 1, "installed, V100", SALES, "assumption")
+    A100: float = quantity(0.1, SHARE, 0, 1, "installed, A100", SALES, "assumption")
+    H100: float = quantity(0.38, SHARE, 0, 1, "installed, H100", SALES, "assumption")
+    H200: float = quantity(0.15, SHARE, 0, 1, "installed, H200", SALES, "assumption")
+    B200: float = quantity(0.16, SHARE, 0, 1, "installed, B200", SALES, "assumption")
+    GB200: float = quantity(0.12, SHARE, 0, 1, "installed, GB200", SALES, "assumption")
+    GB300: float = quantity(0.08, SHARE, 0, 1, "installed, GB300", SALES, "assumption")
+    VR200: float = quantity(0, SHARE, 0, 1, "installed, VR200", SALES, "assumption")
