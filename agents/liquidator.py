@@ -70,6 +70,9 @@ class Liquidator(Party):
         """Release part of every mandate; what is left after the deadline is broken up."""
         lot = np.flatnonzero((view.lot_status == LotStatus.FORCED) & np.isin(view.lot_agent, rows))
         late = view.lot_deadline[lot] < view.week
+        # After the deadline a lender that can operate the units keeps them; the rest is broken up.
+        kept = (credit_bid(view, lot) > 0) & (not view.lenders_in_run_off)
+        late &= ~kept
         gone = lot[late]
         scrap = ScrapOrders(
             view.lot_agent[gone], view.lot_pool[gone], view.lot_product[gone], view.lot_quantity[gone]
@@ -107,7 +110,8 @@ class Liquidator(Party):
     def reserve(cls, view: View, lot: Ints, parameters: LiquidatorParameters) -> Floats:
         """What not selling this week is worth to a forced seller, USD per GPU (economics.md section 4).
 
-        ``max(salvage, credit bid, E[p next week] exp(-(r_d + delta)/52) - storage)``; salvage alone in the last week.
+        ``max(salvage, credit bid, E[p next week] exp(-(r_d + delta)/52) - storage)``. At the deadline waiting is no
+        longer an option; the credit bid still is, unless the lender is in run-off and must sell.
         """
         product, pool, agent = view.lot_product[lot], view.lot_pool[lot], view.lot_agent[lot]
         salvage = view.salvage[PRODUCT_GENERATION[product]]
@@ -120,8 +124,8 @@ class Liquidator(Party):
             expected = expected_price(view, product, pool, 1.0, parameters)
             decay = np.exp(-(view.discount_rate[agent] + view.rent_trend) / WEEKS_PER_YEAR)
             reserve = np.maximum(reserve, expected * decay - view.storage_usd_per_week)
-        must_sell = view.lot_deadline[lot] <= view.week
-        return np.asarray(np.where(must_sell, salvage, reserve))
+        due = view.lot_deadline[lot] <= view.week
+        return np.asarray(np.where(due, np.maximum(salvage, credit), reserve))
 
     @classmethod
     def _inventory(cls, view: View, rows: Ints, parameters: LiquidatorParameters) -> SellOrders:

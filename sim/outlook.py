@@ -61,7 +61,7 @@ def look(world: World, week: int) -> View:
         product_age=age,
         product_wait=product_waits(parameters),
         condition_factor=condition_factors(parameters),
-        listed=world.listed,
+        listed=_listed(world, parameters),
         list_price=hardware.list_price_usd.array() * (1.0 - parameters.manufacturer.price_cut),
         new_allocation=np.floor(parameters.manufacturer.weekly_allocation.array()).astype(np.int64),
         pool_place=pools.pool_place,
@@ -110,6 +110,14 @@ def look(world: World, week: int) -> View:
     )
     view.reference_value[:] = typical_values(view, parameters)
     return view
+
+
+def _listed(world: World, parameters: Parameters) -> Ints:
+    """Classes on offer as the week opens: last week's list, standing mandates, the manufacturer's catalogue."""
+    lots = world.ledger.lots
+    made = np.flatnonzero(np.floor(parameters.manufacturer.weekly_allocation.array()) >= world.unit)
+    standing = lots.product[(lots.status == LotStatus.FORCED) | (lots.status == LotStatus.INVENTORY)]
+    return np.unique(np.r_[world.listed, standing, N_CONDITIONS * made + Condition.NEW])
 
 
 def _pairs(world: World, free: Ints) -> tuple[Ints, Ints]:
