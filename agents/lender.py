@@ -13,11 +13,23 @@ class LenderParameters(Section):
     )
     tenor_years: float = quantity(5, "years", 2, 10, "level-pay tenor from each draw", "DDTL 3.0 to 5.0", "B")
     spread_mixed: float = quantity(
-        0.05, "per year", 0.0225, 0.13, "spread over SOFR, mixed tenants", "DDTL 3.0 +400, 5.0 +450, 5.5 +550", "B"
+        0.05,
+        "per year",
+        0.0225,
+        0.13,
+        "spread over SOFR, mixed tenants",
+        "DDTL 3.0 +400, 5.0 +450, 5.5 +550",
+        "B",
     )
     enforcement_cost: float = quantity(0.04, "share of gross proceeds", 0, 0.1, "counsel, receiver, agent")
     operating_fee: float = quantity(
-        0.15, "share of revenue", 0.08, 0.20, "fee of a hired operator, for the credit bid", "economics.md 4", "C"
+        0.15,
+        "share of revenue",
+        0.08,
+        0.20,
+        "fee of a hired operator, for the credit bid",
+        "economics.md 4",
+        "C",
     )
     run_off: bool = setting(
         False, "the lender's own funding is called: its credit bid is zero and it must sell"

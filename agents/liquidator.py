@@ -38,7 +38,9 @@ class LiquidatorParameters(Section):
         0.2, "share of normal weekly volume", 0.05, 1, "most a mandate releases before urgency sets in"
     )
     capital_cost: float = quantity(0.18, "per year", 0.12, 0.3, "cost of warehouse capital")
-    turnaround_weeks: float = quantity(5, "weeks", 2, 13, "purchase to resale", "dealer and auction pages", "C")
+    turnaround_weeks: float = quantity(
+        5, "weeks", 2, 13, "purchase to resale", "dealer and auction pages", "C"
+    )
     agency_fee: float = quantity(0.08, "share of gross proceeds", 0.03, 0.15, "fee of an agency mandate")
     expectation_speed: float = quantity(
         0.0, "per year", 0, 4, "speed at which dealers expect price to return to own value"
@@ -92,7 +94,9 @@ class Liquidator(Party):
         if parameters.release == "at_once":
             pace = total
         share = np.minimum(pace / total, 1.0)
-        quantity_offered = np.minimum(np.ceil(quantity_here * share / unit).astype(np.int64) * unit, quantity_here)
+        quantity_offered = np.minimum(
+            np.ceil(quantity_here * share / unit).astype(np.int64) * unit, quantity_here
+        )
         reserve = cls.reserve(view, lot, parameters)
         return (
             SellOrders(
@@ -215,8 +219,5 @@ def credit_bid(view: View, lot: Ints) -> Floats:
 
 def _join(first: SellOrders, second: SellOrders) -> SellOrders:
     return SellOrders(
-        *(
-            np.concatenate([getattr(first, name), getattr(second, name)])
-            for name in SellOrders.__slots__
-        )
+        *(np.concatenate([getattr(first, name), getattr(second, name)]) for name in SellOrders.__slots__)
     )

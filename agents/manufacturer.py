@@ -3,7 +3,7 @@
 import numpy as np
 
 from agents.party import Party
-from agents.schema import Section, by_generation, quantity
+from agents.schema import ByGeneration, Section, quantity
 from agents.vocabulary import (
     N_GENERATIONS,
     PRODUCT_UNIT,
@@ -17,31 +17,29 @@ from agents.vocabulary import (
     product_of,
 )
 
-WeeklyAllocation = by_generation(
-    "WeeklyAllocation",
-    "GPUs a week",
-    "new units brought to this market",
-    {
-        name: (default, 0.0, 1e6, "none found", "assumption")
-        for name, default in {
-            "V100": 0.0,
-            "A100": 0.0,
-            "H100": 0.0,
-            "H200": 400.0,
-            "B200": 800.0,
-            "GB200": 0.0,
-            "GB300": 1440.0,
-            "VR200": 720.0,
-        }.items()
-    },
-)
+UNITS = "GPUs a week"
+
+
+class WeeklyAllocation(ByGeneration):
+    """New units brought to this market each week."""
+
+    V100: float = quantity(0, UNITS, 0, 1e6, "new units brought to this market, V100")
+    A100: float = quantity(0, UNITS, 0, 1e6, "new units brought to this market, A100")
+    H100: float = quantity(0, UNITS, 0, 1e6, "new units brought to this market, H100")
+    H200: float = quantity(400, UNITS, 0, 1e6, "new units brought to this market, H200")
+    B200: float = quantity(800, UNITS, 0, 1e6, "new units brought to this market, B200")
+    GB200: float = quantity(0, UNITS, 0, 1e6, "new units brought to this market, GB200")
+    GB300: float = quantity(1440, UNITS, 0, 1e6, "new units brought to this market, GB300")
+    VR200: float = quantity(720, UNITS, 0, 1e6, "new units brought to this market, VR200")
 
 
 class ManufacturerParameters(Section):
     """What describes the manufacturer."""
 
-    weekly_allocation: WeeklyAllocation = WeeklyAllocation()  # type: ignore[valid-type]
-    lead_weeks: float = quantity(13, "weeks", 1, 52, "order to delivery", "contracts.md 5.2: 13-26 weeks", "C")
+    weekly_allocation: WeeklyAllocation = WeeklyAllocation()
+    lead_weeks: float = quantity(
+        13, "weeks", 1, 52, "order to delivery", "contracts.md 5.2: 13-26 weeks", "C"
+    )
     price_cut: float = quantity(0.0, "share of list price", 0, 0.6, "policy arm: cut of all list prices")
 
 

@@ -46,7 +46,11 @@ class Miner(Party):
         """Treasury first (contracts.md 5.1 rule 2), then bids for idle and displaced watts (rules 3 and 5)."""
         cash = spendable(view, rows, parameters.reserve_months)
         own = np.zeros(len(view.cash))
-        np.add.at(own, view.pool_holder[view.pool_holder >= 0], (view.pool_free + view.mining_watts)[view.pool_holder >= 0])
+        np.add.at(
+            own,
+            view.pool_holder[view.pool_holder >= 0],
+            (view.pool_free + view.mining_watts)[view.pool_holder >= 0],
+        )
         wanted = own * parameters.growth_share
         slots = slots_of(view, rows, (PoolKind.PRIVATE, PoolKind.OPEN, PoolKind.IN_PLACE, PoolKind.DISPLACED))
         quotes = quote(view, slots, view.listed)
@@ -54,7 +58,9 @@ class Miner(Party):
         if displaced.any() and len(view.listed):
             # A displaced watt costs the mining margin forgone and the retrofit, with an option premium on both.
             generation = view.listed // 3
-            given_up = mining_value_per_watt(view, slots.pool, slots.party, parameters) + view.retrofit_usd_per_watt
+            given_up = (
+                mining_value_per_watt(view, slots.pool, slots.party, parameters) + view.retrofit_usd_per_watt
+            )
             loss = np.where(displaced, given_up * parameters.conversion_hurdle, 0.0)
             net = quotes.net - loss[:, None] * view.watts[generation][None, :]
             quotes = type(quotes)(net, quotes.hosting, quotes.delay, quotes.allowed & (net > 0))

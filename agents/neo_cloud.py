@@ -21,7 +21,9 @@ class NeoCloudParameters(Section):
     smallest_want_watts: float = quantity(
         1e6, "IT watts a week", 0, 1e9, "least a neo-cloud sets out to fill, however small its fleet"
     )
-    review_weeks: int = quantity(26, "weeks", 4, 104, "how often a neo-cloud reviews its fleet for replacement")
+    review_weeks: int = quantity(
+        26, "weeks", 4, 104, "how often a neo-cloud reviews its fleet for replacement"
+    )
     review_share: float = quantity(0.10, "share of a lot", 0.01, 1, "part of a lot offered at a review")
     payout_share: float = quantity(
         0.25, "share a month", 0, 1, "cash above the reserve paid to owners or spent outside this market"

@@ -221,9 +221,7 @@ def refresh_offers(view: View, rows: Ints, *, interval_weeks: int, share: float)
 
 def new_unit_surplus_per_watt(view: View, party: Ints, pool: Ints) -> Floats:
     """Best surplus in USD per IT watt of a new unit over its list price, in each (party, pool); at least zero."""
-    new = np.flatnonzero(
-        (PRODUCT_CONDITION == Condition.NEW) & (view.new_allocation[PRODUCT_GENERATION] > 0)
-    )
+    new = np.flatnonzero((PRODUCT_CONDITION == Condition.NEW) & (view.new_allocation[PRODUCT_GENERATION] > 0))
     if len(new) == 0:
         return np.zeros(len(party))
     item = new[None, :]
@@ -244,9 +242,7 @@ def worn_out(view: View, rows: Ints) -> ScrapOrders:
         & (age >= view.physical_life)
         & (view.lot_status <= LotStatus.IDLE)
     )
-    return ScrapOrders(
-        view.lot_owner[lot], view.lot_pool[lot], view.lot_product[lot], view.lot_quantity[lot]
-    )
+    return ScrapOrders(view.lot_owner[lot], view.lot_pool[lot], view.lot_product[lot], view.lot_quantity[lot])
 
 
 def spendable(view: View, rows: Ints, reserve_months: float) -> Ints:
@@ -255,4 +251,3 @@ def spendable(view: View, rows: Ints, reserve_months: float) -> Ints:
     keep = np.ceil(view.obligations[rows] * reserve_months).astype(np.int64)
     free[rows] = np.maximum(view.cash[rows] - keep, 0)
     return free
-

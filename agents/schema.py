@@ -64,16 +64,3 @@ class ByGeneration(Section):
     def array(self) -> Floats:
         """Values in the fixed order of `GENERATIONS`, shape (G,)."""
         return np.array([getattr(self, name) for name in GENERATIONS], dtype=np.float64)
-
-
-def by_generation(
-    name: str, unit: str, meaning: str, rows: dict[str, tuple[float, float, float, str, str]]
-) -> type[ByGeneration]:
-    """A `ByGeneration` table from rows of (default, low, high, source, grade)."""
-    fields: dict[str, Any] = {
-        generation: (float, quantity(default, unit, low, high, f"{meaning}, {generation}", source, grade))
-        for generation, (default, low, high, source, grade) in rows.items()
-    }
-    namespace: dict[str, Any] = {"__annotations__": {k: v[0] for k, v in fields.items()}, "__doc__": meaning}
-    namespace.update({key: value[1] for key, value in fields.items()})
-    return type(name, (ByGeneration,), {**namespace, "__module__": __name__})

@@ -67,7 +67,9 @@ def economic_life(
     ratio = np.asarray(rent, float) * np.asarray(utilisation, float) / np.asarray(cost_per_hour, float)
     delta = np.asarray(trend, float)
     with np.errstate(divide="ignore", invalid="ignore"):
-        years = np.where(delta > 0, np.log(np.maximum(ratio, 1e-300)) / np.where(delta > 0, delta, 1.0), np.inf)
+        years = np.where(
+            delta > 0, np.log(np.maximum(ratio, 1e-300)) / np.where(delta > 0, delta, 1.0), np.inf
+        )
     return np.asarray(np.where(ratio > 1, years, 0.0))
 
 

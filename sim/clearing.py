@@ -103,6 +103,7 @@ class Certificate:
     primal: int
     dual: int
     scale: int
+    exact: bool = True
 
     @property
     def gap(self) -> float:
@@ -126,7 +127,8 @@ class Clearing:
     """Result of `clear`; see design.md section 7 for the meaning of each field.
 
     ``price``, ``price_low`` and ``price_high`` have shape (G, S) in cents per GPU and are NaN for products
-    without any order; where nothing is offered the interval closes on the best bid. Rents are cents per watt.
+    without any order. Where nothing can be bought, ``price_high`` is what a unit standing there would fetch; where
+    nobody bids, ``price_low`` is 0. Rents are cents per watt.
     """
 
     filled: Floats | Ints
@@ -183,8 +185,14 @@ def check_book(book: Book, network: Network) -> None:
         size = book.quantity.astype(np.float64) * network.unit_watts[book.generation]
         _require(float(size.max()) < 2**50, "quantity", f"[{int(size.argmax())}] times watts is beyond 2**50")
         worth = book.quantity.astype(np.float64) * book.price
-        _require(float(worth.max()) < 2**62, "price", f"[{int(worth.argmax())}] times quantity is beyond 2**62 cents")
-        _require(int(book.price.max()) < 2**40, "price", f"[{int(book.price.argmax())}] is beyond 2**40 cents")
+        _require(
+            float(worth.max()) < 2**62,
+            "price",
+            f"[{int(worth.argmax())}] times quantity is beyond 2**62 cents",
+        )
+        _require(
+            int(book.price.max()) < 2**40, "price", f"[{int(book.price.argmax())}] is beyond 2**40 cents"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,7 +264,7 @@ class _Problem:
         self.network = network
         self.classes = classes
         self.products = np.unique(classes.product)
-        highest = int(max(classes.price.max(initial=1), network.freight[self.products].max(initial=1), 1))
+        highest = max(int(classes.price.max(initial=1)), int(network.freight[self.products].max(initial=1)))
         self.scale = _scale(network, self.products, highest)
         self.row = np.full(len(network.unit), -1, dtype=np.int64)
         self.row[self.products] = np.arange(len(self.products))
@@ -283,8 +291,9 @@ class _Problem:
         lane_cost = self.scale.cost(network.freight[lane_product, lane], lane_product)
         self.lane_product, self.lane = lane_product, lane
         self.n_orders, self.n_lanes = len(sell), len(lane)
-        total = int(min(sum(int(a) for a in amount[sell]), LARGEST_QUANTITY))
-        everything = np.full(len(lane), max(total, 1), dtype=np.int64)
+        # One more than can ever move, so that no lane is ever full.
+        total = int(min(sum(int(a) for a in amount[sell]), LARGEST_QUANTITY)) + 1
+        everything = np.full(len(lane), total, dtype=np.int64)
         roots = np.arange(1, self.power0)
         tail = [
             np.where(sell, 0, good),
@@ -304,7 +313,13 @@ class _Problem:
         # orders behind them are cut to zero instead.
         dead = (self.power <= 0)[classes.node] | (wet & (self.cooling <= 0)[classes.node])
         amount = np.where(~sell & dead, 0, amount)
-        room = [amount, everything, np.maximum(self.power, 1), np.maximum(self.cooling, 1), roots * 0 + max(total, 1)]
+        room = [
+            amount,
+            everything,
+            np.maximum(self.power, 1),
+            np.maximum(self.cooling, 1),
+            roots * 0 + total,
+        ]
         # Throwing goods away costs one scaled unit, so an optimum never does; it only anchors the first tree.
         cost = [np.where(sell, price, -price), lane_cost, np.zeros(2 * nodes, dtype=np.int64), roots * 0 + 1]
         self.tail = np.concatenate(tail).astype(np.int32)
@@ -346,7 +361,7 @@ class _Problem:
         """Lowest and highest optimal potentials: two shortest-path passes over the residual graph.
 
         Prices and rents are never negative: free disposal of goods, power and cooling is part of the residual
-        graph. A node that nothing can reach from the root (nothing is offered) takes its lowest value.
+        graph. A node to which nothing on offer can be brought takes the least price that supports the optimum.
         """
         nodes = self.network.n_nodes
         real = slice(0, self.n_orders + self.n_lanes + 2 * nodes)
@@ -369,11 +384,25 @@ class _Problem:
             raise AssertionError("the optimum violates its own prices")
         high = value + self._reach(origin, target, reduced)
         low = value - self._reach(target, origin, reduced)
-        unreached = high < value
-        high[unreached] = low[unreached]
+        high = self._close(high, value, origin, target, reduced)
         self._rent_closed(low)
         self._rent_closed(high)
         return low, high
+
+    def _close(self, high: Ints, value: Ints, origin: Ints, target: Ints, reduced: Ints) -> Ints:
+        """Where nothing can be bought, the price is what a unit standing there would fetch."""
+        nowhere = high < value
+        if not nowhere.any():
+            return high
+        known = np.flatnonzero(~nowhere)
+        above = high[known] - value[known]
+        top = int(above.max())
+        out = nowhere[origin]
+        start = np.r_[target[out], np.full(len(known), self.n)]
+        end = np.r_[origin[out], known]
+        length = np.r_[reduced[out], top - above]
+        found = self._reach(start, end, length, self.n, self.n + 1)[: self.n]
+        return np.where(nowhere, value + top - found, high)
 
     def _rent_closed(self, value: Ints) -> None:
         """Rent of sockets without headroom: the largest surplus per watt that they keep out."""
@@ -393,16 +422,18 @@ class _Problem:
         np.maximum.at(soaked, node[wet], surplus[wet] - rent[node[wet]])
         value[self.cooling0 + dry] = -(rent[dry] + soaked[dry])
 
-    def _reach(self, origin: Ints, target: Ints, length: Ints) -> Ints:
+    def _reach(self, origin: Ints, target: Ints, length: Ints, source: int = 0, n: int | None = None) -> Ints:
+        """Shortest distances from `source`; far below any potential where there is no path."""
+        n = self.n if n is None else n
         order = np.argsort(origin, kind="stable")
-        start = np.zeros(self.n + 1, dtype=np.int32)
-        start[1:] = np.cumsum(np.bincount(origin, minlength=self.n))
-        distance = np.zeros(self.n, dtype=np.int64)
+        start = np.zeros(n + 1, dtype=np.int32)
+        start[1:] = np.cumsum(np.bincount(origin, minlength=n))
+        distance = np.zeros(n, dtype=np.int64)
         distances(
             start,
             np.ascontiguousarray(target[order].astype(np.int32)),
             np.ascontiguousarray(length[order].astype(np.int64)),
-            0,
+            source,
             distance,
         )
         return np.where(distance < 0, -(2**61), distance)
@@ -547,9 +578,7 @@ def _fills(problem: _Problem, book: Book, flow: Ints, whole: bool) -> Floats | I
     return filled
 
 
-def _whole_flow(
-    problem: _Problem, flow: Ints, low: Ints, high: Ints, theta: float
-) -> tuple[Ints, int]:
+def _whole_flow(problem: _Problem, flow: Ints, low: Ints, high: Ints, theta: float) -> tuple[Ints, int]:
     """A flow in sellable units, feasible at the divisible prices.
 
     Buys are cut to whole units of their divisible fill, sells to whole units on offer; lanes that are not tight at
@@ -565,7 +594,9 @@ def _whole_flow(
     whole_units = classes.units
     value = low + theta * (high.astype(np.float64) - low)
     slack = problem.cost + value[problem.tail] - value[problem.head]
-    tolerance = 1e-9 * np.maximum(np.abs(problem.cost), problem.scale.scale // max(int(problem.scale.flow.max()), 1))
+    tolerance = 1e-9 * np.maximum(
+        np.abs(problem.cost), problem.scale.scale // max(int(problem.scale.flow.max()), 1)
+    )
     in_money = slack[:n] <= tolerance[:n]
     target = np.where(sell, whole_units, np.minimum(flow[:n] // unit, whole_units))
     capacity[:n] = np.where(in_money, target * unit, 0)
@@ -583,7 +614,9 @@ def _whole_flow(
     np.subtract.at(spare_power, classes.node[buys], traded[buys])
     wet = buys[network.liquid[classes.product[buys]]]
     np.subtract.at(spare_cooling, classes.node[wet], traded[wet])
-    gain = classes.price[buys] / np.maximum(network.unit_watts[classes.product[buys]] / network.unit[classes.product[buys]], 1)
+    gain = classes.price[buys] / np.maximum(
+        network.unit_watts[classes.product[buys]] / network.unit[classes.product[buys]], 1
+    )
     granted = False
     for b in buys[np.lexsort((buys, -gain))]:
         if not in_money[b] or target[b] >= whole_units[b]:
@@ -628,8 +661,10 @@ def _prove(book: Book, network: Network, problem: _Problem, flow: Ints, value: I
     at = price[problem.row[problem.lane_product]]
     ends = network.lanes[problem.lane]
     rows = np.arange(lanes)
-    gap = at[rows, ends[:, 1]] - at[rows, ends[:, 0]] - scale.cost(
-        network.freight[problem.lane_product, problem.lane], problem.lane_product
+    gap = (
+        at[rows, ends[:, 1]]
+        - at[rows, ends[:, 0]]
+        - scale.cost(network.freight[problem.lane_product, problem.lane], problem.lane_product)
     )
     if lanes and gap.max() > 0:
         raise AssertionError("certificate: a price difference exceeds freight")
@@ -640,7 +675,7 @@ def _prove(book: Book, network: Network, problem: _Problem, flow: Ints, value: I
     amount = classes.quantity * scale.flow[classes.product]
     dual = _exact_dot(amount, np.maximum(profit, 0))
     dual += _exact_dot(problem.power, power) + _exact_dot(problem.cooling, cooling)
-    return Certificate(primal, dual, scale.scale * 1)
+    return Certificate(primal, dual, scale.scale, scale.exact)
 
 
 def matched(clearing: Clearing, book: Book, network: Network) -> dict[str, Ints]:

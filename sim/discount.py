@@ -131,7 +131,9 @@ def three_prices(
         nodes = sell.pool[rows] + first_node
         unit = int(PRODUCT_UNIT[product])
 
-        def quoted(table: Floats, product: int = int(product), nodes: Ints = nodes, weight: Floats = weight) -> float:
+        def quoted(
+            table: Floats, product: int = int(product), nodes: Ints = nodes, weight: Floats = weight
+        ) -> float:
             return float(np.dot(table[product, nodes], weight)) / 100.0
 
         def price_of(quantity: int, product: int = int(product)) -> Floats:

@@ -7,6 +7,7 @@ running supply on rents is added week by week. Laws: contracts.md section 2 and 
 from datetime import date, timedelta
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from agents.vocabulary import GENERATIONS, N_GENERATIONS, WEEKS_PER_YEAR, Floats
 from sim import reference
@@ -115,7 +116,11 @@ class Drivers:
 
     def _replayed_demand(self) -> Floats:
         """Deviation implied by the observed H100 contract prints, interpolated in logs, last print held."""
-        rows = reference.rows_of("rental_price_points.csv")
+        rows = [
+            row
+            for row in reference.rows_of("rental_price_points.csv")
+            if row["generation"] == "H100" and row["kind"] == "contract_1yr"
+        ]
         days = np.array([row["date"] for row in rows], dtype="datetime64[D]").astype(np.int64).astype(float)
         prints = np.log([float(row["usd_per_gpu_hour"]) for row in rows])
         when = self.dates.astype("datetime64[D]").astype(np.int64).astype(float)
@@ -124,9 +129,11 @@ class Drivers:
         trend = self.parameters.rent.trend_deflation * np.arange(self.n_weeks) * DT
         return np.asarray(level - level[0] + trend)
 
-    def _ramp(self, week: Floats | int) -> Floats:
+    def _ramp(self, week: ArrayLike) -> Floats:
         """Share of each pending release step that has been felt, trailing axis = releases."""
-        passed = (np.asarray(week, float)[..., None] - self.release_weeks) / self.parameters.rent.step_ramp_weeks
+        passed = (
+            np.asarray(week, float)[..., None] - self.release_weeks
+        ) / self.parameters.rent.step_ramp_weeks
         felt = np.clip(passed, 0.0, 1.0)
         before = np.clip(-self.release_weeks / self.parameters.rent.step_ramp_weeks, 0.0, 1.0)
         return np.asarray(np.where(self.release_weeks < 0, np.maximum(felt - before, 0.0), felt))
@@ -148,7 +155,7 @@ class Drivers:
         log_rent = log_rent + share * self.demand[:, None] + self.shocks
         step = -np.log1p(-rent.successor_step)
         log_rent -= step * (self._ramp(np.arange(self.n_weeks)) @ self._hit().T)
-        return np.exp(log_rent)
+        return np.asarray(np.exp(log_rent))
 
     def rent(self, week: int, supply_ratio: float) -> Floats:
         """Contract rent by generation given running over planned supply, USD per GPU-hour, shape (G,)."""
@@ -225,4 +232,3 @@ class Drivers:
         if not known.any():
             return np.full(self.n_weeks, after)
         return np.asarray(series.values[np.clip(place, 0, len(series.values) - 1)])
-

@@ -29,7 +29,11 @@ def accelerate(world: World, week: int) -> None:
     for loan in np.unique(lots.lien[seized]):
         loans.status[loan] = LoanStatus.ACCELERATED
         world.log(
-            week, "acceleration", borrower, counterparty=int(loans.creditor[loan]), cents=int(loans.balance[loan])
+            week,
+            "acceleration",
+            borrower,
+            counterparty=int(loans.creditor[loan]),
+            cents=int(loans.balance[loan]),
         )
     agents = world.rows(AgentKind.LIQUIDATOR)
     for number, lot in enumerate(seized):
@@ -37,7 +41,9 @@ def accelerate(world: World, week: int) -> None:
     for place in np.unique(world.topology.pool_place[lots.pool[seized]]):
         world.assignable[place] = bool(sale.in_place)
     total = int(lots.quantity[seized].sum())
-    world.log(week, "possession", borrower, quantity=total, detail="in place" if sale.in_place else "to be moved")
+    world.log(
+        week, "possession", borrower, quantity=total, detail="in place" if sale.in_place else "to be moved"
+    )
 
 
 def take_possession(world: World, lot: int, agent: int, deadline: int) -> None:
@@ -53,4 +59,3 @@ def take_possession(world: World, lot: int, agent: int, deadline: int) -> None:
     lots.status[lot] = LotStatus.FORCED
     lots.agent[lot] = agent
     lots.deadline[lot] = deadline
-

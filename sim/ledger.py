@@ -17,7 +17,6 @@ from agents.vocabulary import (
     AgentKind,
     Floats,
     Ints,
-    LotStatus,
 )
 
 SATOSHI = 100_000_000
@@ -313,9 +312,7 @@ class Ledger:
         parties, lots, loans = self.parties, self.lots, self.loans
         self._law("cash", int(parties.cash.sum()) - self._opening_cash, "cents")
         self._law("flows", int(np.abs(self.flows.sum(axis=0)).sum()), "cents")
-        gap = (
-            self.gpus_by_generation() + self.scrapped + self.failed - self._opening_gpus - self.delivered
-        )
+        gap = self.gpus_by_generation() + self.scrapped + self.failed - self._opening_gpus - self.delivered
         self._law("hardware", int(np.abs(gap).sum()), "GPUs")
         bitcoin = int(parties.bitcoin.sum()) - self._opening_bitcoin - self.bitcoin_mined + self.bitcoin_sold
         self._law("bitcoin", bitcoin, "satoshi")
@@ -339,8 +336,3 @@ class Ledger:
         """Merge equal lots and clear this week's flows."""
         self.lots.close()
         self.flows[:] = 0
-
-
-def forced(lots: Lots) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
-    """Mask of lots that stand under a lender's mandate."""
-    return lots.status == LotStatus.FORCED

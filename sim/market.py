@@ -150,7 +150,9 @@ def clear_intents(
 def _rent_per_gpu(clearing: Clearing, network: Network) -> Floats:
     """Capacity rent a buyer at each node pays on top of the price, cents per GPU, shape (products, nodes)."""
     watts = (network.unit_watts / network.unit)[:, None]
-    rent = clearing.power_rent[None, :] + np.where(network.liquid[:, None], clearing.cooling_rent[None, :], 0.0)
+    rent = clearing.power_rent[None, :] + np.where(
+        network.liquid[:, None], clearing.cooling_rent[None, :], 0.0
+    )
     return np.asarray(watts * rent)
 
 

@@ -80,9 +80,7 @@ class FireSaleModel(mesa.Model):  # type: ignore[misc]
         PatientMiner(model, old.row)
     """
 
-    def __init__(
-        self, parameters: Parameters | None = None, *, rng: int = 7, replication: int = 0
-    ) -> None:
+    def __init__(self, parameters: Parameters | None = None, *, rng: int = 7, replication: int = 0) -> None:
         super().__init__(rng=rng)
         self.parameters = parameters if parameters is not None else Parameters()
         self.n_weeks = self.parameters.clock.weeks

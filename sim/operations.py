@@ -209,7 +209,11 @@ def service_debt(world: World, week: int) -> None:
             ledger.capitalise(one, np.array([interest - paid_interest]))
             loans.status[row] = LoanStatus.ARREARS
             world.log(
-                week, "missed_payment", debtor, counterparty=creditor, cents=payment - paid_interest - paid_principal
+                week,
+                "missed_payment",
+                debtor,
+                counterparty=creditor,
+                cents=payment - paid_interest - paid_principal,
             )
         elif loans.balance[row] == 0:
             loans.status[row] = LoanStatus.REPAID

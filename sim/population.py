@@ -7,6 +7,7 @@ leaves the others as they were.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -27,9 +28,10 @@ from agents.vocabulary import (
 )
 from sim.contracts import balance_after, level_payment
 from sim.drivers import Drivers
+from sim.fleets import read_fleets
 from sim.forced_sale import BORROWER
 from sim.ledger import SATOSHI, Ledger, Loans, LoanStatus, Lots, Parties
-from sim.parameters import Parameters
+from sim.parameters import ParameterError, Parameters
 from sim.randomness import Purpose, Randomness
 from sim.topology import Topology
 from sim.world import LANDLORD, World
@@ -120,7 +122,9 @@ def counts_of(parameters: Parameters) -> dict[AgentKind, int]:
     }
 
 
-def build_world(parameters: Parameters, randomness: Randomness, drivers: Drivers, topology: Topology) -> World:
+def build_world(
+    parameters: Parameters, randomness: Randomness, drivers: Drivers, topology: Topology
+) -> World:
     """Populate the places and open the books."""
     kinds: list[int] = [int(AgentKind.INSTITUTION)] * 2
     names = ["rest of world", "landlords"]
@@ -253,9 +257,10 @@ def _fill_fleets(build: Builder) -> Loans:
     sizes = neo_cloud_sizes(len(clouds), world.largest_neo_cloud_share)
     loans = Loans.empty()
     _place_borrower(build, loans, unit_watts)
+    if world.fleets_file:
+        _bring_fleets(build, loans)
     pools = np.flatnonzero(np.isin(topology.pool_kind, (PoolKind.OPEN, PoolKind.PRIVATE)))
     tenant_luck = build.randomness.uniform(Purpose.TENANCY, 0, pools)
-    loan_of: dict[int, int] = {}
     for pool, luck in zip(pools, tenant_luck, strict=True):
         place = int(topology.pool_place[pool])
         kind = str(topology.places.kind[place])
@@ -266,26 +271,53 @@ def _fill_fleets(build: Builder) -> Loans:
         busy = max(held - int(held * parameters.site.vacancy) - taken, 0)
         owner = int(topology.pool_holder[pool])
         if owner < 0:
-            owner = int(clouds[np.searchsorted(np.cumsum(sizes), luck, side="right").clip(0, len(clouds) - 1)])
+            owner = int(
+                clouds[np.searchsorted(np.cumsum(sizes), luck, side="right").clip(0, len(clouds) - 1)]
+            )
             build.pairs.add((owner, int(pool)))
         share = world.colocation_gpu_share if kind == "colo" else 1.0
+        share = 0.0 if world.fleets_file else share
         dry = held - int(topology.pool_liquid[pool])
-        rest = _stock(build, loans, loan_of, owner, int(pool), int(busy * share), dry, unit_watts)
+        rest = _stock(build, loans, owner, int(pool), int(busy * share), dry, unit_watts)
         build.background[pool] += busy - (int(busy * share) - rest)
     return loans
+
+
+def _bring_fleets(build: Builder, loans: Loans) -> None:
+    """House the lots of a user's file: in the owner's own hall at the place, else in its open pool."""
+    topology = build.topology
+    for row in read_fleets(Path(build.parameters.world.fleets_file), topology.places, build.names):
+        here = (topology.pool_place == row.place) & (topology.pool_kind == PoolKind.PRIVATE)
+        own = np.flatnonzero(here & (topology.pool_holder == row.owner))
+        shared = np.flatnonzero((topology.pool_place == row.place) & (topology.pool_kind == PoolKind.OPEN))
+        pool = int((own if len(own) else shared)[0])
+        units = row.gpus // int(UNIT[row.generation])
+        unit_watts = int(build.parameters.hardware.unit_watts.array()[row.generation])
+        room = int(topology.pool_power[pool]) - _standing(
+            build, pool, build.parameters.hardware.unit_watts.array().astype(np.int64)
+        )
+        if units * unit_watts > room:
+            raise ParameterError(
+                f"{row.where}, column gpus: {row.gpus} GPUs need more than the {room} W left there"
+            )
+        vintage = -round(row.age_years * WEEKS_PER_YEAR)
+        lien = _borrow(build, loans, row.owner, row.generation, units, vintage) if row.financed else -1
+        build.lot(row.owner, pool, row.generation, row.gpus, vintage, lien)
+        build.pairs.add((row.owner, pool))
 
 
 def _standing(build: Builder, pool: int, unit_watts: Ints) -> int:
     """Watts of lots already in a pool."""
     return sum(
-        lot[2] // int(UNIT[lot[0] // 3]) * int(unit_watts[lot[0] // 3]) for lot in build.lots if lot[3] == pool
+        lot[2] // int(UNIT[lot[0] // 3]) * int(unit_watts[lot[0] // 3])
+        for lot in build.lots
+        if lot[3] == pool
     )
 
 
 def _stock(
     build: Builder,
     loans: Loans,
-    loan_of: dict[int, int],
     owner: int,
     pool: int,
     watts: int,
@@ -302,7 +334,9 @@ def _stock(
         return watts
     mix /= mix.sum()
     age_luck = build.randomness.uniform(Purpose.VINTAGE, 0, pool * N_GENERATIONS + np.arange(N_GENERATIONS))
-    lien_luck = build.randomness.uniform(Purpose.FINANCING, 0, pool * N_GENERATIONS + np.arange(N_GENERATIONS))
+    lien_luck = build.randomness.uniform(
+        Purpose.FINANCING, 0, pool * N_GENERATIONS + np.arange(N_GENERATIONS)
+    )
     available = build.drivers.weeks_since_release
     left = watts
     for generation in np.flatnonzero(mix > 0):
@@ -317,7 +351,7 @@ def _stock(
         financed = lien_luck[generation] < world.financed_share
         lien = -1
         if financed and -vintage < build.parameters.lenders.tenor_years * WEEKS_PER_YEAR - 4:
-            lien = _borrow(build, loans, loan_of, owner, generation, units, vintage)
+            lien = _borrow(build, loans, owner, int(generation), units, vintage)
         build.lot(owner, pool, int(generation), units * int(UNIT[generation]), vintage, lien)
         left -= units * int(unit_watts[generation])
     return left
@@ -326,7 +360,6 @@ def _stock(
 def _borrow(
     build: Builder,
     loans: Loans,
-    loan_of: dict[int, int],
     owner: int,
     generation: int,
     units: int,
@@ -342,7 +375,7 @@ def _borrow(
     paid = min(max(round(-vintage * 12 / WEEKS_PER_YEAR), 0), months - 1)
     rate = build.parameters.interest.sofr_initial + lenders.spread_mixed
     principal = cost * lenders.advance_rate
-    row = loans.append(
+    return loans.append(
         debtor=owner,
         creditor=creditor,
         principal=round(principal * 100),
@@ -355,8 +388,6 @@ def _borrow(
         start=vintage,
         status=int(LoanStatus.PERFORMING),
     )
-    loan_of[row] = owner
-    return row
 
 
 def _place_borrower(build: Builder, loans: Loans, unit_watts: Ints) -> None:
@@ -373,7 +404,7 @@ def _place_borrower(build: Builder, loans: Loans, unit_watts: Ints) -> None:
         room = np.minimum(room, topology.pool_liquid)
     domestic = topology.places.country[topology.pool_place] == "US"
     vintage = -round(sale.age_years * WEEKS_PER_YEAR)
-    lien = _borrow(build, loans, {}, owner, generation, units, vintage)
+    lien = _borrow(build, loans, owner, generation, units, vintage)
     for pool in np.argsort(-np.where(domestic, room, 0), kind="stable"):
         if units == 0:
             break

@@ -132,7 +132,11 @@ def _weekly(model: "FireSaleModel", week: int) -> dict[str, tuple[Any, str, str]
         "week": (week, "week", "week of the run"),
         "date": (drivers.dates[week].astype("datetime64[D]"), "date", "its Monday"),
         "btc_usd": (float(drivers.btc_usd[week]), "USD", "bitcoin"),
-        "hashprice_usd_per_ph_day": (float(drivers.hashprice_usd_per_ph_day[week]), "USD per PH/s and day", "hashprice"),
+        "hashprice_usd_per_ph_day": (
+            float(drivers.hashprice_usd_per_ph_day[week]),
+            "USD per PH/s and day",
+            "hashprice",
+        ),
         "sofr": (float(drivers.sofr[week]), "per year", "base rate"),
         "demand": (float(drivers.demand[week]), "log", "deviation of rent demand"),
         "running_h100e": (world.running_h100_equivalents(), "H100 equivalents", "running compute"),
@@ -153,10 +157,16 @@ def _weekly(model: "FireSaleModel", week: int) -> dict[str, tuple[Any, str, str]
         product = product_of(g, Condition.CLEAN)
         used = sold & (PRODUCT_CONDITION[trades.product] != Condition.NEW)
         traded = int(trades.quantity[used].sum())
-        mean = float((trades.price[used] * trades.quantity[used]).sum()) / traded / 100.0 if traded else np.nan
+        mean = (
+            float((trades.price[used] * trades.quantity[used]).sum()) / traded / 100.0 if traded else np.nan
+        )
         row |= {
             f"rent_usd_per_hour_{name}": (float(world.rent[g]), "USD per GPU-hour", f"contract rent, {name}"),
-            f"fundamental_usd_{name}": (float(model.reference[g]), "USD per GPU", f"best admissible use, {name}"),
+            f"fundamental_usd_{name}": (
+                float(model.reference[g]),
+                "USD per GPU",
+                f"best admissible use, {name}",
+            ),
             f"typical_value_usd_{name}": (
                 float(model.view.reference_value[product]),
                 "USD per GPU",
@@ -170,7 +180,11 @@ def _weekly(model: "FireSaleModel", week: int) -> dict[str, tuple[Any, str, str]
                 "GPUs",
                 f"offered under mandate, {name}",
             ),
-            f"forced_sold_{name}": (int(trades.quantity[sold & forced].sum()), "GPUs", f"sold under mandate, {name}"),
+            f"forced_sold_{name}": (
+                int(trades.quantity[sold & forced].sum()),
+                "GPUs",
+                f"sold under mandate, {name}",
+            ),
         }
         for column, meaning in (
             ("first_lot_price", "price of the first forced lot"),

@@ -12,7 +12,7 @@ def to_cents(usd: ArrayLike) -> Ints:
     >>> to_cents([1.005, 2.5]).tolist()
     [100, 250]
     """
-    return np.rint(np.asarray(usd, float) * 100.0).astype(np.int64)
+    return np.asarray(np.rint(np.asarray(usd, float) * 100.0), dtype=np.int64)
 
 
 def largest_remainder(total: int, weights: ArrayLike) -> Ints:
@@ -36,4 +36,4 @@ def largest_remainder(total: int, weights: ArrayLike) -> Ints:
     left = total - int(share.sum())
     order = np.lexsort((np.arange(len(weight)), share - exact))
     share[order[:left]] += 1
-    return share
+    return np.asarray(share)

@@ -241,11 +241,12 @@ def scrap(world: World, week: int, orders: ScrapOrders, salvager: int) -> None:
             price = min(cents, int(ledger.parties.cash[salvager]) // max(amount, 1))
             if mandated:
                 distribute_proceeds(world, week, lot, salvager, price * amount)
-                watts = amount // int(PRODUCT_UNIT[product]) * int(world.unit_watts[PRODUCT_GENERATION[product]])
+                watts = (
+                    amount // int(PRODUCT_UNIT[product]) * int(world.unit_watts[PRODUCT_GENERATION[product]])
+                )
                 if world.topology.pool_kind[pool] == PoolKind.IN_PLACE:
                     vacate(world, pool, watts, watts if PRODUCT_LIQUID[product] else 0)
             else:
                 ledger.pay(salvager, party, price * amount, Account.SALVAGE)
             ledger.scrap(np.array([lot]), np.array([amount]))
             world.log_sale(week, "scrapped", party, salvager, product, amount, price)
-

@@ -160,13 +160,19 @@ class World:
         store = self.topology.pool_kind == PoolKind.WAREHOUSE
         over = np.where(store, 0, np.maximum(used + self.background + self.mining - self.power, 0))
         soaked = np.where(store, 0, np.maximum(wet - self.liquid, 0))
-        for excess, what in ((over, "IT watts"), (soaked, "liquid watts"), (-np.minimum(self.liquid, 0), "liquid")):
+        for excess, what in (
+            (over, "IT watts"),
+            (soaked, "liquid watts"),
+            (-np.minimum(self.liquid, 0), "liquid"),
+        ):
             if excess.any():
                 worst = int(np.argmax(excess))
                 raise CapacityBreach(f"pool {worst} is over its {what} by {int(excess[worst])}")
         drift = self._watts_by_place() - self.place_watts
         if drift.any():
-            raise CapacityBreach(f"place {int(np.argmax(np.abs(drift)))} is out by {int(np.abs(drift).max())} watts")
+            raise CapacityBreach(
+                f"place {int(np.argmax(np.abs(drift)))} is out by {int(np.abs(drift).max())} watts"
+            )
 
     def _watts_by_place(self) -> Ints:
         total = np.zeros(self.topology.places.n, dtype=np.int64)
@@ -189,7 +195,8 @@ class World:
         """Append an event."""
         self.events.append(Event(week, kind, party, **what))  # type: ignore[arg-type]
 
-    def log_sale(self, week: int, kind: str, party: int, buyer: int, product: int, quantity: int, cents: int) -> None:
+    def log_sale(
+        self, week: int, kind: str, party: int, buyer: int, product: int, quantity: int, cents: int
+    ) -> None:
         """Append an event about hardware changing hands."""
         self.events.append(Event(week, kind, party, buyer, product, quantity, cents, product_name(product)))
-

@@ -1,0 +1,228 @@
+"""The week as a whole: books close, seeds repeat, branches agree, agents can be overridden."""
+
+import numpy as np
+import pytest
+
+from agents.miner import Miner
+from agents.neo_cloud import NeoCloud
+from agents.vocabulary import Intents, LotStatus, PoolKind
+from sim.ledger import Account, BooksDoNotClose
+from sim.model import AGENT_TYPES, FireSaleModel
+from sim.parameters import ParameterError, Parameters
+
+SALE = {"forced_sale.enabled": True, "forced_sale.week": 4, "forced_sale.deadline_weeks": 6}
+
+
+def lived(weeks: int, **overrides: object) -> FireSaleModel:
+    keys = {key.replace("__", "."): value for key, value in overrides.items()}
+    model = FireSaleModel(Parameters.from_overrides({**SALE, "clock.weeks": weeks, **keys}), rng=7)
+    model.run_for(weeks)
+    return model
+
+
+def same_tables(a: FireSaleModel, b: FireSaleModel) -> bool:
+    left, right = a.tables(), b.tables()
+    return left.keys() == right.keys() and all(
+        left[t][c].dtype == right[t][c].dtype and left[t][c].tobytes() == right[t][c].tobytes()
+        for t in left
+        for c in left[t]
+    )
+
+
+@pytest.fixture(scope="module")
+def sale() -> FireSaleModel:
+    return lived(14)
+
+
+def test_one_seed_gives_one_result(sale: FireSaleModel) -> None:
+    assert same_tables(sale, lived(14))
+
+
+def test_another_seed_gives_another_result(sale: FireSaleModel) -> None:
+    other = FireSaleModel(sale.parameters, rng=8)
+    other.run_for(14)
+    assert not same_tables(sale, other)
+
+
+def test_every_forced_gpu_is_sold_or_scrapped_by_the_deadline(sale: FireSaleModel) -> None:
+    lots = sale.ledger.lots
+    assert not np.any(lots.status == LotStatus.FORCED)
+    trades, events = sale.tables()["trades"], sale.tables()["events"]
+    possessed = int(events["quantity"][events["kind"] == "possession"].sum())
+    scrapped = events["quantity"][events["kind"] == "scrapped"].sum()
+    assert possessed > 9_000
+    assert trades["quantity"][trades["forced"]].sum() + scrapped == possessed
+
+
+def test_whole_units_only(sale: FireSaleModel) -> None:
+    trades = sale.tables()["trades"]
+    unit = np.where(np.isin(trades["generation"], ("GB200", "GB300", "VR200")), 72, 8)
+    assert np.all(trades["quantity"] % unit == 0)
+    assert len(trades["quantity"]) > 50
+
+
+def test_forced_prices_lie_between_reserve_floor_and_best_use_of_somebody(sale: FireSaleModel) -> None:
+    weeks = sale.get_model_vars_dataframe()
+    forced = weeks[weeks["forced_offered_H100"] > 0]
+    assert len(forced) > 0
+    assert (forced["price_low_usd_H100"] <= forced["price_usd_H100"] + 1e-9).all()
+    assert (forced["price_usd_H100"] <= forced["price_high_usd_H100"] + 1e-9).all()
+    # The first of many lots never fetches less than all of them together.
+    assert (forced["first_lot_price_usd_H100"] >= forced["price_usd_H100"] - 1e-6).all()
+
+
+def test_debt_of_the_borrower_is_repaid_or_written_off(sale: FireSaleModel) -> None:
+    names = sale.ledger.parties.name
+    mine = sale.ledger.loans.debtor == names.index("borrower")
+    assert mine.sum() == 1
+    assert sale.ledger.loans.balance[mine].sum() == 0
+
+
+def test_books_refuse_money_from_nowhere() -> None:
+    model = FireSaleModel(Parameters.from_overrides({"clock.weeks": 2}), rng=7)
+    model.run_for(1)
+    model.ledger.parties.cash[5] += 1
+    with pytest.raises(BooksDoNotClose, match="cash is out by 1 cents"):
+        model.run_for(1)
+
+
+def test_flows_have_two_sides() -> None:
+    model = FireSaleModel(Parameters.from_overrides({"clock.weeks": 2}), rng=7)
+    ledger = model.ledger
+    ledger.pay(np.array([3, 4]), 5, np.array([10, 20]), Account.FEE)
+    assert ledger.flows[:, Account.FEE].sum() == 0
+    assert ledger.flows[5, Account.FEE] == 30
+    with pytest.raises(ValueError, match="amounts must be >= 0"):
+        ledger.pay(3, 4, -1, Account.FEE)
+
+
+def test_a_branch_that_is_not_touched_lives_the_same_life() -> None:
+    parameters = Parameters.from_overrides({**SALE, "clock.weeks": 8})
+    model = FireSaleModel(parameters, rng=7)
+    model.run_for(4)
+    branch = model.branch()
+    model.run_for(4)
+    branch.run_for(4)
+    assert same_tables(model, branch)
+    assert branch.ledger is not model.ledger
+
+
+def test_a_branch_does_not_disturb_the_trunk() -> None:
+    parameters = Parameters.from_overrides({**SALE, "clock.weeks": 6})
+    model = FireSaleModel(parameters, rng=7)
+    model.run_for(3)
+    before = model.ledger.parties.cash.copy()
+    branch = model.branch()
+    branch.run_for(3)
+    assert np.array_equal(model.ledger.parties.cash, before)
+    assert model.time == 3
+
+
+@pytest.mark.parametrize("agent_type", AGENT_TYPES, ids=lambda t: t.__name__)
+def test_one_by_one_and_cohort_intend_the_same(sale: FireSaleModel, agent_type: type) -> None:
+    view = sale.view
+    agents = sorted(sale.agents_by_type[agent_type], key=lambda agent: agent.row)
+    rows = np.array([agent.row for agent in agents])
+    together = agent_type.decide_all(view, rows, sale.section_of(agent_type.kind))
+    apart = Intents.concatenate([agent.decide(view) for agent in agents])
+    for table in ("sell", "buy", "scrap", "treasury"):
+        whole, pieces = getattr(together, table), getattr(apart, table)
+        names = list(whole.__slots__)
+        a = sorted(zip(*(getattr(whole, n).tolist() for n in names), strict=True))
+        b = sorted(zip(*(getattr(pieces, n).tolist() for n in names), strict=True))
+        assert a == b
+
+
+class Idle(Miner):
+    """A miner that never does anything."""
+
+    def decide(self, view: object) -> Intents:
+        return Intents()
+
+
+def test_one_agent_can_be_overridden() -> None:
+    model = FireSaleModel(Parameters.from_overrides({"clock.weeks": 6}), rng=7)
+    old = next(iter(model.agents_by_type[Miner]))
+    old.remove()
+    idle = Idle(model, old.row)
+    coins = idle.bitcoin
+    model.run_for(3)
+    assert not np.any(model.intents.treasury.party == idle.row)
+    assert np.any(np.isin(model.intents.treasury.party, model.world.rows(Miner.kind)))
+    assert idle.bitcoin >= coins - 1e4
+
+
+def test_agents_are_selected_as_mesa_users_expect() -> None:
+    model = FireSaleModel(Parameters.from_overrides({"clock.weeks": 2}), rng=7)
+    model.run_for(1)
+    rich = model.agents.select(lambda agent: agent.gpus > 50_000)
+    assert 0 < len(rich) < len(model.agents)
+    cloud = next(iter(rich))
+    assert sum(cloud.fleet.values()) == cloud.gpus
+    assert cloud.debt >= 0
+    assert isinstance(next(iter(model.agents_by_type[NeoCloud])), NeoCloud)
+
+
+def test_pools_partition_the_places(sale: FireSaleModel) -> None:
+    world = sale.world
+    watts = np.zeros(world.topology.places.n, dtype=np.int64)
+    solid = ~np.isin(world.topology.pool_kind, (PoolKind.FORWARD, PoolKind.WAREHOUSE))
+    opened = world.topology.pool_kind == PoolKind.FORWARD
+    np.add.at(watts, world.topology.pool_place[solid], world.power[solid])
+    due = np.zeros_like(watts)
+    np.add.at(due, world.topology.pool_place[opened], world.power[opened])
+    assert np.array_equal(watts + due, world.place_watts)
+
+
+def test_in_place_sales_need_an_assignable_contract() -> None:
+    moved = lived(12, forced_sale__in_place=False).tables()["trades"]
+    kept = lived(12, forced_sale__in_place=True).tables()["trades"]
+    assert not np.any(moved["forced"] & (moved["channel"] == "in_place"))
+    assert np.any(kept["forced"] & (kept["channel"] == "in_place"))
+
+
+def test_drivers_do_not_depend_on_what_is_sold() -> None:
+    a = lived(5).world.drivers
+    b = lived(5, site__vacancy=0.06, forced_sale__enabled=False).world.drivers
+    assert np.array_equal(a.btc_usd, b.btc_usd)
+    assert np.array_equal(a.rent_exogenous, b.rent_exogenous)
+
+
+def test_own_fleets_are_validated(tmp_path: object) -> None:
+    path = tmp_path / "fleets.csv"  # type: ignore[operator]
+    head = "place_id,generation,gpus,owner,age_years,financed\n"
+    place = FireSaleModel(Parameters.from_overrides({"clock.weeks": 1}), rng=1).world.topology.places.id[14]
+    for row, message in (
+        (f"{place},H10,80,neo-cloud 1,1,yes", "did you mean H100"),
+        (f"{place},H100,81,neo-cloud 1,1,yes", "whole units of 8"),
+        (f"{place},H100,80,neo-cloud 1,11,yes", "allowed 0 to 8 years"),
+        (f"{place},H100,80,neocloud 1,1,yes", "did you mean neo-cloud 1"),
+    ):
+        path.write_text(head + row + "\n")
+        with pytest.raises(ParameterError, match=message) as caught:
+            FireSaleModel(Parameters.from_overrides({"world.fleets_file": str(path)}), rng=1)
+        assert "row 2, column" in str(caught.value)
+
+
+def test_own_fleets_replace_drawn_ones(tmp_path: object) -> None:
+    path = tmp_path / "fleets.csv"  # type: ignore[operator]
+    places = FireSaleModel(Parameters.from_overrides({"clock.weeks": 1}), rng=1).world.topology.places
+    here = next(
+        i for i in range(places.n) if places.kind[i] == "miner-converted" and places.it_watts[i] > 5e6
+    )
+    path.write_text(
+        "place_id,generation,gpus,owner,age_years,financed\n"
+        + f"{places.id[here]},H100,800,neo-cloud 2,1,yes\n"
+    )
+    model = FireSaleModel(
+        Parameters.from_overrides({"world.fleets_file": str(path), "clock.weeks": 3}), rng=1
+    )
+    assert model.ledger.lots.quantity.sum() == 800
+    model.run_for(3)
+
+
+def test_the_run_stops_at_its_horizon() -> None:
+    model = FireSaleModel(Parameters.from_overrides({"clock.weeks": 1}), rng=7)
+    model.run_for(1)
+    with pytest.raises(ValueError, match=r"clock\.weeks = 1"):
+        model.run_for(1)
