@@ -76,7 +76,7 @@ def reference_values(view: View) -> Floats:
     best = np.zeros(N_GENERATIONS)
     for needs_liquid in (False, True):
         candidates = wet if needs_liquid else np.ones(len(pool), dtype=np.bool_)
-        users, slots = _cheapest_slot(view, party[candidates], pool[candidates])
+        users, slots = _undominated(view, *_cheapest_slot(view, party[candidates], pool[candidates]))
         if len(users) == 0:
             continue
         generation = np.flatnonzero(LIQUID_ONLY == needs_liquid)
@@ -100,6 +100,16 @@ def _cheapest_slot(view: View, party: Ints, pool: Ints) -> tuple[Ints, Ints]:
     party, pool = party[order], pool[order]
     first = np.r_[True, party[1:] != party[:-1]] if len(party) else np.zeros(0, dtype=np.bool_)
     return party[first], pool[first]
+
+
+def _undominated(view: View, party: Ints, pool: Ints) -> tuple[Ints, Ints]:
+    """Drop pairs beaten on utilisation, discount rate and power cost at once: they cannot be the best use."""
+    cost = view.pool_power[pool] * view.pool_pue[pool]
+    use, rate = view.utilisation[party], view.discount_rate[party]
+    weakly = (use[None] >= use[:, None]) & (rate[None] <= rate[:, None]) & (cost[None] <= cost[:, None])
+    strictly = (use[None] > use[:, None]) | (rate[None] < rate[:, None]) | (cost[None] < cost[:, None])
+    best = ~(weakly & strictly).any(axis=1)
+    return party[best], pool[best]
 
 
 def three_prices(
