@@ -30,7 +30,7 @@ lint: setup
 	$(BIN)/lint-imports
 
 bench: setup
-	$(BIN)/firesale bench
+	$(BIN)/python benchmarks/bench_model.py
 
 notebooks: setup
 	$(BIN)/firesale notebooks

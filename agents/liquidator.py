@@ -182,7 +182,6 @@ class Liquidator(Party):
             wanted=wanted[keep],
             cash=budget[keep],
             cap=zeros + QuantityCap.WAREHOUSE,
-            hosting=zeros,
             delay=np.rint((resale - value)[keep] * 100.0).astype(np.int64),
         )
 

@@ -63,7 +63,7 @@ class Miner(Party):
             )
             loss = np.where(displaced, given_up * parameters.conversion_hurdle, 0.0)
             net = quotes.net - loss[:, None] * view.watts[generation][None, :]
-            quotes = type(quotes)(net, quotes.hosting, quotes.delay, quotes.allowed & (net > 0))
+            quotes = type(quotes)(net, quotes.delay, quotes.allowed & (net > 0))
         bids = place_bids(
             view,
             slots,

@@ -97,7 +97,6 @@ class Quotes:
     """Values of products in slots: all arrays have shape (slots, products)."""
 
     net: Floats  # USD, after hosting and waiting
-    hosting: Floats
     delay: Floats
     allowed: Bools
 
@@ -107,7 +106,6 @@ def quote(view: View, slots: Slots, products: Ints, extra_wait_weeks: float = 0.
     party, pool = slots.party[:, None], slots.pool[:, None]
     item = products[None, :]
     age = view.product_age[item]
-    gross = hold_values(view, party, pool, item, age, hosting=False)
     hosted = hold_values(view, party, pool, item, age)
     in_place = view.pool_kind[pool] == PoolKind.IN_PLACE
     wait = np.where(in_place, 1.0, view.product_wait[item]) + view.pool_wait[pool] + extra_wait_weeks
@@ -115,7 +113,7 @@ def quote(view: View, slots: Slots, products: Ints, extra_wait_weeks: float = 0.
     net = hosted * patience
     liquid = PRODUCT_LIQUID[item] & (view.pool_free_liquid[pool] <= 0)
     fits = view.unit_watts[PRODUCT_GENERATION[item]] <= view.pool_free[pool]
-    return Quotes(net, gross - hosted, hosted - net, ~liquid & fits & (net > 0))
+    return Quotes(net, hosted - net, ~liquid & fits & (net > 0))
 
 
 def place_bids(
@@ -181,7 +179,6 @@ def place_bids(
         wanted=wanted[slot, item],
         cash=budget[slot, item],
         cap=limiting.astype(np.int64),
-        hosting=np.rint(quotes.hosting[slot, item] * cents).astype(np.int64),
         delay=np.rint(quotes.delay[slot, item] * cents).astype(np.int64),
     )
 

@@ -208,8 +208,8 @@ class SellOrders:
 class BuyIntents:
     """Wishes to buy: the engine derives limit orders from them (design.md section 7).
 
-    `value` is what a GPU is worth to the buyer in that pool before margin; `hosting` and `delay` are the
-    parts of the gross value given up to posted hosting fees and to waiting, kept for the accounting.
+    `value` is what a GPU is worth to the buyer in that pool before margin; `delay` is the part of the gross
+    value given up to waiting, kept for the accounting.
     """
 
     party: Ints
@@ -220,7 +220,6 @@ class BuyIntents:
     wanted: Ints  # GPUs, whole units
     cash: Ints  # cents set aside for this intent
     cap: Ints  # QuantityCap
-    hosting: Ints  # cents per GPU, present value of posted hosting
     delay: Ints  # cents per GPU lost to waiting
 
     @classmethod
@@ -228,7 +227,7 @@ class BuyIntents:
         """No wishes."""
         z = np.zeros(0, dtype=np.int64)
         f = np.zeros(0, dtype=np.float64)
-        return cls(z, z, z, z, f, z, z, z, z, z)
+        return cls(z, z, z, z, f, z, z, z, z)
 
 
 @dataclass(slots=True)

@@ -188,36 +188,42 @@ def _mine(world: World, week: int, power_usd: np.ndarray[tuple[int, ...], np.dty
 def service_debt(world: World, week: int) -> None:
     """Monthly level payments; interest that cannot be paid is added to the balance.
 
-    Interest is rounded to the cent once; the last payment clears the balance exactly.
+    Interest is rounded to the cent once; the last payment clears the balance exactly. A debtor that cannot pay
+    everything pays its loans in order, interest before principal.
     """
     ledger, loans = world.ledger, world.ledger.loans
     live = np.flatnonzero((loans.status <= LoanStatus.ARREARS) & (loans.balance > 0))
-    for row in live:
-        interest = round(float(loans.balance[row]) * float(loans.rate[row]) / 12)
-        owed = int(loans.balance[row]) + interest
-        payment = owed if loans.months_left[row] <= 1 else min(int(loans.payment[row]), owed)
-        debtor, creditor = int(loans.debtor[row]), int(loans.creditor[row])
-        cash = max(int(ledger.parties.cash[debtor]), 0)
-        paid_interest = min(interest, cash)
-        paid_principal = min(max(payment - interest, 0), cash - paid_interest)
-        ledger.pay(debtor, creditor, paid_interest, Account.INTEREST)
-        ledger.pay(debtor, creditor, paid_principal, Account.PRINCIPAL)
-        one = np.array([row])
-        ledger.repay(one, np.array([paid_principal]))
-        loans.months_left[row] = max(int(loans.months_left[row]) - 1, 0)
-        if paid_interest + paid_principal < payment:
-            ledger.capitalise(one, np.array([interest - paid_interest]))
-            loans.status[row] = LoanStatus.ARREARS
-            world.log(
-                week,
-                "missed_payment",
-                debtor,
-                counterparty=creditor,
-                cents=payment - paid_interest - paid_principal,
-            )
-        elif loans.balance[row] == 0:
-            loans.status[row] = LoanStatus.REPAID
-            ledger.lots.lien[ledger.lots.lien == row] = -1
-            world.log(week, "loan_repaid", debtor, counterparty=creditor)
-        else:
-            loans.status[row] = LoanStatus.PERFORMING
+    interest = np.rint(loans.balance[live] * loans.rate[live] / 12).astype(np.int64)
+    owed = loans.balance[live] + interest
+    due = np.where(loans.months_left[live] <= 1, owed, np.minimum(loans.payment[live], owed))
+    debtor, creditor = loans.debtor[live], loans.creditor[live]
+    paid = _in_order(due, debtor, np.maximum(ledger.parties.cash, 0))
+    to_interest = np.minimum(interest, paid)
+    to_principal = np.minimum(paid - to_interest, np.maximum(due - interest, 0))
+    ledger.pay(debtor, creditor, to_interest, Account.INTEREST)
+    ledger.pay(debtor, creditor, to_principal, Account.PRINCIPAL)
+    ledger.repay(live, to_principal)
+    loans.months_left[live] = np.maximum(loans.months_left[live] - 1, 0)
+    short = to_interest + to_principal < due
+    ledger.capitalise(live[short], (interest - to_interest)[short])
+    loans.status[live] = np.where(short, LoanStatus.ARREARS, LoanStatus.PERFORMING)
+    for i in np.flatnonzero(short):
+        missing = int(due[i] - to_interest[i] - to_principal[i])
+        world.log(week, "missed_payment", int(debtor[i]), counterparty=int(creditor[i]), cents=missing)
+    done = live[loans.balance[live] == 0]
+    loans.status[done] = LoanStatus.REPAID
+    ledger.lots.lien[np.isin(ledger.lots.lien, done)] = -1
+    for row in done:
+        world.log(week, "loan_repaid", int(loans.debtor[row]), counterparty=int(loans.creditor[row]))
+
+
+def _in_order(due: Ints, debtor: Ints, cash: Ints) -> Ints:
+    """What each payment gets when every debtor pays its own in row order until its cash is gone."""
+    order = np.argsort(debtor, kind="stable")
+    amount, who = due[order], debtor[order]
+    before = np.cumsum(amount) - amount
+    first = np.r_[True, who[1:] != who[:-1]] if len(who) else np.zeros(0, dtype=np.bool_)
+    before -= np.repeat(before[first], np.diff(np.r_[np.flatnonzero(first), len(who)]))
+    paid = np.zeros_like(due)
+    paid[order] = np.clip(cash[who] - before, 0, amount)
+    return paid

@@ -1,0 +1,58 @@
+"""An indexed binary heap: the one priority queue of all shortest-path passes."""
+
+from libc.stdint cimport int32_t, int64_t
+
+
+cdef struct Heap:
+    int32_t *node       # heap order -> node
+    int32_t *place      # node -> heap order; -1 outside
+    int64_t *key        # node -> key
+    int32_t size
+
+
+cdef inline void offer(Heap *h, int32_t v, int64_t key) noexcept nogil:
+    """Insert v, or lower its key; a higher key is ignored."""
+    cdef int32_t i = h.place[v], j, w
+    if i < 0:
+        i = h.size
+        h.size += 1
+    elif key >= h.key[v]:
+        return
+    h.key[v] = key
+    while i > 0:
+        j = (i - 1) >> 1
+        w = h.node[j]
+        if h.key[w] <= key:
+            break
+        h.node[i] = w
+        h.place[w] = i
+        i = j
+    h.node[i] = v
+    h.place[v] = i
+
+
+cdef inline int32_t take(Heap *h) noexcept nogil:
+    """Remove and return the node of least key."""
+    cdef int32_t top = h.node[0], v, w, i = 0, j
+    cdef int64_t key
+    h.size -= 1
+    h.place[top] = -1
+    if h.size == 0:
+        return top
+    v = h.node[h.size]
+    key = h.key[v]
+    while True:
+        j = 2 * i + 1
+        if j >= h.size:
+            break
+        if j + 1 < h.size and h.key[h.node[j + 1]] < h.key[h.node[j]]:
+            j += 1
+        w = h.node[j]
+        if h.key[w] >= key:
+            break
+        h.node[i] = w
+        h.place[w] = i
+        i = j
+    h.node[i] = v
+    h.place[v] = i
+    return top
