@@ -46,7 +46,7 @@ class StoreError(Exception):
 
 
 @contextmanager
-def writing(folder: str | Path, *, overwrite: bool = False) -> Iterator[Path]:
+def writing(folder: str | Path, *, overwrite: bool = False, sign: str = MANIFEST) -> Iterator[Path]:
     """A place to write a result folder into, that takes its name only when everything in it is on the disk.
 
     Parameters
@@ -55,6 +55,8 @@ def writing(folder: str | Path, *, overwrite: bool = False) -> Iterator[Path]:
         Where the result shall stand.
     overwrite
         Replace a result that stands there. Anything that is not a result is never replaced.
+    sign
+        File that tells a folder made by firesale from any other.
 
     Yields
     ------
@@ -67,7 +69,7 @@ def writing(folder: str | Path, *, overwrite: bool = False) -> Iterator[Path]:
         If something stands there already, or the disk is full or cannot be written to.
     """
     target = Path(folder)
-    _check_free(target, overwrite)
+    _check_free(target, overwrite, sign)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.unfinished-", dir=target.parent))
@@ -78,7 +80,7 @@ def writing(folder: str | Path, *, overwrite: bool = False) -> Iterator[Path]:
         _flush(scratch)
         # mkdtemp makes folders only their owner can read.
         scratch.chmod(0o777 & ~_umask())
-        _take_name(scratch, target, overwrite)
+        _take_name(scratch, target, overwrite, sign)
     except OSError as error:
         raise StoreError(f"{target}: not written, nothing is left there: {error.strerror or error}") from None
     finally:
@@ -243,7 +245,7 @@ def provenance() -> dict[str, Any]:
 def cpu_features() -> list[str]:
     """CPU features beyond its baseline for which NumPy chooses other code; results can differ between two levels."""
     try:
-        from numpy._core import _multiarray_umath as core
+        from numpy._core import _multiarray_umath as core  # type: ignore[attr-defined]
     except ImportError:
         return ["unknown"]
     features: dict[str, bool] = core.__cpu_features__
@@ -251,7 +253,7 @@ def cpu_features() -> list[str]:
     return [name for name in dispatched if features.get(name)]
 
 
-def _check_free(target: Path, overwrite: bool) -> None:
+def _check_free(target: Path, overwrite: bool, sign: str) -> None:
     if not target.name or not os.path.lexists(target):
         if not target.name:
             raise StoreError(f"{target}: not the name of a folder")
@@ -262,12 +264,8 @@ def _check_free(target: Path, overwrite: bool) -> None:
         return
     if not overwrite:
         raise StoreError(f"{target}: exists already; choose another folder with --out, or add --overwrite")
-    if not _is_result(target):
+    if not (target / sign).is_file() and not _arms(target):
         raise StoreError(f"{target}: is no result of firesale, so it is not overwritten")
-
-
-def _is_result(folder: Path) -> bool:
-    return (folder / MANIFEST).is_file() or bool(_arms(folder))
 
 
 def _arms(folder: Path) -> list[str]:
@@ -279,8 +277,8 @@ def _arms_hint(folder: Path) -> str:
     return f"; its arms are {', '.join(arms)}" if arms else ""
 
 
-def _take_name(scratch: Path, target: Path, overwrite: bool) -> None:
-    _check_free(target, overwrite)
+def _take_name(scratch: Path, target: Path, overwrite: bool, sign: str) -> None:
+    _check_free(target, overwrite, sign)
     retired = scratch.with_name(scratch.name + "-replaced")
     stands = target.is_dir()
     if stands:

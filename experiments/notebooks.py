@@ -1,0 +1,102 @@
+"""Execute notebooks: py:percent is the source, the executed .ipynb stands beside it, and its bytes can be checked.
+
+Cell ids are counted, timings and the name of the interpreter are left out, so that two executions are one file.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jupytext
+import nbclient
+import nbformat
+
+SECONDS_PER_CELL = 300
+
+
+class NotebookError(Exception):
+    """A notebook cannot be executed; the message is one line and names the notebook and the cell."""
+
+
+def execute_all(folder: str | Path, *, check: bool = False) -> list[str]:
+    """Execute every ``.py`` notebook of a folder.
+
+    Parameters
+    ----------
+    check
+        Write nothing; only compare with the ``.ipynb`` that stands beside each.
+
+    Returns
+    -------
+    list of str
+        Names of notebooks whose stored execution differs; empty unless `check`.
+
+    Raises
+    ------
+    NotebookError
+        If the folder holds no notebook, or a cell fails.
+    """
+    sources = sorted(Path(folder).glob("*.py"))
+    if not sources:
+        raise NotebookError(f"{folder}: holds no notebook")
+    stale = []
+    for source in sources:
+        text = execute(source)
+        stored = source.with_suffix(".ipynb")
+        if not check:
+            stored.write_text(text, encoding="utf-8")
+        elif not stored.is_file() or stored.read_text(encoding="utf-8") != text:
+            stale.append(stored.name)
+    return stale
+
+
+def execute(source: str | Path) -> str:
+    """Text of the executed notebook, the same on every execution with the same versions.
+
+    Raises
+    ------
+    NotebookError
+        If a cell fails.
+    """
+    path = Path(source)
+    notebook = jupytext.read(path)
+    notebook.metadata = nbformat.NotebookNode(
+        kernelspec={"display_name": "Python 3", "language": "python", "name": "python3"}
+    )
+    client = nbclient.NotebookClient(
+        notebook,
+        timeout=SECONDS_PER_CELL,
+        kernel_name="python3",
+        record_timing=False,
+        resources={"metadata": {"path": str(path.parent.resolve())}},
+    )
+    try:
+        client.execute()
+    except nbclient.exceptions.CellExecutionError as error:
+        raise NotebookError(f"{path}: a cell failed with {error.ename}: {error.evalue}") from None
+    for number, cell in enumerate(notebook.cells):
+        cell["id"] = f"cell-{number:03d}"
+        cell["metadata"] = {}
+        if cell["cell_type"] == "code":
+            cell["outputs"] = [_settled(output) for output in cell["outputs"] if not _is_noise(output)]
+    notebook.metadata.pop("language_info", None)
+    content: dict[str, Any] = {
+        "cells": notebook.cells,
+        "metadata": dict(notebook.metadata),
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
+    nbformat.validate(content)
+    return json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def _settled(output: Any) -> Any:
+    """An output without what changes from one execution to the next."""
+    output.pop("metadata", None)
+    if output["output_type"] in ("display_data", "execute_result"):
+        output["metadata"] = {}
+    return output
+
+
+def _is_noise(output: Any) -> bool:
+    return bool(output["output_type"] == "stream" and output.get("name") == "stderr")
