@@ -7,6 +7,8 @@ from agents.party import Party
 from agents.schema import Section, quantity
 from agents.vocabulary import AgentKind, Intents, Ints, PoolKind, QuantityCap, Treasury, View
 
+PAYOUT_WEEKS = 4
+
 
 class NeoCloudParameters(Section):
     """What describes a neo-cloud."""
@@ -39,6 +41,10 @@ class NeoCloud(Party):
     def decide_all(cls, view: View, rows: Ints, parameters: NeoCloudParameters) -> Intents:  # type: ignore[override]
         """Bids, refresh offers and payout (contracts.md 5.2 rules 3 and 5)."""
         cash = spendable(view, rows, parameters.reserve_months)
+        payout = np.zeros(len(rows), dtype=np.int64)
+        if view.week % PAYOUT_WEEKS == 0:
+            payout = np.floor(cash[rows] * parameters.payout_share).astype(np.int64)
+            cash[rows] -= payout
         wanted = np.maximum(view.fleet_watts * parameters.growth_share, parameters.smallest_want_watts)
         slots = slots_of(view, rows, (PoolKind.PRIVATE, PoolKind.OPEN, PoolKind.IN_PLACE, PoolKind.FORWARD))
         bids = place_bids(
@@ -51,14 +57,11 @@ class NeoCloud(Party):
             cash=cash,
             cap=QuantityCap.APPETITE,
         )
-        payout = np.zeros(len(rows), dtype=np.int64)
-        if view.week % 4 == 3:
-            payout = np.floor(cash[rows] * parameters.payout_share).astype(np.int64)
         return Intents(
             sell=refresh_offers(
                 view, rows, interval_weeks=parameters.review_weeks, share=parameters.review_share
             ),
-            buy=bids if view.week % 4 != 3 else type(bids).empty(),
+            buy=bids,
             scrap=worn_out(view, rows),
             treasury=Treasury(rows, np.zeros(len(rows), dtype=np.int64), payout),
         )

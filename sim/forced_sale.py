@@ -24,6 +24,7 @@ def accelerate(world: World, week: int) -> None:
     if not sale.enabled or week != sale.week:
         return
     borrower = world.ledger.parties.name.index(BORROWER)
+    world.active[borrower] = False
     lots, loans = world.ledger.lots, world.ledger.loans
     seized = np.flatnonzero((lots.owner == borrower) & (lots.lien >= 0))
     for loan in np.unique(lots.lien[seized]):

@@ -124,11 +124,10 @@ def _pairs(world: World, free: Ints) -> tuple[Ints, Ints]:
     """Known (party, pool) pairs plus every operator at each in-place pool that has room."""
     kind = world.topology.pool_kind
     offered = np.flatnonzero((kind == PoolKind.IN_PLACE) & (free > 0))
-    if len(offered) == 0:
-        return world.pair_party, world.pair_pool
-    takers = np.flatnonzero(np.isin(world.ledger.parties.kind, TAKEOVER_KINDS))
-    party = np.r_[world.pair_party, np.repeat(takers, len(offered))]
-    pool = np.r_[world.pair_pool, np.tile(offered, len(takers))]
+    alive = world.active[world.pair_party]
+    takers = np.flatnonzero(np.isin(world.ledger.parties.kind, TAKEOVER_KINDS) & world.active)
+    party = np.r_[world.pair_party[alive], np.repeat(takers, len(offered))]
+    pool = np.r_[world.pair_pool[alive], np.tile(offered, len(takers))]
     order = np.lexsort((pool, party))
     return party[order], pool[order]
 

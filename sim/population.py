@@ -485,6 +485,7 @@ def _open_books(build: Builder, loans: Loans) -> World:
         compute_weight=build.drivers.compute_weight,
         rent=build.drivers.rent(0, 1.0),
         weekly_bills=np.zeros(n, dtype=np.int64),
+        active=np.ones(n, dtype=np.bool_),
         power=topology.pool_power.astype(np.int64).copy(),
         liquid=topology.pool_liquid.astype(np.int64).copy(),
         background=np.array(build.background, dtype=np.int64),

@@ -68,6 +68,7 @@ class World:
     compute_weight: Floats  # (G,) H100 equivalents per GPU
     rent: Floats  # (G,) this week's contract rent, USD per GPU-hour
     weekly_bills: Ints  # per party, cents
+    active: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]  # parties that may still bid
     power: Ints
     liquid: Ints
     background: Ints
