@@ -241,8 +241,7 @@ def _progress(quiet: bool) -> "Iterator[Progress]":
 def _one_line() -> Iterator[None]:
     """Turn every expected failure into one line on stderr and its exit code."""
     # A stop asked for by a scheduler ends like Ctrl-C: cleanly, with nothing half-written.
-    if hasattr(signal, "SIGTERM") and _in_main_thread():
-        signal.signal(signal.SIGTERM, _interrupt)
+    before = signal.signal(signal.SIGTERM, _interrupt) if _in_main_thread() else None
     try:
         yield
     except KeyboardInterrupt:
@@ -264,6 +263,9 @@ def _one_line() -> Iterator[None]:
                 STOPPED,
             )
         _stop(" ".join(str(error).split()), code)
+    finally:
+        if before is not None:
+            signal.signal(signal.SIGTERM, before)
 
 
 def _code_of(error: Exception) -> int | None:

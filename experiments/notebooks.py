@@ -4,6 +4,7 @@ Cell ids are counted, timings and the name of the interpreter are left out, so t
 """
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -60,9 +61,8 @@ def execute(source: str | Path) -> str:
     """
     path = Path(source)
     notebook = jupytext.read(path)
-    notebook.metadata = nbformat.NotebookNode(
-        kernelspec={"display_name": "Python 3", "language": "python", "name": "python3"}
-    )
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    notebook.metadata = nbformat.from_dict({"kernelspec": kernel})  # type: ignore[no-untyped-call]
     client = nbclient.NotebookClient(
         notebook,
         timeout=SECONDS_PER_CELL,
@@ -70,6 +70,9 @@ def execute(source: str | Path) -> str:
         record_timing=False,
         resources={"metadata": {"path": str(path.parent.resolve())}},
     )
+    if os.name == "posix":
+        # Sockets in the file system: nobody else on the machine can listen in.
+        client.create_kernel_manager().transport = "ipc"
     try:
         client.execute()
     except nbclient.exceptions.CellExecutionError as error:

@@ -1,0 +1,22 @@
+"""What several test modules share: one short run with a forced sale, stored as the command stores it."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+# Figures are drawn without a screen.
+os.environ["MPLBACKEND"] = "Agg"
+
+SHORT_SALE = ("clock.weeks=6", "forced_sale.week=2", "forced_sale.deadline_weeks=2", "forced_sale.gpus=2000")
+
+
+@pytest.fixture(scope="session")
+def stored_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a six-week run in which 2,000 H100 are sold; tests read it and never change it."""
+    from experiments.run import run_scenario
+    from experiments.scenario import load
+
+    folder = tmp_path_factory.mktemp("stored") / "run"
+    run_scenario(load("ten_thousand_h100"), ["default"], 7, folder, settings=SHORT_SALE)
+    return folder
