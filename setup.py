@@ -17,11 +17,14 @@ directives = {
     "cdivision": True,
     "nonecheck": False,
 }
-flags = ["-O2", "-g0"]
+flags = ["-O3", "-g0"]
 
 setup(
     ext_modules=cythonize(
-        [Extension("sim._network_simplex", ["sim/_network_simplex.pyx"], extra_compile_args=flags)],
+        [
+            Extension(f"sim.{name}", [f"sim/{name}.pyx"], extra_compile_args=flags)
+            for name in ("_network_simplex", "_order_book")
+        ],
         compiler_directives=directives,
     )
 )

@@ -1,0 +1,1149 @@
+"""From orders to a circulation and back: presolve, arcs, whole units and the lattice of prices.
+
+Notation: product row k, node s, good v = k * S + s. Prices and costs are scaled integers per unit of flow (a watt, or a
+fraction of one), so that a good's price, a lane's freight and a socket's rent are potentials of one circulation. Proofs are in
+docs/kernel.md. A `Workspace` belongs to one thread at a time.
+"""
+
+from libc.math cimport NAN, floor
+from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t
+from libc.stdlib cimport free, malloc, qsort
+from libc.string cimport memset
+
+from sim._network_simplex cimport LOWER, Arc, Circulation, Node, plant, primal
+from sim._shortest_paths cimport Heap, offer, take
+
+cdef extern from *:
+    ctypedef long long wide "__int128"
+
+cdef int64_t LARGEST = <int64_t>1 << 60
+cdef int64_t NEVER = <int64_t>1 << 61
+# The price of goods that cannot be had: above every bid.
+cdef int64_t NOWHERE = <int64_t>1 << 57
+# Orders at one good are few; insertion beats the library up to about this many.
+cdef enum:
+    FEW = 24
+
+
+cdef struct Entry:
+    int64_t price
+    int64_t order
+
+
+cdef int by_price(const void *x, const void *y) noexcept nogil:
+    cdef int64_t a = (<const Entry *>x).price, b = (<const Entry *>y).price
+    return (a > b) - (a < b)
+
+
+cdef void sort_entries(Entry *e, int64_t n) noexcept nogil:
+    cdef int64_t i, j
+    cdef Entry x
+    if n > FEW:
+        qsort(e, n, sizeof(Entry), by_price)
+        return
+    for i in range(1, n):
+        x = e[i]
+        j = i
+        while j > 0 and e[j - 1].price > x.price:
+            e[j] = e[j - 1]
+            j -= 1
+        e[j] = x
+
+
+cdef class Workspace:
+    """The graph of one network, and memory that is kept from one clearing to the next."""
+
+    cdef readonly int S, G, L
+    cdef int32_t *origin
+    cdef int32_t *target
+    cdef int32_t *out_start
+    cdef int32_t *out_lane
+    cdef int32_t *in_start
+    cdef int32_t *in_lane
+    cdef const int64_t[:, ::1] freight
+    cdef const uint8_t[::1] liquid
+    # One block of memory, handed out front to back; extra blocks live until the next clearing.
+    cdef char *block
+    cdef size_t block_size
+    cdef size_t used
+    cdef char **spill
+    cdef int spilled
+    cdef size_t wanted
+
+    def __cinit__(self, int n_nodes, const int32_t[:, ::1] lanes, const int64_t[:, ::1] freight,
+                  const uint8_t[::1] liquid):
+        cdef int32_t l, i
+        self.S, self.G, self.L = n_nodes, freight.shape[0], lanes.shape[0]
+        self.freight, self.liquid = freight, liquid
+        self.origin = <int32_t *>malloc((6 * self.L + 2 * self.S + 8) * sizeof(int32_t))
+        self.spill = <char **>malloc(256 * sizeof(void *))
+        if self.origin == NULL or self.spill == NULL:
+            raise MemoryError("the clearing kernel needs memory for its network")
+        self.target = self.origin + self.L
+        self.out_lane = self.target + self.L
+        self.in_lane = self.out_lane + self.L
+        self.out_start = self.in_lane + self.L
+        self.in_start = self.out_start + self.S + 2
+        memset(self.out_start, 0, (2 * self.S + 4) * sizeof(int32_t))
+        for l in range(self.L):
+            self.origin[l] = lanes[l, 0]
+            self.target[l] = lanes[l, 1]
+            self.out_start[self.origin[l] + 2] += 1
+            self.in_start[self.target[l] + 2] += 1
+        # Starts are kept one place late while filling, and are right afterwards.
+        for i in range(2, self.S + 2):
+            self.out_start[i] += self.out_start[i - 1]
+            self.in_start[i] += self.in_start[i - 1]
+        for l in range(self.L):
+            i = self.origin[l] + 1
+            self.out_lane[self.out_start[i]] = l
+            self.out_start[i] += 1
+            i = self.target[l] + 1
+            self.in_lane[self.in_start[i]] = l
+            self.in_start[i] += 1
+
+    def __dealloc__(self):
+        self.reset()
+        free(self.block)
+        free(self.spill)
+        free(self.origin)
+
+    cdef void reset(self) noexcept:
+        cdef int i
+        for i in range(self.spilled):
+            free(self.spill[i])
+        self.spilled = 0
+        self.used = 0
+
+    cdef void *room(self, int64_t count, size_t size) except NULL:
+        """Uninitialised memory until the next clearing."""
+        cdef size_t n = ((count + 1) * size + 63) & ~<size_t>63
+        cdef char *got
+        self.wanted += n
+        if self.used + n <= self.block_size:
+            got = self.block + self.used
+            self.used += n
+            return got
+        got = <char *>malloc(n)
+        if got == NULL or self.spilled == 256:
+            free(got)
+            raise MemoryError("the clearing kernel needs more memory")
+        self.spill[self.spilled] = got
+        self.spilled += 1
+        return got
+
+    cdef void begin(self) except *:
+        """Forget the last clearing; grow the block to what it needed."""
+        self.reset()
+        if self.wanted > self.block_size:
+            free(self.block)
+            self.block = <char *>malloc(self.wanted + self.wanted // 4)
+            self.block_size = 0 if self.block == NULL else self.wanted + self.wanted // 4
+        self.wanted = 0
+
+    @property
+    def bytes(self):
+        """Memory kept."""
+        return self.block_size + (6 * self.L + 2 * self.S + 8) * sizeof(int32_t)
+
+    def gauge(self, const int8_t[::1] side, const int32_t[::1] node, const int32_t[::1] product,
+              const int64_t[::1] quantity, const int64_t[::1] price, const int64_t[::1] power,
+              const int64_t[::1] cooling, uint8_t[::1] active):
+        """Check ranges, mark products with a positive order, and measure the book.
+
+        Returns ``(rule, position, highest price)``; rule 0 is no fault, then 1 side, 2 node, 3 generation,
+        4 quantity, 5 price, 6 power, 7 cooling, 8 quantity times price.
+        """
+        cdef int64_t i, highest = 1
+        cdef int rule = 0
+        cdef int64_t n = side.shape[0]
+        with nogil:
+            for i in range(n):
+                if side[i] != 0 and side[i] != 1:
+                    rule = 1
+                elif node[i] < 0 or node[i] >= self.S:
+                    rule = 2
+                elif product[i] < 0 or product[i] >= self.G:
+                    rule = 3
+                elif quantity[i] < 0:
+                    rule = 4
+                elif price[i] < 0:
+                    rule = 5
+                elif <double>quantity[i] * <double>price[i] >= 4.0e18:
+                    rule = 8
+                else:
+                    if quantity[i] > 0:
+                        active[product[i]] = 1
+                        if price[i] > highest:
+                            highest = price[i]
+                    continue
+                break
+            else:
+                i = 0
+                while i < self.S and rule == 0:
+                    if power[i] < 0:
+                        rule = 6
+                    elif cooling[i] < 0:
+                        rule = 7
+                    else:
+                        i += 1
+        return rule, i, highest
+
+
+cdef struct Site:
+    int64_t power       # headroom in flow units
+    int64_t cooling
+    int64_t demand      # kept bids, saturating
+    int64_t wet_demand
+    int32_t power_node  # node of the circulation, 0 (the root) where headroom cannot bind
+    int32_t cooling_node
+    int8_t power_slack
+    int8_t cooling_slack
+
+
+cdef class Problem:
+    """One book as a circulation. Made by `clear`; all memory is the workspace's."""
+
+    cdef Workspace w
+    cdef int K, S, L
+    cdef int64_t n, goods, big, total
+    cdef const int32_t[::1] row          # product -> k or -1
+    cdef const int32_t[::1] product_of   # k -> product
+    cdef const int64_t[::1] flow_per_gpu
+    cdef const int64_t[::1] unit
+    # orders
+    cdef int32_t *at          # good of the order, -1 for no quantity
+    cdef int64_t *stated      # scaled price
+    cdef int32_t *member      # class, -1 if it cannot trade
+    # goods
+    cdef int64_t *ask         # best at the node itself
+    cdef int64_t *bid
+    cdef int64_t *a           # cheapest delivered
+    cdef int64_t *b           # best net of freight
+    cdef int32_t *onward      # lane towards the best bid, -1: the bid is here
+    cdef int32_t *kept        # node of the circulation, 0: nothing can trade here
+    cdef int8_t *here         # an order stands here
+    cdef int64_t *cost        # (K, L) scaled freight, -1 forbidden
+    cdef Site *site
+    cdef Heap heap
+    # classes, sorted by good, side and price
+    cdef int64_t n_classes
+    cdef int64_t *class_price
+    cdef int64_t *class_gpus
+    cdef int64_t *class_units
+    cdef int64_t *class_flow
+    cdef int32_t *class_good
+    cdef int8_t *class_side
+    cdef int32_t *class_arc
+    cdef int64_t *class_start  # into `sorted_orders`
+    cdef int64_t *sorted_orders
+    # circulation
+    cdef Circulation c
+    cdef int32_t n_kept, n_lane_arcs, n_socket_arcs
+    cdef int32_t *lane_arc
+    cdef int64_t *lane_good_lane  # k * L + lane of every lane arc
+    cdef int64_t *lane_flow       # (K, L)
+    # prices
+    cdef int64_t *value
+    cdef int64_t *low
+    cdef int64_t *high
+    cdef int64_t *cheapest_unfilled
+    cdef int64_t *dearest_filled
+    cdef int64_t *best_unfilled
+    cdef int64_t *worst_filled
+    cdef readonly int64_t pivots
+    cdef readonly int64_t overflow  # order at which the goods offered pass the range, -1 if none
+
+    def __cinit__(self, Workspace w, const int8_t[::1] side, const int32_t[::1] node, const int32_t[::1] product,
+                  const int64_t[::1] quantity, const int64_t[::1] price, const int64_t[::1] power,
+                  const int64_t[::1] cooling, const int32_t[::1] row, const int32_t[::1] product_of,
+                  const int64_t[::1] flow_per_gpu, const int64_t[::1] unit, const int64_t[::1] multiplier,
+                  const double[::1] factor, bint exact, int64_t watt):
+        cdef int64_t K = product_of.shape[0], S = w.S, L = w.L, n = side.shape[0], goods = K * S, all_nodes
+        w.begin()
+        self.w, self.K, self.S, self.L, self.n, self.goods = w, K, S, L, n, goods
+        self.row, self.product_of, self.flow_per_gpu, self.unit = row, product_of, flow_per_gpu, unit
+        all_nodes = goods + 2 * S
+        self.at = <int32_t *>w.room(n, 4)
+        self.stated = <int64_t *>w.room(n, 8)
+        self.member = <int32_t *>w.room(n, 4)
+        self.ask = <int64_t *>w.room(goods, 8)
+        self.bid = <int64_t *>w.room(goods, 8)
+        self.a = <int64_t *>w.room(goods, 8)
+        self.b = <int64_t *>w.room(goods, 8)
+        self.onward = <int32_t *>w.room(goods, 4)
+        self.kept = <int32_t *>w.room(goods, 4)
+        self.here = <int8_t *>w.room(goods, 1)
+        self.cost = <int64_t *>w.room(K * L, 8)
+        self.lane_flow = <int64_t *>w.room(K * L, 8)
+        self.site = <Site *>w.room(S, sizeof(Site))
+        self.heap.node = <int32_t *>w.room(all_nodes, 4)
+        self.heap.place = <int32_t *>w.room(all_nodes, 4)
+        self.heap.key = <int64_t *>w.room(all_nodes, 8)
+        self.value = <int64_t *>w.room(all_nodes, 8)
+        self.low = <int64_t *>w.room(all_nodes, 8)
+        self.high = <int64_t *>w.room(all_nodes, 8)
+        with nogil:
+            self.heap.size = 0
+            memset(self.heap.place, 255, all_nodes * 4)
+            self.read(side, node, product, quantity, price, power, cooling, multiplier, factor, exact, watt)
+            if self.overflow < 0:
+                self.reach_asks()
+                self.reach_bids()
+        if self.overflow < 0:
+            self.gather(side, quantity)
+
+    cdef void read(self, const int8_t[::1] side, const int32_t[::1] node, const int32_t[::1] product,
+                   const int64_t[::1] quantity, const int64_t[::1] price, const int64_t[::1] power,
+                   const int64_t[::1] cooling, const int64_t[::1] multiplier, const double[::1] factor, bint exact,
+                   int64_t watt) noexcept nogil:
+        """Scale costs, find the best order of each side at each good."""
+        cdef int64_t i, v, x, most = LARGEST // watt, total = 0
+        cdef double weight = 0.0
+        cdef int32_t k, l, s, g
+        for s in range(self.S):
+            self.site[s].power = (power[s] if power[s] < most else most) * watt
+            x = cooling[s]
+            self.site[s].cooling = (x if x < most else most) * watt
+            self.site[s].demand = 0
+            self.site[s].wet_demand = 0
+            self.site[s].power_node = 0
+            self.site[s].cooling_node = 0
+            self.site[s].power_slack = 1
+            self.site[s].cooling_slack = 1
+        for k in range(self.K):
+            g = self.product_of[k]
+            for l in range(self.L):
+                x = self.w.freight[g, l]
+                if self.w.origin[l] == self.w.target[l]:
+                    x = -1
+                elif x > 0:
+                    # Rounded down in fixed point, so that no price difference exceeds the true freight.
+                    x = x * multiplier[k] if exact else <int64_t>floor(<double>x * factor[k] * (1.0 - 4.0e-16))
+                self.cost[<int64_t>k * self.L + l] = x
+        memset(self.lane_flow, 0, <int64_t>self.K * self.L * 8)
+        memset(self.bid, 0, self.goods * 8)
+        memset(self.here, 0, self.goods)
+        for v in range(self.goods):
+            self.ask[v] = NEVER
+        for i in range(self.n):
+            self.member[i] = -1
+            if quantity[i] == 0:
+                self.at[i] = -1
+                continue
+            k = self.row[product[i]]
+            s = node[i]
+            v = <int64_t>k * self.S + s
+            self.at[i] = v
+            x = price[i] * multiplier[k] if exact else <int64_t>floor(<double>price[i] * factor[k] + 0.5)
+            self.stated[i] = x
+            self.here[v] = 1
+            if side[i] == 0:
+                if x < self.ask[v]:
+                    self.ask[v] = x
+                weight += <double>quantity[i] * <double>self.flow_per_gpu[k]
+                if weight > 1.0e18:
+                    self.overflow = i
+                    return
+                total += quantity[i] * self.flow_per_gpu[k]
+            elif x > self.bid[v] and self.alive(k, s):
+                self.bid[v] = x
+        self.big = NOWHERE
+        self.total = total
+        self.overflow = -1
+
+    cdef inline bint alive(self, int32_t k, int32_t s) noexcept nogil:
+        """A buyer can install here."""
+        return self.site[s].power > 0 and (not self.w.liquid[self.product_of[k]] or self.site[s].cooling > 0)
+
+    cdef void reach_asks(self) noexcept nogil:
+        """Cheapest ask delivered to every good."""
+        cdef int64_t v, first
+        cdef int32_t k, s, l, i, t
+        cdef int64_t key
+        for k in range(self.K):
+            first = <int64_t>k * self.S
+            for s in range(self.S):
+                v = first + s
+                self.a[v] = self.big
+                if self.ask[v] < self.big:
+                    self.a[v] = self.ask[v]
+                    offer(&self.heap, v, self.ask[v])
+            while self.heap.size > 0:
+                v = take(&self.heap)
+                s = v - first
+                key = self.a[v]
+                for i in range(self.w.out_start[s], self.w.out_start[s + 1]):
+                    l = self.w.out_lane[i]
+                    if self.cost[<int64_t>k * self.L + l] < 0:
+                        continue
+                    t = first + self.w.target[l]
+                    if key + self.cost[<int64_t>k * self.L + l] < self.a[t]:
+                        self.a[t] = key + self.cost[<int64_t>k * self.L + l]
+                        offer(&self.heap, t, self.a[t])
+
+    cdef void reach_bids(self) noexcept nogil:
+        """Best bid net of freight at every good, and the way there."""
+        cdef int64_t v, first
+        cdef int32_t k, s, l, i, t
+        cdef int64_t x
+        for k in range(self.K):
+            first = <int64_t>k * self.S
+            for s in range(self.S):
+                v = first + s
+                self.b[v] = self.bid[v]
+                self.onward[v] = -1
+                if self.bid[v] > 0:
+                    offer(&self.heap, v, -self.bid[v])
+            while self.heap.size > 0:
+                v = take(&self.heap)
+                s = v - first
+                for i in range(self.w.in_start[s], self.w.in_start[s + 1]):
+                    l = self.w.in_lane[i]
+                    if self.cost[<int64_t>k * self.L + l] < 0:
+                        continue
+                    x = self.b[v] - self.cost[<int64_t>k * self.L + l]
+                    t = first + self.w.origin[l]
+                    if x > self.b[t]:
+                        self.b[t] = x
+                        self.onward[t] = l
+                        offer(&self.heap, t, -x)
+
+    cdef int gather(self, const int8_t[::1] side, const int64_t[::1] quantity) except -1:
+        """Keep what can trade with a gain, and merge equal orders into classes."""
+        cdef int64_t i, v, e, n_kept_orders = 0, n_buckets, bucket, j, first, last, c = -1, amount
+        cdef int32_t k, s, n_kept = 0
+        cdef Workspace w = self.w
+        cdef int64_t *start
+        cdef Entry *entry
+        cdef bint buy
+        for v in range(self.goods):
+            self.kept[v] = 0
+            if self.a[v] < self.b[v]:
+                n_kept += 1
+                self.kept[v] = n_kept
+        self.n_kept = n_kept
+        n_buckets = 2 * (n_kept + 1)
+        start = <int64_t *>w.room(n_buckets + 2, 8)
+        memset(start, 0, (n_buckets + 2) * 8)
+        with nogil:
+            for i in range(self.n):
+                v = self.at[i]
+                if v < 0 or self.kept[v] == 0:
+                    continue
+                if side[i] == 0:
+                    if self.stated[i] >= self.b[v]:
+                        continue
+                elif self.stated[i] <= self.a[v] or not self.alive(v // self.S, v % self.S):
+                    continue
+                self.member[i] = 0
+                start[2 * self.kept[v] + side[i] + 2] += 1
+                n_kept_orders += 1
+            for j in range(2, n_buckets + 2):
+                start[j] += start[j - 1]
+        entry = <Entry *>w.room(n_kept_orders, sizeof(Entry))
+        self.class_price = <int64_t *>w.room(n_kept_orders, 8)
+        self.class_gpus = <int64_t *>w.room(n_kept_orders, 8)
+        self.class_units = <int64_t *>w.room(n_kept_orders, 8)
+        self.class_flow = <int64_t *>w.room(n_kept_orders, 8)
+        self.class_good = <int32_t *>w.room(n_kept_orders, 4)
+        self.class_side = <int8_t *>w.room(n_kept_orders, 1)
+        self.class_arc = <int32_t *>w.room(n_kept_orders, 4)
+        self.class_start = <int64_t *>w.room(n_kept_orders + 1, 8)
+        self.sorted_orders = <int64_t *>w.room(n_kept_orders, 8)
+        with nogil:
+            for i in range(self.n):
+                if self.member[i] < 0:
+                    continue
+                bucket = 2 * self.kept[self.at[i]] + side[i]
+                e = start[bucket + 1]
+                start[bucket + 1] = e + 1
+                # Buys are sorted from the highest price down.
+                entry[e].price = -self.stated[i] if side[i] else self.stated[i]
+                entry[e].order = i
+            for bucket in range(n_buckets):
+                first, last = start[bucket], start[bucket + 1]
+                if first == last:
+                    continue
+                sort_entries(entry + first, last - first)
+                for e in range(first, last):
+                    i = entry[e].order
+                    if e == first or entry[e].price != entry[e - 1].price:
+                        c += 1
+                        self.class_price[c] = self.stated[i]
+                        self.class_gpus[c] = 0
+                        self.class_units[c] = 0
+                        self.class_good[c] = self.at[i]
+                        self.class_side[c] = side[i]
+                        self.class_start[c] = e
+                    self.class_gpus[c] += quantity[i]
+                    self.class_units[c] += quantity[i] // self.unit[self.at[i] // self.S]
+                    self.member[i] = c
+                    self.sorted_orders[e] = i
+            self.n_classes = c + 1
+            self.class_start[c + 1] = n_kept_orders
+        return 0
+
+    cdef int64_t capacity_of(self, int64_t c) noexcept nogil:
+        """Capacity of a class in flow units; a bid needs no more than all that is offered."""
+        cdef int64_t per = self.flow_per_gpu[self.class_good[c] // self.S]
+        if self.class_side[c] == 1 and self.class_gpus[c] > self.total // per:
+            return self.total + 1
+        return self.class_gpus[c] * per
+
+    cdef int32_t socket(self, int32_t k, int32_t s) noexcept nogil:
+        """Node of the circulation at which a buyer's purchase counts; 0 where headroom cannot bind."""
+        if self.w.liquid[self.product_of[k]] and self.site[s].cooling_node > 0:
+            return self.site[s].cooling_node
+        return self.site[s].power_node
+
+    cdef int build(self) except -1:
+        """Arcs of the circulation and its first tree: the shortest-path forest to the best bids."""
+        cdef Workspace w = self.w
+        cdef int64_t c, v, j, m, slot, stride, capacity, room
+        cdef int32_t k, s, l, n, u, t
+        cdef Site *site
+        cdef Arc *it
+        with nogil:
+            for c in range(self.n_classes):
+                if self.class_side[c] == 0:
+                    continue
+                v = self.class_good[c]
+                site = &self.site[v % self.S]
+                capacity = self.capacity_of(c)
+                if site.demand < site.power:
+                    site.demand = site.demand + capacity if capacity < LARGEST - site.demand else LARGEST
+                if self.w.liquid[self.product_of[v // self.S]] and site.wet_demand < site.cooling:
+                    site.wet_demand = site.wet_demand + capacity if capacity < LARGEST - site.wet_demand else LARGEST
+            n = 1 + self.n_kept
+            self.n_socket_arcs = 0
+            for s in range(self.S):
+                site = &self.site[s]
+                if site.demand > 0 and site.demand >= site.power:
+                    site.power_node = n
+                    n += 1
+                    self.n_socket_arcs += 1
+                if site.wet_demand > 0 and site.wet_demand >= site.cooling:
+                    site.cooling_node = n
+                    n += 1
+                    self.n_socket_arcs += 1
+            m = 0
+            for k in range(self.K):
+                for l in range(self.L):
+                    m += self.lane_kept(k, l)
+            self.n_lane_arcs = m
+        m = self.n_classes + self.n_lane_arcs + self.n_socket_arcs
+        # Whole units need a place to leave goods behind: one more arc for every good (see `resolve`).
+        self.c.n, self.c.m = n, m
+        self.c.arc = <Arc *>w.room(m + self.n_kept, sizeof(Arc))
+        self.c.state = <int8_t *>w.room(m + self.n_kept, 1)
+        self.c.node = <Node *>w.room(n, sizeof(Node))
+        self.c.potential = <int64_t *>w.room(n, 8)
+        self.lane_arc = <int32_t *>w.room(self.n_lane_arcs, 4)
+        self.lane_good_lane = <int64_t *>w.room(self.n_lane_arcs, 8)
+        if m == 0:
+            return 0
+        with nogil:
+            memset(self.c.state, LOWER, m)
+            # Arcs stand in a fixed scattered order: neighbours in the book rarely belong in one basis.
+            stride = coprime_near(m)
+            slot = 0
+            room = self.total + 1
+            for c in range(self.n_classes):
+                v = self.class_good[c]
+                it = &self.c.arc[slot]
+                it.capacity = self.capacity_of(c)
+                it.flow = 0
+                if self.class_side[c] == 0:
+                    it.tail, it.head, it.cost = 0, self.kept[v], self.class_price[c]
+                else:
+                    it.tail, it.head, it.cost = self.kept[v], self.socket(v // self.S, v % self.S), -self.class_price[c]
+                    if self.class_price[c] == self.b[v] and self.onward[v] < 0:
+                        self.c.node[self.kept[v]].arc = slot
+                self.class_arc[c] = slot
+                slot = (slot + stride) % m
+            j = 0
+            for k in range(self.K):
+                for l in range(self.L):
+                    if not self.lane_kept(k, l):
+                        continue
+                    u = self.kept[<int64_t>k * self.S + self.w.origin[l]]
+                    t = self.kept[<int64_t>k * self.S + self.w.target[l]]
+                    it = &self.c.arc[slot]
+                    it.tail, it.head, it.cost = u, t, self.cost[<int64_t>k * self.L + l]
+                    # One more than can ever move, so that no lane is ever full.
+                    it.capacity, it.flow = room, 0
+                    if self.onward[<int64_t>k * self.S + self.w.origin[l]] == l:
+                        self.c.node[u].arc = slot
+                    self.lane_arc[j] = slot
+                    self.lane_good_lane[j] = <int64_t>k * self.L + l
+                    j += 1
+                    slot = (slot + stride) % m
+            for s in range(self.S):
+                site = &self.site[s]
+                if site.power_node > 0:
+                    it = &self.c.arc[slot]
+                    it.tail, it.head, it.cost, it.capacity, it.flow = site.power_node, 0, 0, site.power, 0
+                    self.c.node[site.power_node].arc = slot
+                    slot = (slot + stride) % m
+                if site.cooling_node > 0:
+                    it = &self.c.arc[slot]
+                    it.tail, it.head, it.cost, it.flow = site.cooling_node, site.power_node, 0, 0
+                    it.capacity = site.cooling
+                    self.c.node[site.cooling_node].arc = slot
+                    slot = (slot + stride) % m
+        return 0
+
+    cdef inline bint lane_kept(self, int32_t k, int32_t l) noexcept nogil:
+        cdef int64_t first = <int64_t>k * self.S, u = first + self.w.origin[l], t = first + self.w.target[l]
+        cdef int64_t cost = self.cost[<int64_t>k * self.L + l]
+        return cost >= 0 and self.kept[u] > 0 and self.kept[t] > 0 and self.a[u] + cost < self.b[t]
+
+    def solve(self):
+        """Divisible optimum; False if potentials left the safe range."""
+        cdef int64_t pivots = 0, c
+        cdef int32_t j
+        self.build()
+        with nogil:
+            if self.c.m > 0:
+                plant(&self.c)
+                pivots = primal(&self.c)
+            for c in range(self.n_classes):
+                self.class_flow[c] = self.c.arc[self.class_arc[c]].flow
+            for j in range(self.n_lane_arcs):
+                self.lane_flow[self.lane_good_lane[j]] = self.c.arc[self.lane_arc[j]].flow
+        self.pivots = pivots
+        return pivots >= 0
+
+    def surplus(self):
+        """Scaled surplus of the present flow, as a float."""
+        cdef wide sum = 0
+        cdef int64_t c
+        cdef int32_t j
+        for c in range(self.n_classes):
+            sum += (<wide>self.class_price[c]) * (self.class_flow[c] if self.class_side[c] else -self.class_flow[c])
+        for j in range(self.n_lane_arcs):
+            sum -= (<wide>self.cost[self.lane_good_lane[j]]) * self.lane_flow[self.lane_good_lane[j]]
+        return <double>sum
+
+    # -- prices ---------------------------------------------------------------------------------------------------
+
+    def lattice(self, const int8_t[::1] side):
+        """Least and greatest optimal prices and rents."""
+        cdef Workspace w = self.w
+        self.cheapest_unfilled = <int64_t *>w.room(self.goods, 8)
+        self.dearest_filled = <int64_t *>w.room(self.goods, 8)
+        self.best_unfilled = <int64_t *>w.room(self.goods, 8)
+        self.worst_filled = <int64_t *>w.room(self.goods, 8)
+        with nogil:
+            self.postsolve()
+            self.bounds(side)
+            self.extreme(self.high, 1)
+            self.extreme(self.low, -1)
+            self.close()
+            self.closed_rents(side, self.low)
+            self.closed_rents(side, self.high)
+
+    cdef void postsolve(self) noexcept nogil:
+        """Prices that support the optimum on the whole book, from those of the kept part."""
+        cdef int64_t v, first, x
+        cdef int32_t k, s, l, i, t
+        cdef bint any_kept
+        cdef Site *site
+        for k in range(self.K):
+            first = <int64_t>k * self.S
+            any_kept = False
+            for v in range(first, first + self.S):
+                if self.kept[v] > 0:
+                    any_kept = True
+                    x = self.c.potential[self.kept[v]]
+                    x = self.a[v] if x < self.a[v] else x
+                    self.value[v] = self.b[v] if x > self.b[v] else x
+                else:
+                    self.value[v] = self.ask[v] if self.ask[v] < self.big else self.big
+            if not any_kept:
+                for v in range(first, first + self.S):
+                    self.value[v] = self.a[v]
+                continue
+            for v in range(first, first + self.S):
+                if self.value[v] < self.big:
+                    offer(&self.heap, v, self.value[v])
+            while self.heap.size > 0:
+                v = take(&self.heap)
+                s = v - first
+                for i in range(self.w.out_start[s], self.w.out_start[s + 1]):
+                    l = self.w.out_lane[i]
+                    x = self.cost[<int64_t>k * self.L + l]
+                    if x < 0:
+                        continue
+                    t = first + self.w.target[l]
+                    x += self.value[v]
+                    if self.kept[t] == 0 and x < self.value[t]:
+                        self.value[t] = x
+                        offer(&self.heap, t, x)
+        for s in range(self.S):
+            site = &self.site[s]
+            self.value[self.goods + s] = 0
+            if site.power_node > 0:
+                self.value[self.goods + s] = self.c.potential[site.power_node]
+                i = self.c.node[site.power_node].arc
+            self.value[self.goods + self.S + s] = self.value[self.goods + s]
+            if site.cooling_node > 0:
+                self.value[self.goods + self.S + s] = self.c.potential[site.cooling_node]
+
+    cdef void bounds(self, const int8_t[::1] side) noexcept nogil:
+        """Per good: what unfilled and filled orders say about the price. Where rent is 0, bids say it directly."""
+        cdef int64_t v, i, c, x, filled, power_used
+        cdef int32_t s
+        cdef Site *site
+        for v in range(self.goods):
+            self.cheapest_unfilled[v] = self.big
+            self.dearest_filled[v] = 0
+            self.best_unfilled[v] = -1
+            self.worst_filled[v] = NEVER
+        for s in range(self.S):
+            self.site[s].demand = 0
+            self.site[s].wet_demand = 0
+        for i in range(self.n):
+            v = self.at[i]
+            if v < 0 or self.member[i] >= 0:
+                continue
+            x = self.stated[i]
+            if side[i] == 0:
+                if x < self.cheapest_unfilled[v]:
+                    self.cheapest_unfilled[v] = x
+            elif x > self.best_unfilled[v] and self.alive(v // self.S, v % self.S):
+                self.best_unfilled[v] = x
+        for c in range(self.n_classes):
+            v = self.class_good[c]
+            x = self.class_price[c]
+            filled = self.class_flow[c]
+            if self.class_side[c] == 0:
+                if filled > 0 and x > self.dearest_filled[v]:
+                    self.dearest_filled[v] = x
+                if filled < self.capacity_of(c) and x < self.cheapest_unfilled[v]:
+                    self.cheapest_unfilled[v] = x
+            else:
+                if filled > 0 and x < self.worst_filled[v]:
+                    self.worst_filled[v] = x
+                if filled < self.capacity_of(c) and x > self.best_unfilled[v]:
+                    self.best_unfilled[v] = x
+                site = &self.site[v % self.S]
+                site.demand += filled
+                if self.w.liquid[self.product_of[v // self.S]]:
+                    site.wet_demand += filled
+        for s in range(self.S):
+            site = &self.site[s]
+            site.power_slack = site.demand < site.power
+            site.cooling_slack = site.wet_demand < site.cooling
+        for v in range(self.goods):
+            if self.socket(v // self.S, v % self.S) == 0:
+                if self.best_unfilled[v] > self.dearest_filled[v]:
+                    self.dearest_filled[v] = self.best_unfilled[v]
+                if self.worst_filled[v] < self.cheapest_unfilled[v]:
+                    self.cheapest_unfilled[v] = self.worst_filled[v]
+
+    cdef inline bint nowhere(self, int64_t v) noexcept nogil:
+        """Nothing on offer can be brought here."""
+        return self.a[v] == self.big
+
+    cdef inline void relax(self, int64_t x, int64_t y, int64_t key, int64_t length, int32_t sign, int64_t *found) noexcept nogil:
+        cdef int64_t r = key + length + sign * (self.value[x] - self.value[y])
+        if r < found[y]:
+            found[y] = r
+            offer(&self.heap, y, r)
+
+    cdef void extreme(self, int64_t *out, int32_t sign) noexcept nogil:
+        """Greatest (sign 1) or least (-1) potentials: shortest paths from or to the root over the residual graph.
+
+        Lengths are reduced by the known optimum, so none is negative. ``out`` holds distances first, then potentials.
+        """
+        cdef int64_t v, key, nodes = self.goods + 2 * self.S, power0 = self.goods, cooling0 = self.goods + self.S
+        cdef int64_t y, first, free_length
+        cdef bint wet
+        cdef int32_t k, s, l, i
+        cdef int32_t *free_start = self.w.out_start if sign > 0 else self.w.in_start
+        cdef int32_t *free_lane = self.w.out_lane if sign > 0 else self.w.in_lane
+        cdef int32_t *free_end = self.w.target if sign > 0 else self.w.origin
+        cdef int32_t *used_start = self.w.in_start if sign > 0 else self.w.out_start
+        cdef int32_t *used_lane = self.w.in_lane if sign > 0 else self.w.out_lane
+        cdef int32_t *used_end = self.w.origin if sign > 0 else self.w.target
+        cdef Site *site
+        for v in range(nodes):
+            out[v] = NEVER
+        for v in range(self.goods):
+            if sign > 0:
+                if self.nowhere(v):
+                    continue
+                key = self.cheapest_unfilled[v] - self.value[v]
+            else:
+                key = self.value[v] - self.dearest_filled[v]
+            out[v] = key
+            offer(&self.heap, v, key)
+        for s in range(self.S):
+            site = &self.site[s]
+            if site.power_node > 0 and (sign > 0 or site.power_slack):
+                out[power0 + s] = -self.value[power0 + s]
+                offer(&self.heap, power0 + s, out[power0 + s])
+            if site.cooling_node > 0 and site.power_node == 0 and (sign > 0 or site.cooling_slack):
+                out[cooling0 + s] = -self.value[cooling0 + s]
+                offer(&self.heap, cooling0 + s, out[cooling0 + s])
+        while self.heap.size > 0:
+            v = take(&self.heap)
+            key = out[v]
+            if v < self.goods:
+                k = v // self.S
+                s = v - <int64_t>k * self.S
+                first = v - s
+                for i in range(free_start[s], free_start[s + 1]):
+                    l = free_lane[i]
+                    y = first + free_end[l]
+                    free_length = self.cost[<int64_t>k * self.L + l]
+                    if free_length >= 0 and not (sign > 0 and self.nowhere(y)):
+                        self.relax(v, y, key, free_length, sign, out)
+                for i in range(used_start[s], used_start[s + 1]):
+                    l = used_lane[i]
+                    if self.lane_flow[<int64_t>k * self.L + l] > 0:
+                        self.relax(v, first + used_end[l], key, -self.cost[<int64_t>k * self.L + l], sign, out)
+                site = &self.site[s]
+                y = -1
+                if self.w.liquid[self.product_of[k]] and site.cooling_node > 0:
+                    y = cooling0 + s
+                elif site.power_node > 0:
+                    y = power0 + s
+                if y >= 0:
+                    if sign > 0 and self.best_unfilled[v] >= 0:
+                        self.relax(v, y, key, -self.best_unfilled[v], sign, out)
+                    elif sign < 0 and self.worst_filled[v] < NEVER:
+                        self.relax(v, y, key, self.worst_filled[v], sign, out)
+                continue
+            s = (v - self.goods) % self.S
+            site = &self.site[s]
+            for k in range(self.K):
+                y = <int64_t>k * self.S + s
+                wet = self.w.liquid[self.product_of[k]] != 0 and site.cooling_node > 0
+                if wet != (v >= cooling0):
+                    continue
+                if sign > 0 and self.worst_filled[y] < NEVER:
+                    self.relax(v, y, key, self.worst_filled[y], sign, out)
+                elif sign < 0 and self.best_unfilled[y] >= 0:
+                    self.relax(v, y, key, -self.best_unfilled[y], sign, out)
+            if site.power_node > 0 and site.cooling_node > 0:
+                if v < cooling0:
+                    if sign > 0 or site.cooling_slack:
+                        self.relax(v, cooling0 + s, key, 0, sign, out)
+                elif sign < 0 or site.cooling_slack:
+                    self.relax(v, power0 + s, key, 0, sign, out)
+        for v in range(self.goods):
+            out[v] = self.value[v] + sign * out[v]
+        for s in range(self.S):
+            out[power0 + s] = self.value[power0 + s] + sign * out[power0 + s] if self.site[s].power_node > 0 else 0
+            if self.site[s].cooling_node > 0:
+                out[cooling0 + s] = self.value[cooling0 + s] + sign * out[cooling0 + s]
+            else:
+                out[cooling0 + s] = out[power0 + s]
+
+    cdef void close(self) noexcept nogil:
+        """Where nothing can be bought, the highest price is what a unit standing there would fetch."""
+        cdef int64_t v, first, x, y
+        cdef int32_t k, s, l, i
+        for k in range(self.K):
+            first = <int64_t>k * self.S
+            for s in range(self.S):
+                v = first + s
+                if not self.nowhere(v):
+                    continue
+                x = 0
+                if self.best_unfilled[v] >= 0:
+                    y = self.goods + s
+                    if self.w.liquid[self.product_of[k]]:
+                        y += self.S
+                    x = self.best_unfilled[v] + self.high[y]
+                for i in range(self.w.out_start[s], self.w.out_start[s + 1]):
+                    l = self.w.out_lane[i]
+                    y = first + self.w.target[l]
+                    if self.cost[<int64_t>k * self.L + l] >= 0 and not self.nowhere(y):
+                        if self.high[y] - self.cost[<int64_t>k * self.L + l] > x:
+                            x = self.high[y] - self.cost[<int64_t>k * self.L + l]
+                self.high[v] = x if x > 0 else 0
+                offer(&self.heap, v, -self.high[v])
+            while self.heap.size > 0:
+                v = take(&self.heap)
+                s = v - first
+                for i in range(self.w.in_start[s], self.w.in_start[s + 1]):
+                    l = self.w.in_lane[i]
+                    y = first + self.w.origin[l]
+                    if self.cost[<int64_t>k * self.L + l] < 0 or not self.nowhere(y):
+                        continue
+                    x = self.high[v] - self.cost[<int64_t>k * self.L + l]
+                    if x > self.high[y]:
+                        self.high[y] = x
+                        offer(&self.heap, y, -x)
+
+    cdef void closed_rents(self, const int8_t[::1] side, int64_t *value) noexcept nogil:
+        """Rent of sockets without headroom: the largest surplus per watt that they keep out."""
+        cdef int64_t i, v, x, power0 = self.goods, cooling0 = self.goods + self.S
+        cdef int32_t s
+        cdef bint wet
+        for i in range(self.n):
+            v = self.at[i]
+            if v < 0 or side[i] == 0:
+                continue
+            s = v % self.S
+            if self.site[s].power == 0:
+                x = value[v] - self.stated[i]
+                if x < value[power0 + s]:
+                    value[power0 + s] = x
+        for s in range(self.S):
+            if self.site[s].power == 0:
+                value[cooling0 + s] = value[power0 + s]
+        for i in range(self.n):
+            v = self.at[i]
+            if v < 0 or side[i] == 0:
+                continue
+            s = v % self.S
+            wet = self.w.liquid[self.product_of[v // self.S]]
+            if wet and self.site[s].power > 0 and self.site[s].cooling == 0:
+                x = value[v] - self.stated[i]
+                if x < value[cooling0 + s]:
+                    value[cooling0 + s] = x
+
+    # -- whole units ------------------------------------------------------------------------------------------------
+
+    def round(self, double theta):
+        """Replace the flow by one in sellable units, feasible and without loss at the prices of ``theta``.
+
+        Buys are cut to whole units of their divisible fill, sells to whole units on offer; lanes that are not tight and
+        orders out of the money stay out. Headroom cannot bind then, so products separate, every capacity is a multiple of
+        one unit, and a basic optimum is whole. Room that cutting left is offered again, best surplus per watt first.
+        """
+        cdef int64_t c, v, unit, x, extra, granted = 0
+        cdef int32_t j, s
+        cdef Arc *it
+        cdef Entry *entry
+        cdef int64_t n_short = 0
+        if self.c.m == 0:
+            return
+        entry = <Entry *>self.w.room(self.n_classes, sizeof(Entry))
+        for s in range(self.S):
+            self.site[s].demand = 0
+            self.site[s].wet_demand = 0
+        for c in range(self.n_classes):
+            v = self.class_good[c]
+            unit = self.unit[v // self.S] * self.flow_per_gpu[v // self.S]
+            it = &self.c.arc[self.class_arc[c]]
+            x = self.class_units[c]
+            if not self.in_money(c, theta):
+                x = 0
+            elif self.class_side[c] == 1:
+                if x > self.class_flow[c] // unit:
+                    x = self.class_flow[c] // unit
+                    entry[n_short].price = -self.class_price[c]
+                    entry[n_short].order = c
+                    n_short += 1
+                self.site[v % self.S].demand += x * unit
+                if self.w.liquid[self.product_of[v // self.S]]:
+                    self.site[v % self.S].wet_demand += x * unit
+            elif x > self.total // unit:
+                x = self.total // unit
+            it.capacity = x * unit
+        for j in range(self.n_lane_arcs):
+            if not self.tight(self.lane_good_lane[j], theta):
+                self.c.arc[self.lane_arc[j]].capacity = 0
+        self.resolve()
+        # Bids not fully served, best first: one or more units where the headroom left covers them.
+        sort_entries(entry, n_short)
+        for s in range(self.S):
+            self.site[s].demand = 0
+            self.site[s].wet_demand = 0
+        for c in range(self.n_classes):
+            if self.class_side[c] == 1:
+                it = &self.c.arc[self.class_arc[c]]
+                v = self.class_good[c]
+                self.site[v % self.S].demand += it.flow
+                if self.w.liquid[self.product_of[v // self.S]]:
+                    self.site[v % self.S].wet_demand += it.flow
+        for j in range(n_short):
+            c = entry[j].order
+            v = self.class_good[c]
+            s = v % self.S
+            unit = self.unit[v // self.S] * self.flow_per_gpu[v // self.S]
+            it = &self.c.arc[self.class_arc[c]]
+            extra = (self.site[s].power - self.site[s].demand) // unit
+            if self.w.liquid[self.product_of[v // self.S]]:
+                x = (self.site[s].cooling - self.site[s].wet_demand) // unit
+                extra = x if x < extra else extra
+            x = self.class_units[c] - it.capacity // unit
+            extra = x if x < extra else extra
+            if extra > 0:
+                it.capacity += extra * unit
+                self.site[s].demand += extra * unit
+                if self.w.liquid[self.product_of[v // self.S]]:
+                    self.site[s].wet_demand += extra * unit
+                granted += 1
+        if granted:
+            self.resolve()
+        for c in range(self.n_classes):
+            self.class_flow[c] = self.c.arc[self.class_arc[c]].flow
+        for j in range(self.n_lane_arcs):
+            self.lane_flow[self.lane_good_lane[j]] = self.c.arc[self.lane_arc[j]].flow
+
+    cdef bint in_money(self, int64_t c, double theta) noexcept nogil:
+        """No loss at the prices of theta. Linear between the ends, so the test at both ends is exact where it is tight."""
+        cdef int64_t v = self.class_good[c], y
+        cdef double at_low, at_high
+        if self.class_side[c] == 0:
+            at_low = <double>(self.low[v] - self.class_price[c])
+            at_high = <double>(self.high[v] - self.class_price[c])
+        else:
+            y = self.goods + v % self.S + (self.S if self.w.liquid[self.product_of[v // self.S]] else 0)
+            at_low = <double>(self.class_price[c] - self.low[v] + self.low[y])
+            at_high = <double>(self.class_price[c] - self.high[v] + self.high[y])
+        return at_low + theta * (at_high - at_low) >= 0
+
+    cdef bint tight(self, int64_t kl, double theta) noexcept nogil:
+        """Freight equals the price difference at the prices of theta."""
+        cdef int64_t k = kl // self.L, l = kl % self.L
+        cdef int64_t u = k * self.S + self.w.origin[l], t = k * self.S + self.w.target[l]
+        cdef int64_t x = self.cost[kl] + self.low[u] - self.low[t], y = self.cost[kl] + self.high[u] - self.high[t]
+        return (x == 0 or theta == 1.0) and (y == 0 or theta == 0.0)
+
+    cdef void resolve(self) noexcept nogil:
+        """Optimal flow under the arcs' present capacities, from an empty start.
+
+        Goods may be left at a good for one scaled unit of cost, so an optimum never does; it anchors the first tree.
+        """
+        cdef int32_t v, a, m = self.c.m
+        cdef int64_t pivots
+        cdef Arc *it
+        for a in range(m):
+            self.c.arc[a].flow = 0
+            self.c.state[a] = LOWER
+        for v in range(1, self.n_kept + 1):
+            it = &self.c.arc[m + v - 1]
+            it.tail, it.head, it.cost, it.capacity, it.flow = v, 0, 1, self.total + 1, 0
+            self.c.node[v].arc = m + v - 1
+        # Sockets hang by the arc that leaves them.
+        for a in range(m):
+            if self.c.arc[a].tail > self.n_kept:
+                self.c.node[self.c.arc[a].tail].arc = a
+        self.c.m = m + self.n_kept
+        plant(&self.c)
+        pivots = primal(&self.c)
+        self.c.m = m
+        self.pivots += pivots if pivots > 0 else 0
+
+    # -- results ----------------------------------------------------------------------------------------------------
+
+    def report(self, double theta, const int64_t[::1] quantity, double[::1] filled, double[:, ::1] price,
+               double[:, ::1] price_low, double[:, ::1] price_high, double[::1] power_rent, double[::1] cooling_rent,
+               double scale, double watt, bint prices):
+        """Write fills, and prices and rents in cents."""
+        cdef int64_t i, v, c
+        cdef int32_t k, s, g
+        cdef double per, low, high, p, q
+        with nogil:
+            for i in range(self.n):
+                c = self.member[i]
+                if c < 0 or self.class_flow[c] == 0:
+                    filled[i] = 0.0
+                else:
+                    v = self.class_good[c]
+                    per = <double>self.class_flow[c] / <double>self.flow_per_gpu[v // self.S]
+                    filled[i] = quantity[i] * (per / <double>self.class_gpus[c])
+            if prices:
+                for g in range(self.w.G):
+                    k = self.row[g]
+                    for s in range(self.S):
+                        v = <int64_t>k * self.S + s
+                        if k < 0 or (self.a[v] == self.big and self.b[v] == 0 and not self.here[v]):
+                            price[g, s] = NAN
+                            price_low[g, s] = NAN
+                            price_high[g, s] = NAN
+                            continue
+                        per = <double>self.flow_per_gpu[k] / scale
+                        low = <double>self.low[v] * per
+                        high = <double>self.high[v] * per
+                        price_low[g, s] = low
+                        price_high[g, s] = high
+                        price[g, s] = low + theta * (high - low)
+                for s in range(self.S):
+                    p = -(self.low[self.goods + s] + theta * <double>(self.high[self.goods + s] - self.low[self.goods + s]))
+                    v = self.goods + self.S + s
+                    q = -(self.low[v] + theta * <double>(self.high[v] - self.low[v]))
+                    power_rent[s] = p * watt / scale if p > 0 else 0.0
+                    cooling_rent[s] = (q - p) * watt / scale if q > p else 0.0
+
+    def whole_fills(self, const int64_t[::1] quantity, int64_t[::1] filled):
+        """Whole units of every class shared by largest remainder, then by order of the book."""
+        cdef int64_t i, c, e, units, have, left, unit, best, remainder, most, at
+        cdef int64_t[::1] out = filled
+        for i in range(self.n):
+            out[i] = 0
+        for c in range(self.n_classes):
+            unit = self.unit[self.class_good[c] // self.S]
+            units = self.class_flow[c] // self.flow_per_gpu[self.class_good[c] // self.S] // unit
+            if units == 0:
+                continue
+            left = units
+            for e in range(self.class_start[c], self.class_start[c + 1]):
+                i = self.sorted_orders[e]
+                have = quantity[i] // unit
+                out[i] = <int64_t>((<wide>units) * have // self.class_units[c])
+                left -= out[i]
+            while left > 0:
+                most = -1
+                at = -1
+                for e in range(self.class_start[c], self.class_start[c + 1]):
+                    i = self.sorted_orders[e]
+                    have = quantity[i] // unit
+                    remainder = <int64_t>((<wide>units) * have - (<wide>out[i]) * self.class_units[c])
+                    if remainder > most or (remainder == most and i < at):
+                        if out[i] < have:
+                            most = remainder
+                            at = i
+                out[at] += 1
+                left -= 1
+            for e in range(self.class_start[c], self.class_start[c + 1]):
+                out[self.sorted_orders[e]] *= unit
+
+    def moved(self):
+        """Lists (lane, product, flow in flow units) of lanes in use."""
+        cdef int32_t j
+        cdef int64_t kl
+        lanes, products, flows = [], [], []
+        for j in range(self.n_lane_arcs):
+            kl = self.lane_good_lane[j]
+            if self.lane_flow[kl] > 0:
+                lanes.append(kl % self.L)
+                products.append(self.product_of[kl // self.L])
+                flows.append(<double>self.lane_flow[kl] / <double>self.flow_per_gpu[kl // self.L])
+        return lanes, products, flows
+
+    def evidence(self):
+        """Copies of what the certificate needs; the caller proves it without this module."""
+        return (
+            bytes((<char *>self.member)[: self.n * sizeof(int32_t)]),
+            bytes((<char *>self.class_flow)[: self.n_classes * sizeof(int64_t)]),
+            bytes((<char *>self.lane_flow)[: self.K * self.L * sizeof(int64_t)]),
+            bytes((<char *>self.low)[: (self.goods + 2 * self.S) * sizeof(int64_t)]),
+        )
+
+    @property
+    def classes(self):
+        """Number of classes that can trade."""
+        return self.n_classes
+
+
+cdef int64_t coprime_near(int64_t m) noexcept nogil:
+    """A stride near the golden section of m without a common divisor."""
+    cdef int64_t stride = <int64_t>(0.6180339887 * m) | 1, x, y, r
+    while True:
+        x, y = m, stride
+        while y:
+            r = x % y
+            x = y
+            y = r
+        if x == 1:
+            return stride % m if m > 1 else 0
+        stride += 1
