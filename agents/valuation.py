@@ -5,6 +5,8 @@ discounted-cash-flow identity; values are USD per GPU at system level, rents USD
 All functions broadcast; step arrays carry one extra trailing axis.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -64,9 +66,12 @@ def economic_life(
     >>> float(economic_life(1.70, 0.8, 0.25, 0.4273).round(1))
     4.6
     """
-    ratio = np.asarray(rent, float) * np.asarray(utilisation, float) / np.asarray(cost_per_hour, float)
+    cost = np.asarray(cost_per_hour, float)
+    income = np.asarray(rent, float) * np.asarray(utilisation, float)
+    # Free running never stops paying, whatever the rent.
+    ratio = np.where(cost > 0, income / np.where(cost > 0, cost, 1.0), np.inf)
     delta = np.asarray(trend, float)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         years = np.where(
             delta > 0, np.log(np.maximum(ratio, 1e-300)) / np.where(delta > 0, delta, 1.0), np.inf
         )
@@ -120,6 +125,25 @@ def unit_value(
     return np.asarray(HOURS_PER_YEAR * (income - outgo).sum(axis=-1) + parts)
 
 
+def _first_pays(
+    income: Callable[[Floats, Floats], Floats], start: Floats, peak: Floats, factor: Floats, cost: Floats
+) -> Floats:
+    """When the margin turns positive in each piece; the start unless rents recover from below cost.
+
+    The quadrature must begin there: across the kink its nodes would be off by some dollars.
+    """
+    recovers = (income(start, factor) <= cost) & (income(peak, factor) > cost)
+    if not recovers.any():
+        return start
+    low, high = start.copy(), np.where(recovers, peak, start)
+    for _ in range(48):
+        middle = 0.5 * (low + high)
+        pays = income(middle, factor) > cost
+        high = np.where(pays, middle, high)
+        low = np.where(pays, low, middle)
+    return np.asarray(np.where(recovers, high, start))
+
+
 def conditional_mean_value(
     *,
     rent: ArrayLike,
@@ -143,17 +167,14 @@ def conditional_mean_value(
     """
     r = np.asarray(rent, float) * np.asarray(utilisation, float)
     rate = np.asarray(discount_rate, float) + np.asarray(hazard, float)
-    r, cost, rate, delta, life, gap = np.broadcast_arrays(
-        r,
-        np.asarray(cost_per_hour, float),
-        rate,
-        np.asarray(trend, float),
-        np.asarray(remaining_life_years, float),
-        np.asarray(demand, float),
-    )
+    cost = np.asarray(cost_per_hour, float)
+    delta, gap = np.asarray(trend, float), np.asarray(demand, float)
+    life = np.asarray(remaining_life_years, float)
     kappa = float(np.asarray(mean_reversion))
     start, end, factor = _pieces(r, step_years, step_drops)
-    shape = (*r.shape, factor.shape[-1])
+    common = np.broadcast_shapes(*(np.shape(a) for a in (r, cost, rate, delta, life, gap)), factor.shape[:-1])
+    r, cost, rate, delta, life, gap = (np.broadcast_to(a, common) for a in (r, cost, rate, delta, life, gap))
+    shape = (*common, factor.shape[-1])
     start, end, factor = (np.broadcast_to(a, shape) for a in (start, end, factor))
 
     def income(when: Floats, multiplier: Floats) -> Floats:
@@ -163,9 +184,11 @@ def conditional_mean_value(
     # Within a piece the margin rises at most once and then falls: the last crossing is found by bisection.
     finish = np.minimum(end, life[..., None])
     start = np.minimum(start, finish)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         peak = np.log(np.maximum(-gap * kappa / np.where(delta > 0, delta, np.nan), 1e-300)) / kappa
-    peak = np.clip(np.nan_to_num(peak, nan=0.0, neginf=0.0, posinf=0.0)[..., None], start, finish)
+    # Without a trend a depressed rent only recovers.
+    peak = np.where((delta <= 0) & (gap < 0), np.inf, np.where(np.isnan(peak), 0.0, peak))
+    peak = np.clip(peak[..., None], start, finish)
     low, high = peak.copy(), finish.copy()
     for _ in range(48):
         middle = 0.5 * (low + high)
@@ -175,8 +198,9 @@ def conditional_mean_value(
     whole = income(finish, factor) > cost[..., None]
     hopeless = income(peak, factor) <= cost[..., None]
     stop = np.where(whole, finish, np.where(hopeless, start, low))
-    half = 0.5 * (stop - start)
-    when = start[..., None] + half[..., None] * (1.0 + _NODES)
+    begin = np.minimum(_first_pays(income, start, peak, factor, cost[..., None]), stop)
+    half = 0.5 * (stop - begin)
+    when = begin[..., None] + half[..., None] * (1.0 + _NODES)
     flat = (*when.shape[:-2], -1)
     gain = income(when.reshape(flat), np.repeat(factor, len(_NODES), axis=-1).reshape(flat))
     margin = np.maximum(gain - cost[..., None], 0.0).reshape(when.shape)
@@ -185,6 +209,17 @@ def conditional_mean_value(
     years = np.max(np.where(stop > start, stop, 0.0), axis=-1)
     parts = np.asarray(salvage, float) * np.exp(-(rate + np.asarray(salvage_decay, float)) * years)
     return np.asarray(HOURS_PER_YEAR * total.sum(axis=-1) + parts)
+
+
+def rent_elasticity(**valuation: ArrayLike | None) -> Floats:
+    """Per cent by which `unit_value` moves per per cent of rent: operating leverage and a shortening life.
+
+    Central difference in logs over 0.1 per cent of rent, keyword arguments as `unit_value`.
+    """
+    step = 1e-3
+    rent = np.asarray(valuation.pop("rent"), float)
+    up, down = (unit_value(rent=rent * np.exp(sign * step), **valuation) for sign in (1.0, -1.0))  # type: ignore[arg-type]
+    return np.asarray(np.log(up / down) / (2.0 * step))
 
 
 def believed_value(

@@ -52,6 +52,17 @@ def debt_service_coverage(
     return np.asarray(margin * 730.0 / np.asarray(monthly_payment, float))
 
 
+def loan_to_value(balance: ArrayLike, collateral: ArrayLike) -> Floats:
+    """Balance over the collateral's worth, book or market alike (contracts.md 4.9); infinite on worthless collateral.
+
+    >>> loan_to_value([15869.0, 10.0, 0.0], [12421.0, 0.0, 0.0]).round(2).tolist()
+    [1.28, inf, 0.0]
+    """
+    owed, worth = np.broadcast_arrays(np.asarray(balance, float), np.asarray(collateral, float))
+    bare = np.where(owed > 0, np.inf, 0.0)
+    return np.asarray(np.where(worth > 0, owed / np.where(worth > 0, worth, 1.0), bare))
+
+
 def rent_at_coverage(
     coverage: ArrayLike, utilisation: ArrayLike, cost_per_hour: ArrayLike, monthly_payment: ArrayLike
 ) -> Floats:

@@ -44,7 +44,9 @@ class Drivers:
 
     Attributes
     ----------
-    demand : (T,) log deviation of rent demand; rent_exogenous : (T, G) USD per GPU-hour before feedback;
+    demand : (T,) log deviation of rent demand common to all generations;
+    deviation : (T, G) the whole log deviation of each generation's rent, which is what reverts to zero;
+    rent_exogenous : (T, G) USD per GPU-hour before feedback;
     power_usd_per_mwh : (T, zones); btc_usd, btc_low_usd, sofr, hashprice_usd_per_ph_day : (T,);
     salvage_usd : (T, G); dates : (T,) Mondays; observed : series -> weeks that are data rather than drawn.
     """
@@ -68,19 +70,17 @@ class Drivers:
             [(self.start - day).days // 7 for day in reference.available_from()], dtype=np.int64
         )
         self.demand, self.shocks = self._demand()
+        self.deviation = self._deviation()
         self.release_weeks = np.array([(day - self.start).days / 7 for _, day in reference.releases()])
         self.rent_exogenous = self._rents()
         self.power_usd_per_mwh = self._power(zone_names)
         self.btc_usd, self.btc_low_usd = self._bitcoin()
         self.sofr = self._sofr()
         self.subsidy_btc = np.where(self.dates < np.datetime64(HALVING), *SUBSIDY_BTC)
-        self.hashprice_usd_per_ph_day = hashprice(
-            self.btc_usd,
-            self.subsidy_btc,
-            parameters.bitcoin.fee_share,
-            parameters.bitcoin.network_hashrate_eh_per_s * 1000.0,
-        )
-        self.salvage_usd = np.tile(parameters.hardware.salvage_usd.array(), (n_weeks, 1))
+        self.hashprice_usd_per_ph_day = self._hashprice()
+        # The decline that every valuation expects (contracts.md 3, phi) is the one that happens.
+        decline = np.exp(-parameters.hardware.salvage_decay * np.arange(n_weeks) * DT)
+        self.salvage_usd = decline[:, None] * parameters.hardware.salvage_usd.array()
 
     # -- calendar -----------------------------------------------------------------------------------------
 
@@ -129,14 +129,10 @@ class Drivers:
         trend = self.parameters.rent.trend_deflation * np.arange(self.n_weeks) * DT
         return np.asarray(level - level[0] + trend)
 
-    def _ramp(self, week: ArrayLike) -> Floats:
-        """Share of each pending release step that has been felt, trailing axis = releases."""
-        passed = (
-            np.asarray(week, float)[..., None] - self.release_weeks
-        ) / self.parameters.rent.step_ramp_weeks
-        felt = np.clip(passed, 0.0, 1.0)
-        before = np.clip(-self.release_weeks / self.parameters.rent.step_ramp_weeks, 0.0, 1.0)
-        return np.asarray(np.where(self.release_weeks < 0, np.maximum(felt - before, 0.0), felt))
+    def _felt(self, week: ArrayLike) -> Floats:
+        """Share of each release step that rents show by `week`, whenever it began, trailing axis = releases."""
+        passed = np.asarray(week, float)[..., None] - self.release_weeks
+        return np.asarray(np.clip(passed / self.parameters.rent.step_ramp_weeks, 0.0, 1.0))
 
     def _hit(self) -> Floats:
         """Which releases hit which generations, (G, releases): a successor leaves itself and later ones alone."""
@@ -147,14 +143,20 @@ class Drivers:
                 hits[GENERATIONS.index(name) :, k] = 0.0
         return hits
 
+    def _deviation(self) -> Floats:
+        rent = self.parameters.rent
+        share = 1.0 if rent.driver != "stochastic" else rent.cross_generation_share
+        return np.asarray(share * self.demand[:, None] + self.shocks)
+
     def _rents(self) -> Floats:
         rent = self.parameters.rent
         years = np.arange(self.n_weeks) * DT
         log_rent = np.log(rent.initial.array())[None, :] - rent.trend_deflation * years[:, None]
-        share = 1.0 if rent.driver != "stochastic" else rent.cross_generation_share
-        log_rent = log_rent + share * self.demand[:, None] + self.shocks
+        log_rent = log_rent + self.deviation
         step = -np.log1p(-rent.successor_step)
-        log_rent -= step * (self._ramp(np.arange(self.n_weeks)) @ self._hit().T)
+        # The initial rents already hold what was felt before week 0.
+        since_start = self._felt(np.arange(self.n_weeks)) - self._felt(0)
+        log_rent -= step * (since_start @ self._hit().T)
         return np.asarray(np.exp(log_rent))
 
     def rent(self, week: int, supply_ratio: float) -> Floats:
@@ -163,18 +165,20 @@ class Drivers:
         return np.asarray(self.rent_exogenous[week] * feedback)
 
     def pending_steps(self, week: int) -> tuple[Floats, Floats]:
-        """Years until each release step is half felt, and the part of rent still to be lost, both (G, K)."""
+        """Years until half of what is left of each release step is felt, and the part of rent it will take, (G, K)."""
         rent = self.parameters.rent
-        left = (1.0 - self._ramp(week)) * self._hit()
+        left = (1.0 - self._felt(week)) * self._hit()
         drops = -np.expm1(np.log1p(-rent.successor_step) * left)
-        years = np.maximum(self.release_weeks + rent.step_ramp_weeks / 2 - week, 0.0) * DT
+        middle = (np.maximum(self.release_weeks, week) + self.release_weeks + rent.step_ramp_weeks) / 2
+        years = np.maximum(middle - week, 0.0) * DT
         return np.broadcast_to(years, drops.shape).copy(), drops
 
     # -- power, bitcoin, interest -------------------------------------------------------------------------
 
     def _power(self, zone_names: tuple[str, ...]) -> Floats:
         power = self.parameters.power
-        mean = np.array([reference.zone_prices()[name] for name in zone_names])
+        prices = reference.zone_prices()
+        mean = np.array([prices[name] for name in zone_names])
         mean = mean + power.delivery_adder_usd_per_mwh
         if power.driver == "flat":
             return np.tile(mean, (self.n_weeks, 1))
@@ -182,12 +186,15 @@ class Drivers:
         season = power.seasonal_amplitude * np.cos(2 * np.pi * (day / 365.25 - 15 / 365.25))
         keep = np.exp(-power.mean_reversion * DT)
         spread = power.stationary_deviation * np.sqrt(1 - keep**2)
-        shocks = self._normal(Purpose.POWER, len(zone_names))
+        # A zone's row in the cited table is its entity id, so other sites do not change its weather.
+        identity = [list(prices).index(name) for name in zone_names]
+        shocks = self._normal(Purpose.POWER, len(prices))[:, identity]
         state = np.zeros((self.n_weeks, len(zone_names)))
         for week in range(1, self.n_weeks):
             state[week] = keep * state[week - 1] + spread * shocks[week]
-        # The mean of a lognormal is kept at the cited mean.
-        level = state - 0.5 * power.stationary_deviation**2
+        # The mean of a lognormal is kept at the cited mean; its variance grows from zero in week 0.
+        variance = power.stationary_deviation**2 * (1.0 - keep ** (2 * np.arange(self.n_weeks)))
+        level = state - 0.5 * variance[:, None]
         return np.asarray(mean[None, :] * np.exp(level + season[:, None]))
 
     def _bitcoin(self) -> tuple[Floats, Floats]:
@@ -215,6 +222,16 @@ class Drivers:
         depth = 0.5 * (np.sqrt(gap**2 - 2 * variance * np.log(1.0 - arrival[:, 1])) - gap)
         start = np.r_[path[0], path[:-1]]
         return path, np.minimum(start, path) * np.exp(-depth)
+
+    def _hashprice(self) -> Floats:
+        """Observed where a replay has data (fees added to the cited subsidy-only series), else the identity."""
+        bitcoin = self.parameters.bitcoin
+        network = bitcoin.network_hashrate_eh_per_s * 1000.0
+        path = hashprice(self.btc_usd, self.subsidy_btc, bitcoin.fee_share, network)
+        if bitcoin.driver != "replay":
+            return path
+        seen = self._replayed("hashprice_subsidy_only", 0.0) * (1.0 + bitcoin.fee_share)
+        return np.asarray(np.where(self.observed["hashprice_subsidy_only"], seen, path))
 
     def _sofr(self) -> Floats:
         interest = self.parameters.interest

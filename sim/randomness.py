@@ -51,14 +51,21 @@ class Randomness:
         key = np.random.SeedSequence([self.seed, self.replication, int(purpose), int(week)])
         return np.random.Generator(np.random.Philox(key))
 
+    def _reach(self, entities: Ints) -> int:
+        """Length of stream that serves these entities."""
+        # A negative id would wrap to the end of whatever happens to be drawn: a draw that depends on who asks.
+        if entities.min() < 0:
+            raise ValueError(f"entity id {int(entities.min())} is negative")
+        return int(entities.max()) + 1
+
     def uniform(self, purpose: Purpose, week: int, entities: Ints) -> Floats:
         """Uniform numbers in [0, 1) for the given entity ids."""
         if len(entities) == 0:
             return np.zeros(0)
-        return np.asarray(self.generator(purpose, week).random(int(entities.max()) + 1)[entities])
+        return np.asarray(self.generator(purpose, week).random(self._reach(entities))[entities])
 
     def normal(self, purpose: Purpose, week: int, entities: Ints) -> Floats:
         """Standard normal numbers for the given entity ids."""
         if len(entities) == 0:
             return np.zeros(0)
-        return np.asarray(self.generator(purpose, week).standard_normal(int(entities.max()) + 1)[entities])
+        return np.asarray(self.generator(purpose, week).standard_normal(self._reach(entities))[entities])

@@ -1,0 +1,147 @@
+"""Valuation beyond the golden table: cross-checks, sensitivities, recovery, beliefs and shapes (contracts.md 3)."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agents.valuation import (
+    believed_value,
+    conditional_mean_value,
+    economic_life,
+    rent_elasticity,
+    running_cost_per_hour,
+    unit_value,
+)
+
+DEFAULT_COST = float(running_cost_per_hour(1.275, 0.05, 1.25, 0.85, 120.0, 0.15))
+BASE = {
+    "rent": 2.35,
+    "utilisation": 0.8,
+    "trend": 0.25,
+    "discount_rate": 0.15,
+    "hazard": 0.03,
+    "cost_per_hour": DEFAULT_COST,
+    "salvage": 1500.0,
+    "salvage_decay": 0.2,
+    "remaining_life_years": 5.0,
+}
+
+
+def by_riemann(demand: float, kappa: float, **v: float) -> float:
+    """Value by a fine trapezoid, sharing no code with the module."""
+    when = np.linspace(0.0, v["remaining_life_years"], 1_000_001)
+    path = np.exp(-v["trend"] * when - demand * (1 - np.exp(-kappa * when)))
+    margin = v["rent"] * v["utilisation"] * path - v["cost_per_hour"]
+    rate = v["discount_rate"] + v["hazard"]
+    life = when[margin > 0][-1] if (margin > 0).any() else 0.0
+    income = np.trapezoid(np.maximum(margin, 0.0) * np.exp(-rate * when), when)
+    return float(8760 * income + v["salvage"] * np.exp(-(rate + v["salvage_decay"]) * life))
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"trend": 0.15}, 28_200),
+        ({"trend": 0.40}, 15_300),
+        ({"utilisation": 0.65}, 15_400),
+        ({"utilisation": 0.95}, 28_100),
+        ({"discount_rate": 0.10}, 23_400),
+        ({"discount_rate": 0.30}, 17_800),
+    ],
+)
+def test_published_sensitivities(change: dict[str, float], expected: float) -> None:
+    assert float(unit_value(**(BASE | change))) == pytest.approx(expected, abs=60)
+
+
+@pytest.mark.parametrize(("rent", "elasticity"), [(2.65, 1.5), (2.35, 1.6), (1.70, 1.9), (1.00, 2.6)])
+def test_published_elasticities(rent: float, elasticity: float) -> None:
+    assert float(rent_elasticity(**(BASE | {"rent": rent}))) == pytest.approx(elasticity, abs=0.06)
+
+
+@pytest.mark.parametrize(
+    ("demand", "trend", "rent"),
+    [
+        (-0.6, 0.1, 0.5),
+        (-1.0, 0.1, 0.5),
+        (-0.6, 0.0, 0.5),
+        (0.4, 0.1, 1.0),
+        (-0.5, 0.25, 2.35),
+        (0.25, 0.25, 2.35),
+    ],
+)
+def test_conditional_mean_against_brute_force(demand: float, trend: float, rent: float) -> None:
+    """Includes rents below cost that recover: idle first, then earning."""
+    v = BASE | {"trend": trend, "rent": rent}
+    value = float(conditional_mean_value(demand=demand, mean_reversion=0.8, **v))
+    assert value == pytest.approx(by_riemann(demand, 0.8, **v), abs=0.02)
+
+
+def test_a_release_step_lowers_value_and_one_after_the_end_does_not() -> None:
+    plain = float(unit_value(**BASE))
+    soon = float(unit_value(**BASE, step_years=np.array([0.5]), step_drops=np.array([0.15])))
+    late = float(unit_value(**BASE, step_years=np.array([4.0]), step_drops=np.array([0.15])))
+    never = float(unit_value(**BASE, step_years=np.array([9.0]), step_drops=np.array([0.15])))
+    assert soon < late < plain
+    assert never == pytest.approx(plain, rel=1e-12)
+
+
+def test_order_of_steps_does_not_matter() -> None:
+    one = unit_value(**BASE, step_years=np.array([0.5, 2.0]), step_drops=np.array([0.1, 0.3]))
+    other = unit_value(**BASE, step_years=np.array([2.0, 0.5]), step_drops=np.array([0.3, 0.1]))
+    assert float(one) == float(other)
+
+
+def test_hopeless_and_worn_out_units_are_parts() -> None:
+    assert float(unit_value(**(BASE | {"rent": 0.3}))) == 1500.0
+    assert float(unit_value(**(BASE | {"remaining_life_years": 0.0}))) == 1500.0
+    assert float(economic_life(0.3, 0.8, 0.25, 0.43)) == 0.0
+    with np.errstate(all="raise"):
+        assert np.isinf(float(economic_life(1.0, 0.8, 0.25, 0.0)))
+
+
+def test_both_forms_broadcast_alike() -> None:
+    """Scalars with a table of steps, and slots by products, give one shape for both forms."""
+    steps = {"step_years": np.full((8, 2), [0.5, 1.5]), "step_drops": np.full((8, 2), [0.15, 0.1])}
+    closed = unit_value(**BASE, **steps)
+    mean = conditional_mean_value(demand=0.0, mean_reversion=0.8, **BASE, **steps)
+    assert closed.shape == mean.shape == (8,)
+    assert mean == pytest.approx(closed, abs=0.01)
+    wide = BASE | {"rent": np.linspace(1, 4, 8), "cost_per_hour": np.linspace(0.3, 0.6, 5)[:, None]}
+    table = unit_value(**wide, **steps)
+    assert table.shape == (5, 8)
+    one = BASE | {"rent": float(wide["rent"][3]), "cost_per_hour": float(wide["cost_per_hour"][2, 0])}
+    assert table[2, 3] == float(
+        unit_value(**one, step_years=steps["step_years"][3], step_drops=steps["step_drops"][3])
+    )
+
+
+def test_beliefs_agree_without_a_deviation() -> None:
+    values = [float(believed_value(b, demand=0.0, **BASE)) for b in ("myopic", "consistent", "extrapolative")]
+    assert values == pytest.approx([values[0]] * 3, abs=0.01)
+
+
+def test_belief_about_persistence_moves_value_by_the_published_range() -> None:
+    """economics.md 5: the choice alone moves V by 0.8 to 1.8 at D = +0.25 to -0.5."""
+    for demand, low, high in ((0.25, 0.75, 0.9), (-0.5, 1.3, 1.9)):
+        rent = 2.35 * np.exp(demand)
+        v = BASE | {"rent": rent}
+        ratio = float(believed_value("consistent", demand=demand, **v)) / float(believed_value("myopic", **v))
+        assert low < ratio < high
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.floats(0.2, 6.0),
+    st.floats(0.0, 0.8),
+    st.floats(-1.0, 1.0),
+    st.floats(0.05, 1.0),
+    st.floats(0.01, 8.0),
+)
+def test_value_rises_with_rent_and_never_falls_below_nothing(
+    rent: float, trend: float, demand: float, cost: float, life: float
+) -> None:
+    v = BASE | {"trend": trend, "cost_per_hour": cost, "remaining_life_years": life, "salvage": 0.0}
+    for form in (unit_value, lambda **k: conditional_mean_value(demand=demand, mean_reversion=0.8, **k)):
+        less, more = float(form(**(v | {"rent": rent}))), float(form(**(v | {"rent": rent * 1.05})))
+        assert 0.0 <= less <= more * (1 + 1e-12)
