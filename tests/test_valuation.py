@@ -145,3 +145,14 @@ def test_value_rises_with_rent_and_never_falls_below_nothing(
     for form in (unit_value, lambda **k: conditional_mean_value(demand=demand, mean_reversion=0.8, **k)):
         less, more = float(form(**(v | {"rent": rent}))), float(form(**(v | {"rent": rent * 1.05})))
         assert 0.0 <= less <= more * (1 + 1e-12)
+
+
+@pytest.mark.parametrize(
+    ("kilowatts", "rent", "left", "expected"),
+    [(0.8125, 1.13, 3.0, 7_200), (1.79, 4.0, 6.0, 43_000), (1.275, 3.41, 6.0, 38_000)],
+    ids=["A100 of 2021", "B200 of 2024", "H200 of 2024 at spot"],
+)
+def test_published_cross_checks(kilowatts: float, rent: float, left: float, expected: float) -> None:
+    cost = float(running_cost_per_hour(kilowatts, 0.05, 1.25, 0.85, 120.0, 0.15))
+    value = float(unit_value(**(BASE | {"rent": rent, "cost_per_hour": cost, "remaining_life_years": left})))
+    assert value == pytest.approx(expected, rel=0.01)
