@@ -170,6 +170,16 @@ def notebooks(
 
 
 @app.command()
+def bench() -> None:
+    """Time a week, a scenario, and the command's start, and weigh the memory models leave behind."""
+    _steady_numbers()
+    with _one_line():
+        from experiments.bench import report
+
+        report(typer.echo)
+
+
+@app.command()
 def doctor() -> None:
     """Say what is installed, which code NumPy chooses on this machine, and whether the model runs here."""
     _steady_numbers()
