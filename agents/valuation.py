@@ -170,6 +170,8 @@ def conditional_mean_value(
     cost = np.asarray(cost_per_hour, float)
     delta, gap = np.asarray(trend, float), np.asarray(demand, float)
     life = np.asarray(remaining_life_years, float)
+    if r.size == 0:
+        return np.zeros(r.shape)
     kappa = float(np.asarray(mean_reversion))
     start, end, factor = _pieces(r, step_years, step_drops)
     common = np.broadcast_shapes(*(np.shape(a) for a in (r, cost, rate, delta, life, gap)), factor.shape[:-1])

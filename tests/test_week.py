@@ -226,3 +226,10 @@ def test_the_run_stops_at_its_horizon() -> None:
     model.run_for(1)
     with pytest.raises(ValueError, match=r"clock\.weeks = 1"):
         model.run_for(1)
+
+
+@pytest.mark.parametrize("belief", ["consistent", "extrapolative"])
+def test_other_beliefs_run_and_change_prices(sale: FireSaleModel, belief: str) -> None:
+    other = lived(14, valuation__expectations=belief)
+    mine = sale.tables()["weeks"]["typical_value_usd_H100"]
+    assert not np.allclose(other.tables()["weeks"]["typical_value_usd_H100"], mine)
