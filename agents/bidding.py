@@ -69,7 +69,7 @@ def cash_ladder(
     limit = np.r_[value[rich], limit]
     quantity = np.r_[wanted[rich], quantity]
     row = np.r_[rich, poor[row]]
-    order = np.lexsort((-limit, row))
+    order = np.argsort(row, kind="stable")  # limits already fall within an intent
     return limit[order], quantity[order], row[order]
 
 
@@ -90,10 +90,10 @@ def refine_ladder(
     fine = np.floor(price[poor][:, None] * near).astype(np.int64)
     lowest = coarse[:, -1:]
     limit = np.concatenate([coarse, np.clip(fine, lowest, coarse[:, :1])], axis=1)
-    limit = -np.sort(-limit, axis=1)
+    limit = np.sort(limit, axis=1)[:, ::-1]
     limit, quantity, row = _steps(limit, wanted[poor], cash[poor], unit[poor])
     limit = np.r_[value[rich], limit]
     quantity = np.r_[wanted[rich], quantity]
     row = np.r_[rich, poor[row]]
-    order = np.lexsort((-limit, row))
+    order = np.argsort(row, kind="stable")  # limits already fall within an intent
     return limit[order], quantity[order], row[order]
