@@ -86,7 +86,7 @@ def hold_values(
         remaining_life_years=np.maximum(view.physical_life - age, 0.0),
         step_years=view.step_years[generation],
         step_drops=view.step_drops[generation],
-        demand=view.demand,
+        demand=view.demand[generation],
         mean_reversion=view.demand_mean_reversion,
     )
     return np.asarray(value * view.condition_factor[PRODUCT_CONDITION[product]])

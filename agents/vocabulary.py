@@ -117,7 +117,7 @@ class View:
     rent: Floats  # (G,) contract rent
     rent_trend: float  # expected log decline a year
     belief: str  # how agents expect the demand deviation to persist
-    demand: float  # log deviation of rent demand from its mean
+    demand: Floats  # (G,) log deviation of rent from its trend, which reverts to zero
     demand_mean_reversion: float  # per year
     step_years: Floats  # (G, K) time until pending release steps
     step_drops: Floats  # (G, K) fraction of rent lost at each

@@ -46,7 +46,7 @@ def look(world: World, week: int) -> View:
         rent=world.rent,
         rent_trend=parameters.rent.trend_deflation,
         belief=parameters.valuation.expectations,
-        demand=float(drivers.demand[week]),
+        demand=drivers.deviation[week],
         demand_mean_reversion=parameters.rent.demand_mean_reversion,
         step_years=step_years,
         step_drops=step_drops,
@@ -226,7 +226,7 @@ def typical_values(view: View, parameters: Parameters) -> Floats:
         remaining_life_years=np.maximum(view.physical_life - view.product_age, 0.0),
         step_years=view.step_years[generation],
         step_drops=view.step_drops[generation],
-        demand=view.demand,
+        demand=view.demand[generation],
         mean_reversion=view.demand_mean_reversion,
     )
     return np.asarray(value * view.condition_factor[PRODUCT_CONDITION])
