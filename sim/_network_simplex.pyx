@@ -119,7 +119,7 @@ cdef int64_t primal(Circulation *c) noexcept nogil:
     cdef Arc *it
     cdef int8_t *state = c.state
     cdef int64_t *potential = c.potential
-    cdef int32_t m = c.m, block = <int32_t>(0.3 * sqrt(<double>m)) + 8
+    cdef int32_t m = c.m, block = <int32_t>(0.5 * sqrt(<double>m)) + 8
     cdef int32_t position = 0, scanned, inner, a, entering, u, w, v, x, apex, cut, stem, parent
     cdef int64_t best, reduced, delta, residual, pivots = 0
     cdef int side
