@@ -30,7 +30,7 @@ lint: setup
 	$(BIN)/lint-imports
 
 bench: setup
-	$(BIN)/python benchmarks/bench_model.py
+	$(BIN)/firesale bench
 
 notebooks: setup
 	$(BIN)/firesale notebooks
