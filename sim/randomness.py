@@ -32,6 +32,18 @@ class Purpose(IntEnum):
     BITCOIN_LOW = 15
     PRESENCE = 16
     SPOT = 17
+    TENANT_RATING = 18
+    TENANT_CHOICE = 19
+    CONTRACT_AGE = 20
+    TENANT_COMMON = 21
+    TENANT_DEFAULT = 22
+    RENEGOTIATION = 23
+    EQUITY_CURE = 24
+    WAIVER = 25
+    ENFORCEMENT = 26
+    MINER_DEBT = 27
+    CREDITOR = 28
+    REGIME = 29
 
 
 class Randomness:
