@@ -1,0 +1,196 @@
+"""Marks, ratios and covenants: what collateral is said to be worth, and which tests a loan fails.
+
+Pure functions of arrays. Appraisals pass through a lag-and-smoothing filter F, the same for market marks and for
+fundamentals (economics.md section 13); a loan is tested on cost, on appraisal or on market value, as its contract says
+(contracts.md section 4.9). Equality with a covenant passes.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from agents.vocabulary import Bools, Floats, Ints
+from sim.amounts import whole
+from sim.contracts import loan_to_value
+from sim.rounding import to_cents
+
+APPRAISAL_WEEKS = 13
+
+
+def appraise(lagged_marks: ArrayLike, previous: ArrayLike, weight: ArrayLike) -> Floats:
+    """One step of the filter F: ``w P(t - lag) + (1 - w) A(t - 13)`` (contracts.md 4.9).
+
+    Marks that are not numbers (no trade seen) leave the appraisal as it was.
+
+    >>> appraise([10_000.0, np.nan], [20_000.0, 5_000.0], 0.4).tolist()
+    [16000.0, 5000.0]
+    """
+    mark, before, w = np.broadcast_arrays(
+        np.asarray(lagged_marks, float), np.asarray(previous, float), np.asarray(weight, float)
+    )
+    return np.asarray(np.where(np.isnan(mark), before, w * mark + (1.0 - w) * before))
+
+
+def appraisal_path(
+    marks: ArrayLike, opening: ArrayLike, lag_weeks: int, weight: float, every: int = APPRAISAL_WEEKS
+) -> Floats:
+    """The filter F on a whole path: appraisals in force in each week.
+
+    Parameters
+    ----------
+    marks
+        (T, ...) marks by week.
+    opening
+        (...) appraisal in force before week 0.
+    lag_weeks, weight, every
+        Age of the mark an appraiser sees, its weight, weeks between appraisals (the first is in week 0).
+
+    Returns
+    -------
+    (T, ...) appraisal of the week; before the lag has passed the appraiser sees `opening`.
+
+    Notes
+    -----
+    Linear in (marks, opening) and the same map for market marks and for fundamentals, which is what lets staleness and
+    contamination be told apart (economics.md section 13).
+    """
+    seen = np.asarray(marks, float)
+    if lag_weeks < 0 or every < 1 or not 0.0 <= weight <= 1.0:
+        raise ValueError(
+            f"appraisal filter: lag {lag_weeks} weeks must be >= 0, interval {every} weeks >= 1, "
+            f"weight {weight} within 0 to 1"
+        )
+    current = np.array(np.broadcast_to(np.asarray(opening, float), seen.shape[1:]))
+    first = current.copy()
+    path = np.empty_like(seen)
+    for week in range(len(seen)):
+        if week % every == 0:
+            current = appraise(seen[week - lag_weeks] if week >= lag_weeks else first, current, weight)
+        path[week] = current
+    return path
+
+
+@dataclass(frozen=True, slots=True)
+class MarkGap:
+    """Appraisal minus fundamental, told apart; ``contamination + staleness = appraisal - fundamental``."""
+
+    contamination: Floats  # fire-sale prices inside the appraisal
+    staleness: Floats  # lag and smoothing alone
+
+
+def mark_gap(appraisal: ArrayLike, filtered_fundamental: ArrayLike, fundamental: ArrayLike) -> MarkGap:
+    """``V_app - V_fb = [V_app - F(V_fb)] + [F(V_fb) - V_fb]`` (economics.md section 13)."""
+    appraised, filtered = np.asarray(appraisal, float), np.asarray(filtered_fundamental, float)
+    return MarkGap(appraised - filtered, filtered - np.asarray(fundamental, float))
+
+
+def collateral_value(loan: ArrayLike, gpus: ArrayLike, usd_per_gpu: ArrayLike, loans: int) -> Ints:
+    """Worth of each loan's collateral, cents: (assets,) rows in, (loans,) out; rows with ``loan < 0`` left out.
+
+    >>> collateral_value([0, 0, -1], [8, 8, 8], [12_421.0, 10_000.0, 1.0], 1).tolist()
+    [17936800]
+    """
+    row = whole(loan)
+    worth = np.broadcast_to(whole(gpus) * to_cents(usd_per_gpu), row.shape)
+    total = np.zeros(loans, dtype=np.int64)
+    backed = row >= 0
+    np.add.at(total, row[backed], worth[backed])
+    return total
+
+
+# -- ratios and covenants -----------------------------------------------------------------------------------
+
+
+class Basis(IntEnum):
+    """What a lender measures collateral by."""
+
+    COST = 0
+    APPRAISAL = 1
+    MARKET = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Leverage:
+    """Loan to value three ways; infinite on worthless collateral, 0 without debt."""
+
+    cost: Floats
+    appraisal: Floats
+    market: Floats
+
+    def tested(self, basis: ArrayLike) -> Floats:
+        """The ratio each loan's covenant looks at.
+
+        >>> three = Leverage(np.array([0.8]), np.array([0.9]), np.array([1.3]))
+        >>> three.tested([Basis.COST]).tolist(), three.tested([Basis.MARKET]).tolist()
+        ([0.8], [1.3])
+        """
+        return np.asarray(np.choose(whole(basis), (self.cost, self.appraisal, self.market)))
+
+    def illusion(self) -> Floats:
+        """Loan to market value less loan to cost: how much worse the collateral is than the covenant says."""
+        both = np.isinf(self.market) & np.isinf(self.cost)
+        safe = np.where(both, 0.0, self.cost)
+        return np.asarray(np.where(both, 0.0, self.market - safe))
+
+
+def leverage(balance: ArrayLike, net_book: ArrayLike, appraised: ArrayLike, market: ArrayLike) -> Leverage:
+    """Loan to net book value, to appraisal and to market; all in cents."""
+    return Leverage(
+        loan_to_value(balance, net_book), loan_to_value(balance, appraised), loan_to_value(balance, market)
+    )
+
+
+def coverage_ratio(cash_flow: ArrayLike, service: ArrayLike) -> Floats:
+    """DSCR (cash flow over interest and principal) or ICR (over interest); infinite where nothing falls due.
+
+    >>> coverage_ratio([150, 150, -10], [100, 0, 100]).tolist()
+    [1.5, inf, -0.1]
+    """
+    flow, due = np.broadcast_arrays(np.asarray(cash_flow, float), np.asarray(service, float))
+    return np.asarray(np.where(due > 0, flow / np.where(due > 0, due, 1.0), np.inf))
+
+
+@dataclass(frozen=True, slots=True)
+class Covenants:
+    """Levels a loan must hold, per loan or one for all; ``-inf`` (or ``inf`` for LTV) means not tested."""
+
+    coverage: ArrayLike = -np.inf  # smallest DSCR
+    interest_coverage: ArrayLike = -np.inf  # smallest ICR
+    loan_to_value: ArrayLike = np.inf  # largest LTV on the loan's own basis
+    basis: ArrayLike = Basis.COST
+
+
+@dataclass(frozen=True, slots=True)
+class Breaches:
+    """Which tests failed, (loans,) each. Equality with the level passes."""
+
+    coverage: Bools
+    interest_coverage: Bools
+    loan_to_value: Bools
+
+    @property
+    def any(self) -> Bools:
+        """At least one test failed."""
+        return np.asarray(self.coverage | self.interest_coverage | self.loan_to_value)
+
+
+def covenant_breaches(
+    covenants: Covenants, coverage: ArrayLike, interest_coverage: ArrayLike, leverage: Leverage
+) -> Breaches:
+    """Compare ratios with covenants.
+
+    >>> now = Leverage(np.array([0.9]), np.array([1.0]), np.array([1.28]))
+    >>> covenant_breaches(Covenants(1.05, basis=Basis.COST, loan_to_value=1.0), 1.32, 3.0, now).any.tolist()
+    [False]
+    >>> covenant_breaches(Covenants(basis=Basis.MARKET, loan_to_value=0.85), 1.32, 3.0, now).any.tolist()
+    [True]
+    """
+    ratio = leverage.tested(np.broadcast_to(whole(covenants.basis), leverage.cost.shape))
+    shape = ratio.shape
+    dscr = np.broadcast_to(np.asarray(coverage, float) < np.asarray(covenants.coverage, float), shape)
+    icr = np.broadcast_to(
+        np.asarray(interest_coverage, float) < np.asarray(covenants.interest_coverage, float), shape
+    )
+    return Breaches(dscr, icr, np.asarray(ratio > np.asarray(covenants.loan_to_value, float)))
