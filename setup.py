@@ -23,7 +23,7 @@ setup(
     ext_modules=cythonize(
         [
             Extension(f"sim.{name}", [f"sim/{name}.pyx"], extra_compile_args=flags)
-            for name in ("_network_simplex", "_order_book")
+            for name in ("_network_simplex", "_order_book", "_payments")
         ],
         compiler_directives=directives,
     )

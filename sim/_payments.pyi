@@ -1,0 +1,13 @@
+from agents.vocabulary import Ints
+
+def clear(
+    start: Ints,
+    creditor: Ints,
+    due: Ints,
+    rank: Ints,
+    cash: Ints,
+    outside_recovery: int,
+    inside_recovery: int,
+    paid: Ints,
+    wave: Ints,
+) -> int: ...
