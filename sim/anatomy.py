@@ -98,7 +98,7 @@ ANATOMY = {
         "",
         "leased: the slot's rent is paid; owned: it is notional; none: storage or no buyer",
     ),
-    "marginal_buyer": ("party", "buyer of this lot with the least surplus, -1 none"),
+    "marginal_buyer": ("party", "buyer of this lot with the least rent and then the least surplus, -1 none"),
     "condition": ("", "condition when sold"),
     "belief_gap": (
         CENTS,
@@ -288,7 +288,7 @@ def _arcs(
         theta,
     )
     parts = np.zeros((trades.n, len(COMPONENTS)), dtype=np.int64)
-    least: dict[int, tuple[Fraction, int]] = {}
+    least: dict[int, tuple[tuple[Fraction, Fraction], int]] = {}
     regime = np.full(trades.n, "leased", dtype="<U6")
     for i in range(trades.n):
         row, product, seller, node = (
@@ -329,8 +329,9 @@ def _arcs(
             )
         parts[i] = whole_cents(list(exact.values()), int(value[product]) - int(trades.price[i]))
         key = int(trades.sell[i])
-        if key not in least or wedge < least[key][0]:
-            least[key] = (wedge, int(buy.party[row]))
+        surplus = (power + cooling, wedge)  # a full slot sets its own rent, not the price of the lot
+        if key not in least or surplus < least[key][0]:
+            least[key] = (surplus, int(buy.party[row]))
     margins = np.array([least[int(s)][1] for s in trades.sell], dtype=np.int64)
     return parts, margins, regime, about
 
