@@ -1,4 +1,4 @@
-"""Lenders: in this version they hold level-pay loans, receive what is due, and stand behind mandates."""
+"""Lenders: what they lend against, at what price, and who funds them. The engine applies it (sim/financing.py)."""
 
 from agents.party import Party
 from agents.schema import Section, quantity, setting
@@ -31,12 +31,22 @@ class LenderParameters(Section):
         "economics.md 4",
         "C",
     )
+    funding_advance: float = quantity(
+        0.75, "share of the book", 0, 0.95, "a lender's own warehouse line over its performing loans"
+    )
+    funding_spread: float = quantity(0.0175, "per year", 0.005, 0.05, "spread of that line over SOFR")
+    minimum_capital: float = quantity(
+        0.08, "share of assets", 0, 0.3, "equity below which a lender stops lending", "contracts.md 5.3", "C"
+    )
+    single_borrower_limit: float = quantity(
+        0.4, "share of the book", 0.05, 1, "most of a lender's book lent to one borrower"
+    )
     run_off: bool = setting(
-        False, "the lender's own funding is called: its credit bid is zero and it must sell"
+        False, "all lenders' own funding is called: credit bids are zero and they must sell"
     )
 
 
 class Lender(Party):
-    """Holds loans. Pricing, rationing and the workout ladder belong to the credit version."""
+    """Holds loans; terms, rationing and workouts are rules of the loan book, not of the hardware market."""
 
     kind = AgentKind.LENDER

@@ -73,7 +73,7 @@ class Liquidator(Party):
         lot = np.flatnonzero((view.lot_status == LotStatus.FORCED) & np.isin(view.lot_agent, rows))
         late = view.lot_deadline[lot] < view.week
         # After the deadline a lender that can operate the units keeps them; the rest is broken up.
-        kept = (credit_bid(view, lot) > 0) & (not view.lenders_in_run_off)
+        kept = (credit_bid(view, lot) > 0) & ~view.lot_run_off[lot]
         late &= ~kept
         gone = lot[late]
         scrap = ScrapOrders(
@@ -121,8 +121,7 @@ class Liquidator(Party):
         salvage = view.salvage[PRODUCT_GENERATION[product]]
         if parameters.reserve == "scrap":
             return np.asarray(salvage)
-        credit = credit_bid(view, lot)
-        credit = np.zeros(len(lot)) if view.lenders_in_run_off else credit
+        credit = np.where(view.lot_run_off[lot], 0.0, credit_bid(view, lot))
         reserve = np.maximum(salvage, credit)
         if parameters.reserve == "continuation":
             expected = expected_price(view, product, pool, 1.0, parameters)

@@ -2,7 +2,15 @@
 
 import numpy as np
 
-from agents.operating import place_bids, quote, refresh_offers, slots_of, spendable, worn_out
+from agents.operating import (
+    place_bids,
+    quote,
+    refresh_offers,
+    slots_of,
+    spendable,
+    with_credit,
+    worn_out,
+)
 from agents.party import Party
 from agents.schema import Section, quantity
 from agents.vocabulary import AgentKind, Intents, Ints, PoolKind, QuantityCap, Treasury, View
@@ -27,6 +35,30 @@ class NeoCloudParameters(Section):
         26, "weeks", 4, 104, "how often a neo-cloud reviews its fleet for replacement"
     )
     review_share: float = quantity(0.10, "share of a lot", 0.01, 1, "part of a lot offered at a review")
+    shell_lease_usd_per_kw_month: float = quantity(
+        120,
+        "USD per kW-month",
+        0,
+        217,
+        "lease of its own halls, owed whether used or not",
+        "leases 114-198",
+        "C",
+    )
+    notes_share: float = quantity(
+        0.42,
+        "share of total debt",
+        0,
+        0.8,
+        "unsecured notes repaid at the end",
+        "filing, June 2026: 2031 and after",
+        "B",
+    )
+    notes_spread: float = quantity(
+        0.055, "per year", 0.03, 0.1, "spread of notes over SOFR", "9.25 % notes, 2025", "B"
+    )
+    notes_tenor_years: float = quantity(
+        5, "years", 2, 10, "tenor at issue; maturities are spread over it", "2025-26 notes", "C"
+    )
     payout_share: float = quantity(
         0.25, "share a month", 0, 1, "cash above the reserve paid to owners or spent outside this market"
     )
@@ -54,7 +86,7 @@ class NeoCloud(Party):
             quote(view, slots, view.listed),
             margin=parameters.bid_margin,
             watts_wanted=wanted.astype(np.float64),
-            cash=cash,
+            cash=with_credit(view, cash),
             cap=QuantityCap.APPETITE,
         )
         return Intents(

@@ -186,11 +186,13 @@ def place_bids(
 def refresh_offers(view: View, rows: Ints, *, interval_weeks: int, share: float) -> SellOrders:
     """Unpledged units an operator would part with, at their hold value less what the slot could earn instead.
 
-    Each operator reviews its fleet once per `interval_weeks`, operators taking turns by row. A power-limited site
-    compares surplus per watt of a new unit with the old one (contracts.md 5.2 rule 3): the reserve is the hold
-    value less that opportunity, never below salvage.
+    A distressed operator offers all it has unpledged, every week, at no more than the last price (contracts.md 5.1
+    rule 6); one in the hands of its lenders offers nothing. Every other reviews its fleet once per
+    `interval_weeks`, operators taking turns by row. A power-limited site compares surplus per watt of a new unit
+    with the old one (contracts.md 5.2 rule 3): the reserve is the hold value less that opportunity, never below salvage.
     """
     turn = (rows + view.week) % interval_weeks == 0
+    turn = (turn | view.distressed[rows]) & ~view.frozen[rows]
     lot = np.flatnonzero(
         np.isin(view.lot_owner, rows[turn])
         & (view.lot_lien < 0)
@@ -203,9 +205,12 @@ def refresh_offers(view: View, rows: Ints, *, interval_weeks: int, share: float)
     age = (view.week - view.lot_vintage[lot]) / WEEKS_PER_YEAR
     hold = hold_values(view, owner, pool, product, age)
     opportunity = new_unit_surplus_per_watt(view, owner, pool) * view.watts[generation]
-    reserve = np.maximum(hold - opportunity, view.salvage[generation])
+    urgent = view.distressed[owner]
+    asked = np.where(urgent, np.minimum(hold, view.price[product, pool]), hold - opportunity)
+    reserve = np.maximum(asked, view.salvage[generation])
     unit = PRODUCT_UNIT[product]
-    quantity = np.ceil(view.lot_quantity[lot] * share / unit).astype(np.int64) * unit
+    part = np.where(urgent, 1.0, share)
+    quantity = np.ceil(view.lot_quantity[lot] * part / unit).astype(np.int64) * unit
     return SellOrders(
         party=owner,
         pool=pool,
@@ -234,7 +239,7 @@ def worn_out(view: View, rows: Ints) -> ScrapOrders:
     """Unpledged units past their physical life, given up for parts."""
     age = (view.week - view.lot_vintage) / WEEKS_PER_YEAR
     lot = np.flatnonzero(
-        np.isin(view.lot_owner, rows)
+        np.isin(view.lot_owner, rows[~view.frozen[rows]])
         & (view.lot_lien < 0)
         & (age >= view.physical_life)
         & (view.lot_status <= LotStatus.IDLE)
@@ -243,8 +248,17 @@ def worn_out(view: View, rows: Ints) -> ScrapOrders:
 
 
 def spendable(view: View, rows: Ints, reserve_months: float) -> Ints:
-    """Cash above a reserve of so many months of obligations, per party (zero for others), cents."""
+    """Cash above a reserve of so many months of obligations, per party (zero for others), cents.
+
+    Zero for a borrower whose cash its lenders hold back.
+    """
     free = np.zeros(len(view.cash), dtype=np.int64)
     keep = np.ceil(view.obligations[rows] * reserve_months).astype(np.int64)
-    free[rows] = np.maximum(view.cash[rows] - keep, 0)
+    free[rows] = np.where(view.may_spend[rows], np.maximum(view.cash[rows] - keep, 0), 0)
     return free
+
+
+def with_credit(view: View, cash: Ints) -> Ints:
+    """What own cash buys with the loan on offer: ``min(cash / (1 - advance), cash + line)``, cents per party."""
+    levered = np.floor(cash / (1.0 - view.advance)).astype(np.int64)
+    return np.asarray(np.minimum(levered, cash + view.credit_line))

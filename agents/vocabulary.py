@@ -183,7 +183,13 @@ class View:
     retrofit_usd_per_watt: float
     storage_usd_per_week: float  # per GPU
     operating_fee: float  # share of revenue of a hired operator
-    lenders_in_run_off: bool
+    # credit
+    lot_run_off: Bools  # the lot's lender must sell
+    credit_line: Ints  # cents a party may borrow for hardware this week
+    advance: Floats  # per party, share of delivered cost a purchase of used units is lent
+    may_spend: Bools  # per party: free to buy and to pay owners
+    distressed: Bools  # per party: missed a payment or a test
+    frozen: Bools  # per party: in the hands of its lenders
 
 
 @dataclass(slots=True)

@@ -1,7 +1,8 @@
-"""A borrower's collateral comes to market: acceleration, possession, mandate.
+"""A chosen borrower's collateral comes to market: acceleration, possession, mandate.
 
-In this version the default is an input (`forced_sale.week`): the borrower's loans on the chosen generation are
-accelerated, the lender takes possession, and the lots go to liquidators who must sell by the deadline.
+Here the default is an input (`forced_sale.week`), for questions about the market alone; defaults that arise from credit are in
+`sim/workout.py`. The borrower's loans are accelerated, the lender takes possession at once, and the lots go to
+liquidators who must sell by the deadline.
 """
 
 import numpy as np
@@ -12,6 +13,7 @@ from agents.vocabulary import (
     LotStatus,
     PoolKind,
 )
+from sim.credit import Standing
 from sim.ledger import LoanStatus
 from sim.world import World
 
@@ -26,7 +28,10 @@ def accelerate(world: World, week: int) -> None:
     borrower = world.ledger.parties.name.index(BORROWER)
     world.active[borrower] = False
     lots, loans = world.ledger.lots, world.ledger.loans
-    seized = np.flatnonzero((lots.owner == borrower) & (lots.lien >= 0))
+    seized = np.flatnonzero((lots.owner == borrower) & (lots.lien >= 0) & (lots.status != LotStatus.FORCED))
+    world.credit.cause[borrower] = "scenario"
+    world.credit.move(borrower, Standing.LIQUIDATION)
+    world.log(week, "default", borrower, cents=int(world.ledger.debt()[borrower]), detail="scenario")
     for loan in np.unique(lots.lien[seized]):
         loans.status[loan] = LoanStatus.ACCELERATED
         world.log(

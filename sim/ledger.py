@@ -15,6 +15,7 @@ from agents.vocabulary import (
     N_GENERATIONS,
     PRODUCT_GENERATION,
     AgentKind,
+    Bools,
     Floats,
     Ints,
 )
@@ -43,6 +44,8 @@ class Account(IntEnum):
     PAYOUT = 15
     ENFORCEMENT = 16
     PROCEEDS = 17
+    EQUITY = 18
+    REFUND = 19
 
 
 class LoanStatus(IntEnum):
@@ -53,6 +56,22 @@ class LoanStatus(IntEnum):
     ACCELERATED = 2
     REPAID = 3
     WRITTEN_OFF = 4
+
+
+class LoanKind(IntEnum):
+    """Kinds of debt (contracts.md section 4)."""
+
+    LEVEL_PAY = 0
+    DELAYED_DRAW = 1
+    ASSET_BACKED = 2
+    CONVERTIBLE = 3
+    BITCOIN = 4
+    FUNDING = 5
+    NOTES = 6
+
+
+# Nothing but interest falls due before the last month.
+BULLET = (LoanKind.CONVERTIBLE, LoanKind.BITCOIN, LoanKind.FUNDING, LoanKind.NOTES)
 
 
 class BooksDoNotClose(AssertionError):
@@ -149,12 +168,15 @@ class Loans:
     cost: Ints  # purchase cost of the collateral, cents
     start: Ints  # week
     status: Ints
+    kind: Ints
+    overdue: Ints  # payments due and not made, cents
+    pledged: Ints  # bitcoin held as collateral, satoshi
 
     @classmethod
     def empty(cls) -> "Loans":
         """No debt."""
         z = np.zeros(0, dtype=np.int64)
-        return cls(z, z, z, z, np.zeros(0, dtype=np.float64), z, z, z, z, z, z)
+        return cls(z, z, z, z, np.zeros(0, dtype=np.float64), z, z, z, z, z, z, z, z, z)
 
     @property
     def n(self) -> int:
@@ -162,11 +184,16 @@ class Loans:
         return len(self.debtor)
 
     def append(self, **row: int | float) -> int:
-        """Add one loan and return its row."""
+        """Add one loan and return its row; columns left out are zero."""
         for f in fields(self):
             column = getattr(self, f.name)
-            setattr(self, f.name, np.append(column, np.array([row[f.name]], dtype=column.dtype)))
+            value = np.array([row.get(f.name, 0)], dtype=column.dtype)
+            setattr(self, f.name, np.concatenate([column, value]))
         return self.n - 1
+
+    def live(self) -> Bools:
+        """Loans that are neither called, repaid nor written off."""
+        return np.asarray((self.status <= LoanStatus.ARREARS) & (self.balance > 0))
 
 
 class Ledger:
@@ -199,7 +226,7 @@ class Ledger:
         self.losses = 0
         self._opening_cash = int(parties.cash.sum())
         self._opening_gpus = self.gpus_by_generation()
-        self._opening_bitcoin = int(parties.bitcoin.sum())
+        self._opening_bitcoin = int(parties.bitcoin.sum() + loans.pledged.sum())
         self._opening_debt = int(loans.balance.sum())
         self.capitalised = 0
 
@@ -265,6 +292,34 @@ class Ledger:
         self.pay(int(loan["creditor"]), int(loan["debtor"]), amount, Account.LENDING)
         return row
 
+    def draw(self, row: int, cents: int) -> None:
+        """Draw more on an open loan."""
+        self.loans.balance[row] += cents
+        self.loans.principal[row] += cents
+        self.drawn += cents
+        self.pay(int(self.loans.creditor[row]), int(self.loans.debtor[row]), cents, Account.LENDING)
+
+    def pledge(self, row: int, satoshi: int) -> None:
+        """Move coins between a debtor and the collateral of its loan; a negative amount releases them."""
+        self.parties.bitcoin[self.loans.debtor[row]] -= satoshi
+        self.loans.pledged[row] += satoshi
+
+    def sell_pledged(self, row: int, satoshi: int, cents: int, outside: int) -> None:
+        """The creditor sells pledged coins outside and applies the proceeds to the balance, the rest to the debtor."""
+        loans = self.loans
+        loans.pledged[row] -= satoshi
+        self.bitcoin_sold += satoshi
+        applied = min(cents, int(loans.balance[row]))
+        self.pay(outside, int(loans.creditor[row]), applied, Account.PROCEEDS)
+        self.pay(outside, int(loans.debtor[row]), cents - applied, Account.PROCEEDS)
+        self.repay(np.array([row]), np.array([applied]))
+
+    def cancel_delivery(self, row: int) -> None:
+        """Send a lot that has not arrived back to its maker: it leaves the world as if never delivered."""
+        product, gpus = int(self.lots.product[row]), int(self.lots.quantity[row])
+        self.delivered[PRODUCT_GENERATION[product]] -= gpus
+        self.lots.quantity[row] = 0
+
     def repay(self, rows: Ints, cents: Ints) -> None:
         """Book principal paid (the cash is posted separately under PRINCIPAL)."""
         np.subtract.at(self.loans.balance, rows, cents)
@@ -314,13 +369,15 @@ class Ledger:
         self._law("flows", int(np.abs(self.flows.sum(axis=0)).sum()), "cents")
         gap = self.gpus_by_generation() + self.scrapped + self.failed - self._opening_gpus - self.delivered
         self._law("hardware", int(np.abs(gap).sum()), "GPUs")
-        bitcoin = int(parties.bitcoin.sum()) - self._opening_bitcoin - self.bitcoin_mined + self.bitcoin_sold
+        coins = int(parties.bitcoin.sum() + loans.pledged.sum())
+        bitcoin = coins - self._opening_bitcoin - self.bitcoin_mined + self.bitcoin_sold
         self._law("bitcoin", bitcoin, "satoshi")
         debt = int(loans.balance.sum()) - self._opening_debt
         self._law("debt", debt - self.drawn - self.capitalised + self.repaid + self.losses, "cents")
         agents = parties.kind != AgentKind.INSTITUTION
         self._law("cash below zero", int(np.minimum(parties.cash[agents], 0).sum()), "cents")
         self._law("bitcoin below zero", int(np.minimum(parties.bitcoin, 0).sum()), "satoshi")
+        self._law("pledge below zero", int(np.minimum(loans.pledged, 0).sum()), "satoshi")
         self._law("balance below zero", int(np.minimum(loans.balance, 0).sum()), "cents")
         self._law("lot below zero", int(np.minimum(lots.quantity, 0).sum()), "GPUs")
         pledged = lots.lien >= 0

@@ -24,7 +24,19 @@ from agents.outside_buyer import Enterprise, Exporter, Hyperscaler, Salvager
 from agents.party import Party
 from agents.schema import Section
 from agents.vocabulary import AgentKind, Floats, Intents, View
-from sim import forced_sale, market, operations, settlement
+from sim import (
+    bitcoin_margin,
+    debt_service,
+    financing,
+    forced_sale,
+    market,
+    monitoring,
+    operations,
+    settlement,
+    tenancy,
+    workout,
+)
+from sim.credit import QUARTER_WEEKS
 from sim.discount import ThreePrices, reference_values, three_prices
 from sim.drivers import Drivers
 from sim.ledger import Account, Ledger
@@ -92,6 +104,7 @@ class FireSaleModel(mesa.Model):  # type: ignore[misc]
             rows = self.world.rows(agent_type.kind)
             agent_type.create_agents(self, len(rows), row=rows.tolist())
         self.recorder = Recorder(self.n_weeks)
+        self.month = 0
         self.timings: dict[str, float] = {}
         self.view: View = look(self.world, 0)
         self.world.price[:] = np.maximum(self.view.reference_value - self.view.moving_cost, 1.0)[:, None]
@@ -103,8 +116,12 @@ class FireSaleModel(mesa.Model):  # type: ignore[misc]
         self.phases = (
             ("drivers", self._draw),
             ("operations", self._operate),
+            ("tenants", self._let),
+            ("bitcoin loans", self._call_margin),
             ("debt service", self._service_debt),
-            ("default", self._default),
+            ("covenants", self._test_covenants),
+            ("workouts", self._work_out),
+            ("forced sale", self._force),
             ("decisions", self._decide),
             ("market", self._clear),
             ("discount", self._quote),
@@ -136,6 +153,9 @@ class FireSaleModel(mesa.Model):  # type: ignore[misc]
     def _draw(self, week: int) -> None:
         """This week's rent, given what runs (economics.md section 6: feedback on deviations from plan)."""
         world = self.world
+        world.week = week
+        world.btc_usd = float(world.drivers.btc_usd[week])
+        world.credit.counts = {}
         rest = self.parameters.rent.world_stock_h100e
         running = world.running_h100_equivalents() if week else world.planned_supply
         world.rent = world.drivers.rent(week, (rest + running) / (rest + world.planned_supply))
@@ -146,17 +166,40 @@ class FireSaleModel(mesa.Model):  # type: ignore[misc]
         operations.fail(self.world, week)
         operations.operate(self.world, week)
 
-    def _service_debt(self, week: int) -> None:
-        """Loans are paid in the week that holds the first of a month."""
-        if self.world.drivers.starts_month(week):
-            operations.service_debt(self.world, week)
+    def _let(self, week: int) -> None:
+        """Once a month tenants pay, ask for relief or fail, and operators let what stands free."""
+        if self.parameters.credit.tenants and self.world.drivers.starts_month(week):
+            self.month += 1
+            tenancy.live_month(self.world, week, self.month)
 
-    def _default(self, week: int) -> None:
-        """Collateral of a failed borrower goes to the liquidators."""
+    def _call_margin(self, week: int) -> None:
+        """Bitcoin loans are tested on the week's low: post, pay, or be sold."""
+        bitcoin_margin.call(self.world, week)
+
+    def _service_debt(self, week: int) -> None:
+        """Loans are refinanced and paid in the week that holds the first of a month; then lenders are margined."""
+        self.world.credit.owe(week, np.zeros(self.ledger.parties.n, dtype=np.int64))
+        if self.world.drivers.starts_month(week):
+            debt_service.service_debt(self.world, week)
+            financing.margin_lenders(self.world, week)
+
+    def _test_covenants(self, week: int) -> None:
+        """Marks are kept every week; appraisals and tests come once a quarter."""
+        monitoring.mark(self.world)
+        if week % QUARTER_WEEKS == 0:
+            monitoring.review(self.world, week)
+
+    def _work_out(self, week: int) -> None:
+        """Grace and cure run out, lenders choose, possession is taken."""
+        workout.advance_standing(self.world, week, self.view)
+
+    def _force(self, week: int) -> None:
+        """The scenario's own default, if it has one."""
         forced_sale.accelerate(self.world, week)
 
     def _decide(self, week: int) -> None:
         """Everybody looks at the same view and says what it intends; treasuries act at once."""
+        financing.open_lines(self.world, week)
         self.view = look(self.world, week)
         self.intents = self._gather(self.view)
         treasury, ledger = self.intents.treasury, self.world.ledger
@@ -248,6 +291,7 @@ class FireSaleModel(mesa.Model):  # type: ignore[misc]
 
     def _close(self, week: int) -> None:
         """The books close to zero and nothing stands where there are no watts, or the run stops."""
+        self.world.credit.remember(week, self.ledger.flows)
         self.world.ledger.check()
         self.world.check_capacity()
         self.world.ledger.close_week()

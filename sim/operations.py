@@ -1,4 +1,4 @@
-"""Running the fleet for a week: arrivals, failures, revenue, bills, mining, and debt service once a month."""
+"""Running the fleet for a week: arrivals, failures, revenue, bills and mining."""
 
 import numpy as np
 
@@ -9,13 +9,18 @@ from agents.vocabulary import (
     PRODUCT_GENERATION,
     PRODUCT_UNIT,
     WEEKS_PER_YEAR,
+    AgentKind,
+    Bools,
+    Floats,
     Ints,
     LotStatus,
     PoolKind,
 )
-from sim.ledger import SATOSHI, Account, LoanStatus
+from sim.credit import Standing
+from sim.ledger import SATOSHI, Account
 from sim.randomness import Purpose
 from sim.rounding import largest_remainder
+from sim.tenants import blended_rent
 from sim.world import REST_OF_WORLD, World
 
 DAYS_PER_WEEK = 7.0
@@ -85,29 +90,74 @@ def operate(world: World, week: int) -> None:
         0.0,
         parameters.valuation.other_operating_cost,
     )
-    earning = world.rent[generation] * ledger.parties.utilisation[lots.owner]
     present = (lots.status == LotStatus.RUNNING) | (lots.status == LotStatus.IDLE)
+    operated = world.operated()
+    earning = _earning(world, week, generation, present)
+    earning = np.where(operated, world.rent[generation] * ledger.parties.utilisation[lots.owner], earning)
     lots.status[present & (earning <= cost)] = LotStatus.IDLE
     lots.status[present & (earning > cost)] = LotStatus.RUNNING
-    on = lots.status == LotStatus.RUNNING
+    operated &= earning > cost
+    on = (lots.status == LotStatus.RUNNING) | operated
+    # What a lender has run for it earns and costs the lender.
+    bearer = lots.owner.copy()
+    bearer[operated] = ledger.loans.creditor[lots.lien[operated]]
 
     revenue = np.rint(earning[on] * lots.quantity[on] * HOURS_PER_WEEK * 100).astype(np.int64)
-    ledger.pay(REST_OF_WORLD, lots.owner[on], revenue, Account.COMPUTE_REVENUE)
+    ledger.pay(REST_OF_WORLD, bearer[on], revenue, Account.COMPUTE_REVENUE)
+    hired = operated[on]
+    fee = np.floor(revenue[hired] * parameters.lenders.operating_fee).astype(np.int64)
+    ledger.pay(bearer[on][hired], lots.agent[on][hired], fee, Account.FEE)
     _mine(world, week, power_usd)
 
     bills = np.zeros((ledger.parties.n, len(Account)), dtype=np.int64)
     upkeep = parameters.valuation.other_operating_cost
-    _charge(bills, Account.POWER, lots.owner[on], (cost[on] - upkeep) * lots.quantity[on] * HOURS_PER_WEEK)
-    _charge(bills, Account.OPERATING, lots.owner[on], upkeep * lots.quantity[on] * HOURS_PER_WEEK)
-    standing = (present | (lots.status == LotStatus.IN_TRANSIT)) & (pools.pool_hosting[lots.pool] > 0)
+    _charge(bills, Account.POWER, bearer[on], (cost[on] - upkeep) * lots.quantity[on] * HOURS_PER_WEEK)
+    _charge(bills, Account.OPERATING, bearer[on], upkeep * lots.quantity[on] * HOURS_PER_WEEK)
+    standing = present | operated | (lots.status == LotStatus.IN_TRANSIT)
+    standing &= pools.pool_hosting[lots.pool] > 0
     kilowatts = watts[standing] * lots.quantity[standing] / 1000.0
     fee = pools.pool_hosting[lots.pool[standing]] * kilowatts * HOURS_PER_WEEK / HOURS_PER_MONTH
-    _charge(bills, Account.HOSTING, lots.owner[standing], fee)
-    stored = (lots.status == LotStatus.INVENTORY) | (lots.status == LotStatus.FORCED)
+    hall, holder, lease = _shell_leases(world)
+    payer = np.r_[bearer[standing], holder]
+    place = np.r_[pools.pool_place[lots.pool[standing]], pools.pool_place[hall]]
+    fee = np.r_[fee, lease]
+    _charge(bills, Account.HOSTING, payer, fee)
+    stored = (lots.status == LotStatus.INVENTORY) | ((lots.status == LotStatus.FORCED) & ~operated)
     monthly = parameters.freight.storage_usd_per_month * lots.quantity[stored]
     _charge(bills, Account.STORAGE, _keeper(world, stored), monthly * 12 / WEEKS_PER_YEAR)
-    _pay_bills(world, week, bills, lots.owner[standing], pools.pool_place[lots.pool[standing]], fee)
+    _pay_bills(world, week, bills, payer, place, fee)
     world.weekly_bills = bills.sum(axis=1)
+
+
+def _earning(world: World, week: int, generation: Ints, present: Bools) -> Floats:
+    """What each lot earns per GPU-hour: contracts first, the rest on demand."""
+    lots, utilisation = world.ledger.lots, world.ledger.parties.utilisation
+    if not world.parameters.credit.tenants:
+        return np.asarray(world.rent[generation] * utilisation[lots.owner])
+    return blended_rent(
+        world.contracts,
+        week,
+        lots.owner,
+        generation,
+        np.where(present, lots.quantity, 0),
+        utilisation,
+        world.rent,
+    )
+
+
+def _shell_leases(world: World) -> tuple[Ints, Ints, Floats]:
+    """Halls that neo-clouds lease whole, who leases them, and the week's rent in USD.
+
+    A powered-shell lease is owed for all of the hall's power, whatever runs there (contracts.md 4.8); it ends
+    when lenders take possession.
+    """
+    rate = world.parameters.neo_clouds.shell_lease_usd_per_kw_month * HOURS_PER_WEEK / HOURS_PER_MONTH
+    kinds = world.ledger.parties.kind
+    hall = np.flatnonzero((world.topology.pool_kind == PoolKind.PRIVATE) & (world.pool_holder >= 0))
+    holder = world.pool_holder[hall]
+    leased = (kinds[holder] == AgentKind.NEO_CLOUD) & (world.credit.standing[holder] < Standing.LIQUIDATION)
+    hall, holder = hall[leased], holder[leased]
+    return hall, holder, world.power[hall] / 1000.0 * rate
 
 
 def _keeper(world: World, stored: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> Ints:
@@ -171,7 +221,7 @@ def _mine(world: World, week: int, power_usd: np.ndarray[tuple[int, ...], np.dty
     on = income > drawn
     if not on.any():
         return
-    party = pools.pool_holder[pool[on]]
+    party = world.pool_holder[pool[on]]
     btc = world.drivers.btc_usd[week]
     satoshi = np.floor(income[on] / btc * SATOSHI).astype(np.int64)
     ledger.mine(party, satoshi)
@@ -183,47 +233,3 @@ def _mine(world: World, week: int, power_usd: np.ndarray[tuple[int, ...], np.dty
     ledger.sell_bitcoin(who, coins, btc, REST_OF_WORLD)
     bill = np.minimum(np.rint(needed[who] * 100).astype(np.int64), np.maximum(ledger.parties.cash[who], 0))
     ledger.pay(who, REST_OF_WORLD, bill, Account.POWER)
-
-
-def service_debt(world: World, week: int) -> None:
-    """Monthly level payments; interest that cannot be paid is added to the balance.
-
-    Interest is rounded to the cent once; the last payment clears the balance exactly. A debtor that cannot pay
-    everything pays its loans in order, interest before principal.
-    """
-    ledger, loans = world.ledger, world.ledger.loans
-    live = np.flatnonzero((loans.status <= LoanStatus.ARREARS) & (loans.balance > 0))
-    interest = np.rint(loans.balance[live] * loans.rate[live] / 12).astype(np.int64)
-    owed = loans.balance[live] + interest
-    due = np.where(loans.months_left[live] <= 1, owed, np.minimum(loans.payment[live], owed))
-    debtor, creditor = loans.debtor[live], loans.creditor[live]
-    paid = _in_order(due, debtor, np.maximum(ledger.parties.cash, 0))
-    to_interest = np.minimum(interest, paid)
-    to_principal = np.minimum(paid - to_interest, np.maximum(due - interest, 0))
-    ledger.pay(debtor, creditor, to_interest, Account.INTEREST)
-    ledger.pay(debtor, creditor, to_principal, Account.PRINCIPAL)
-    ledger.repay(live, to_principal)
-    loans.months_left[live] = np.maximum(loans.months_left[live] - 1, 0)
-    short = to_interest + to_principal < due
-    ledger.capitalise(live[short], (interest - to_interest)[short])
-    loans.status[live] = np.where(short, LoanStatus.ARREARS, LoanStatus.PERFORMING)
-    for i in np.flatnonzero(short):
-        missing = int(due[i] - to_interest[i] - to_principal[i])
-        world.log(week, "missed_payment", int(debtor[i]), counterparty=int(creditor[i]), cents=missing)
-    done = live[loans.balance[live] == 0]
-    loans.status[done] = LoanStatus.REPAID
-    ledger.lots.lien[np.isin(ledger.lots.lien, done)] = -1
-    for row in done:
-        world.log(week, "loan_repaid", int(loans.debtor[row]), counterparty=int(loans.creditor[row]))
-
-
-def _in_order(due: Ints, debtor: Ints, cash: Ints) -> Ints:
-    """What each payment gets when every debtor pays its own in row order until its cash is gone."""
-    order = np.argsort(debtor, kind="stable")
-    amount, who = due[order], debtor[order]
-    before = np.cumsum(amount) - amount
-    first = np.r_[True, who[1:] != who[:-1]] if len(who) else np.zeros(0, dtype=np.bool_)
-    before -= np.repeat(before[first], np.diff(np.r_[np.flatnonzero(first), len(who)]))
-    paid = np.zeros_like(due)
-    paid[order] = np.clip(cash[who] - before, 0, amount)
-    return paid

@@ -10,9 +10,9 @@ from agents.vocabulary import (
     N_PRODUCTS,
     PRODUCT_CONDITION,
     PRODUCT_GENERATION,
-    PRODUCT_LIQUID,
     WEEKS_PER_YEAR,
     AgentKind,
+    Bools,
     Condition,
     Floats,
     Ints,
@@ -20,6 +20,7 @@ from agents.vocabulary import (
     PoolKind,
     View,
 )
+from sim.credit import terms
 from sim.ledger import LoanStatus
 from sim.parameters import Parameters
 from sim.world import World
@@ -66,7 +67,7 @@ def look(world: World, week: int) -> View:
         new_allocation=np.floor(parameters.manufacturer.weekly_allocation.array()).astype(np.int64),
         pool_place=pools.pool_place,
         pool_kind=pools.pool_kind,
-        pool_holder=pools.pool_holder,
+        pool_holder=world.pool_holder,
         pool_free=free,
         pool_free_liquid=free_liquid,
         pool_liquid_capacity=world.liquid,
@@ -75,14 +76,14 @@ def look(world: World, week: int) -> View:
         pool_pue=pools.pool_pue,
         pool_wait=wait,
         pool_foreign=pools.places.country[pools.pool_place] != "US",
-        moving_cost=moving_costs(parameters),
+        moving_cost=world.moving_cost,
         pair_party=pair_party,
         pair_pool=pair_pool,
         party_kind=ledger.parties.kind,
         cash=ledger.parties.cash,
         bitcoin=ledger.parties.bitcoin,
         obligations=_obligations(world),
-        fleet_watts=_fleet_watts(world),
+        fleet_watts=world.fleet_watts(),
         utilisation=ledger.parties.utilisation,
         discount_rate=ledger.parties.discount_rate,
         lot_product=lots.product,
@@ -106,9 +107,15 @@ def look(world: World, week: int) -> View:
         retrofit_usd_per_watt=parameters.site.retrofit_capex_usd_per_kw / 1000.0,
         storage_usd_per_week=parameters.freight.storage_usd_per_month * 12 / WEEKS_PER_YEAR,
         operating_fee=parameters.lenders.operating_fee,
-        lenders_in_run_off=parameters.lenders.run_off,
+        lot_run_off=_run_off(world),
+        credit_line=world.credit.line,
+        advance=np.full(ledger.parties.n, _advance(world)),
+        may_spend=world.credit.may_spend(),
+        distressed=world.credit.distressed(),
+        frozen=world.credit.failed(),
     )
     view.reference_value[:] = typical_values(view, parameters)
+    world.typical_value = view.reference_value
     return view
 
 
@@ -140,14 +147,6 @@ def _obligations(world: World) -> Ints:
     return monthly
 
 
-def _fleet_watts(world: World) -> Ints:
-    lots = world.ledger.lots
-    total = np.zeros(world.ledger.parties.n, dtype=np.int64)
-    held = lots.status != LotStatus.FORCED
-    np.add.at(total, lots.owner[held], world.lot_watts()[held])
-    return total
-
-
 def _lien_rate(world: World) -> Floats:
     """Loan rate on each lot, NaN where there is no lien."""
     lots, loans = world.ledger.lots, world.ledger.loans
@@ -155,6 +154,21 @@ def _lien_rate(world: World) -> Floats:
     pledged = lots.lien >= 0
     rate[pledged] = loans.rate[lots.lien[pledged]]
     return rate
+
+
+def _run_off(world: World) -> Bools:
+    """Lots whose lender is called by its own funders and cannot wait."""
+    lots, loans = world.ledger.lots, world.ledger.loans
+    called = np.full(lots.n, world.parameters.lenders.run_off)
+    pledged = lots.lien >= 0
+    called[pledged] |= world.credit.run_off[loans.creditor[lots.lien[pledged]]]
+    return called
+
+
+def _advance(world: World) -> float:
+    """Lowest advance rate a purchase may get this week: used units at today's terms."""
+    section = world.parameters.credit
+    return terms(section, section.advance_used, 0.0, world.week)[0]
 
 
 def product_ages(world: World, week: int) -> Floats:
@@ -190,16 +204,6 @@ def condition_factors(parameters: Parameters) -> Floats:
     factor = np.ones(N_CONDITIONS)
     factor[Condition.AS_IS] = parameters.hardware.as_is_factor
     return factor
-
-
-def moving_costs(parameters: Parameters) -> Floats:
-    """Typical cost of moving a GPU of each class 1,500 km within a country, USD, shape (N_PRODUCTS,)."""
-    freight = parameters.freight
-    out = np.where(PRODUCT_LIQUID, freight.deinstall_liquid_usd, freight.deinstall_air_usd)
-    back = np.where(PRODUCT_LIQUID, freight.reinstall_liquid_usd, freight.reinstall_air_usd)
-    cost = out + back + freight.wipe_usd + freight.testing_usd
-    cost = np.where(PRODUCT_CONDITION == Condition.NEW, back, cost)
-    return np.asarray(cost + freight.domestic_base_usd + 1.5 * freight.per_1000_km_usd)
 
 
 def typical_values(view: View, parameters: Parameters) -> Floats:

@@ -25,7 +25,9 @@ from agents.outside_buyer import (
 from agents.schema import Section, choice, quantity, setting
 from agents.valuation import BELIEFS
 from agents.vocabulary import GENERATIONS
+from sim.credit import CreditParameters
 from sim.generation_tables import GenerationMix, InitialRent, ListPrice, SalvageValue, UnitWatts
+from sim.tenants import TenantParameters
 
 
 class ClockParameters(Section):
@@ -131,6 +133,15 @@ class SiteParameters(Section):
     pue_owned: float = quantity(1.15, "ratio", 1.05, 1.4, "operator's own hall", "economics.md 11", "C")
     pue_miner: float = quantity(1.25, "ratio", 1.05, 1.4, "converted mining hall", "economics.md 11", "C")
     pue_colocation: float = quantity(1.40, "ratio", 1.1, 1.8, "retail colocation", "economics.md 11", "C")
+    site_value_usd_per_kw: float = quantity(
+        500,
+        "USD per IT kW",
+        0,
+        3000,
+        "powered site in net asset value",
+        "distressed site sales 360-1,480",
+        "C",
+    )
     hosting_fee_usd_per_kw_month: float = quantity(
         120, "USD per kW-month", 80, 217, "posted fee", "leases 114-198", "C"
     )
@@ -261,6 +272,8 @@ class Parameters(Section):
     valuation: ValuationParameters = ValuationParameters()
     market: MarketParameters = MarketParameters()
     forced_sale: ForcedSaleParameters = ForcedSaleParameters()
+    credit: CreditParameters = CreditParameters()
+    tenants: TenantParameters = TenantParameters()
     world: WorldParameters = WorldParameters()
     miners: MinerParameters = MinerParameters()
     neo_clouds: NeoCloudParameters = NeoCloudParameters()

@@ -26,15 +26,25 @@ from agents.vocabulary import (
     PoolKind,
     product_of,
 )
-from sim.contracts import balance_after, level_payment
+from sim.credit import Credit
 from sim.drivers import Drivers
 from sim.fleets import read_fleets
 from sim.forced_sale import BORROWER
-from sim.ledger import SATOSHI, Ledger, Loans, LoanStatus, Lots, Parties
+from sim.freight_cost import moving_costs
+from sim.ledger import SATOSHI, Ledger, LoanKind, Loans, Lots, Parties
+from sim.opening_debt import (
+    corporate_notes,
+    equipment_loan,
+    kind_of_borrower,
+    lenders_funding,
+    miners_debt,
+    owned_power,
+)
 from sim.parameters import ParameterError, Parameters
 from sim.randomness import Purpose, Randomness
+from sim.tenants import ComputeContracts, draw_contracts, draw_tenants, fleet_by_generation, past_rents
 from sim.topology import Topology
-from sim.world import LANDLORD, World
+from sim.world import LANDLORD, REST_OF_WORLD, World
 
 KIND_NAMES = {
     AgentKind.MINER: "miner",
@@ -67,6 +77,7 @@ class Builder:
     mining: list[int]
     pairs: set[tuple[int, int]]
     host: Ints
+    ranks: dict[int, int]  # neo-cloud -> rank of its fleet
 
     def rows(self, kind: AgentKind) -> Ints:
         """Party rows of a kind."""
@@ -146,6 +157,7 @@ def build_world(
         mining=[],
         pairs=set(),
         host=np.full(topology.places.n, LANDLORD, dtype=np.int64),
+        ranks={},
     )
     _lay_out_pools(build)
     loans = _fill_fleets(build)
@@ -255,6 +267,7 @@ def _fill_fleets(build: Builder) -> Loans:
     unit_watts = parameters.hardware.unit_watts.array().astype(np.int64)
     clouds = np.array([r for r in build.rows(AgentKind.NEO_CLOUD) if build.names[r] != BORROWER])
     sizes = neo_cloud_sizes(len(clouds), world.largest_neo_cloud_share)
+    build.ranks = {int(cloud): rank for rank, cloud in enumerate(clouds)}
     loans = Loans.empty()
     _place_borrower(build, loans, unit_watts)
     if world.fleets_file:
@@ -365,29 +378,12 @@ def _borrow(
     units: int,
     vintage: int,
 ) -> int:
-    """Finance a purchase with a level-pay loan drawn when it entered service; returns the loan."""
-    lenders = build.parameters.lenders
+    """Finance a purchase with the kind of loan its buyer uses; returns the loan."""
     creditors = build.rows(AgentKind.LENDER)
     creditor = int(creditors[(owner + generation) % len(creditors)])
-    price = build.parameters.hardware.list_price_usd.array()[generation]
-    cost = float(price * units * int(UNIT[generation]))
-    months = round(lenders.tenor_years * 12)
-    paid = min(max(round(-vintage * 12 / WEEKS_PER_YEAR), 0), months - 1)
-    rate = build.parameters.interest.sofr_initial + lenders.spread_mixed
-    principal = cost * lenders.advance_rate
-    return loans.append(
-        debtor=owner,
-        creditor=creditor,
-        principal=round(principal * 100),
-        balance=round(float(balance_after(principal, rate, months, paid)) * 100),
-        rate=rate,
-        payment=int(np.ceil(float(level_payment(principal, rate, months)) * 100)),
-        months_left=months - paid,
-        arrears=0,
-        cost=round(cost * 100),
-        start=vintage,
-        status=int(LoanStatus.PERFORMING),
-    )
+    rank = build.ranks.get(owner)
+    kind = LoanKind.LEVEL_PAY if rank is None else kind_of_borrower(rank)
+    return equipment_loan(build.parameters, loans, owner, creditor, generation, units, vintage, kind)
 
 
 def _place_borrower(build: Builder, loans: Loans, unit_watts: Ints) -> None:
@@ -461,10 +457,24 @@ def _open_books(build: Builder, loans: Loans) -> World:
     rate[build.kinds == AgentKind.LIQUIDATOR] = parameters.liquidators.capital_cost
     utilisation = np.clip(utilisation + parameters.world.utilisation_spread * spread, 0.05, 1.0)
     rate = np.maximum(rate + parameters.world.discount_rate_spread * patience, 0.01)
+    bitcoin = _opening_bitcoin(build)
+    lenders = build.rows(AgentKind.LENDER)
+    miners_debt(
+        parameters,
+        build.randomness,
+        loans,
+        build.rows(AgentKind.MINER),
+        int(lenders[-1]),
+        REST_OF_WORLD,
+        bitcoin,
+    )
+    clouds = np.array(sorted(build.ranks), dtype=np.int64)
+    corporate_notes(parameters, build.randomness, loans, clouds, REST_OF_WORLD)
+    lenders_funding(parameters, loans, lenders, REST_OF_WORLD)
     parties = Parties(
         kind=build.kinds.astype(np.int64),
         cash=_opening_cash(build, loans),
-        bitcoin=_opening_bitcoin(build),
+        bitcoin=bitcoin,
         utilisation=utilisation,
         discount_rate=rate,
         name=build.names,
@@ -483,7 +493,9 @@ def _open_books(build: Builder, loans: Loans) -> World:
         unit=UNIT,
         unit_watts=unit_watts,
         compute_weight=build.drivers.compute_weight,
+        week=0,
         rent=build.drivers.rent(0, 1.0),
+        btc_usd=float(build.drivers.btc_usd[0]),
         weekly_bills=np.zeros(n, dtype=np.int64),
         active=np.ones(n, dtype=np.bool_),
         power=topology.pool_power.astype(np.int64).copy(),
@@ -493,15 +505,62 @@ def _open_books(build: Builder, loans: Loans) -> World:
         assignable=build.randomness.uniform(Purpose.ASSIGNABILITY, 0, np.arange(topology.places.n))
         < parameters.site.assignable_share,
         host=build.host,
+        pool_holder=topology.pool_holder.copy(),
         pair_party=pairs[:, 0].copy(),
         pair_pool=pairs[:, 1].copy(),
         price=np.zeros((N_PRODUCTS, topology.n_pools)),
         volume=np.zeros(N_PRODUCTS),
         listed=np.zeros(0, dtype=np.int64),
         planned_supply=0.0,
+        credit=_opening_credit(build, loans),
+        typical_value=np.zeros(N_PRODUCTS),
+        moving_cost=moving_costs(parameters),
+        tenants=draw_tenants(parameters.tenants, build.randomness),
+        contracts=_contracts(build, lots),
+        site_watts=owned_power(
+            topology.pool_power,
+            topology.pool_place,
+            topology.pool_holder,
+            build.host,
+            build.rows(AgentKind.MINER),
+            n,
+        ),
     )
     world.planned_supply = world.running_h100_equivalents()
     return world
+
+
+def _opening_credit(build: Builder, loans: Loans) -> Credit:
+    """Everybody performs; delayed-draw borrowers hold commitments with a window each."""
+    credit, section = Credit.opening(len(build.kinds)), build.parameters.credit
+    for party, rank in build.ranks.items():
+        if kind_of_borrower(rank) == LoanKind.DELAYED_DRAW:
+            drawn = int(loans.balance[loans.debtor == party].sum())
+            credit.commitment[party] = int(drawn * section.commitment_share)
+            luck = float(build.randomness.uniform(Purpose.CREDITOR, 0, np.array([party]))[0])
+            credit.window_end[party] = int(luck * section.commitment_weeks)
+    return credit
+
+
+def _contracts(build: Builder, lots: Lots) -> ComputeContracts:
+    """Compute contracts of the operators, the largest fleet first."""
+    fleet = fleet_by_generation(lots.product, lots.owner, lots.quantity, lots.status, len(build.kinds))
+    operators = np.flatnonzero(fleet.sum(axis=1) > 0)
+    operators = operators[np.argsort(-fleet[operators].sum(axis=1), kind="stable")]
+    parameters = build.parameters
+    return draw_contracts(
+        parameters.tenants,
+        build.randomness,
+        operators,
+        fleet[operators],
+        build.drivers.rent(0, 1.0),
+        past_rents(
+            build.drivers.start,
+            round(parameters.tenants.tenor_years * WEEKS_PER_YEAR) + 1,
+            parameters.rent.trend_deflation,
+        ),
+        build.drivers.weeks_since_release,
+    )
 
 
 def _opening_cash(build: Builder, loans: Loans) -> Ints:

@@ -19,6 +19,8 @@ from agents.vocabulary import (
     ScrapOrders,
     product_of,
 )
+from sim.credit import Standing
+from sim.financing import finance
 from sim.ledger import Account, LoanStatus, Lots
 from sim.market import MarketResult
 from sim.world import REST_OF_WORLD, World
@@ -41,8 +43,11 @@ def settle(world: World, week: int, result: MarketResult) -> Ints:
         estate = _estate(world, seller) if is_forced else seller
         weeks = _delivery_weeks(world, source, target, product)
         pool = _take_slot(world, week, buyer, source, target, product, quantity)
+        cost = (int(trades.price[i]) + int(trades.freight[i]) + rent) * quantity
+        loan = finance(world, week, buyer, cost, product % 3 == Condition.NEW)
         for lot in _pick(world, seller, source, product, quantity, is_forced, week):
             _transfer(world, week, lot, seller, buyer, pool, week + weeks, int(trades.price[i]), is_forced)
+            world.ledger.lots.lien[lot] = loan
             amount = int(world.ledger.lots.quantity[lot])
             world.ledger.pay(buyer, REST_OF_WORLD, int(trades.freight[i]) * amount, Account.FREIGHT)
         if rent:
@@ -214,7 +219,8 @@ def distribute_proceeds(world: World, week: int, lot: int, buyer: int, cents: in
 def close_loans(world: World, week: int) -> None:
     """Write off what an accelerated loan still owes once the last of its collateral is gone."""
     loans, lots = world.ledger.loans, world.ledger.lots
-    for row in np.flatnonzero(loans.status == LoanStatus.ACCELERATED):
+    waiting = world.credit.standing[loans.debtor] == Standing.ENFORCEMENT
+    for row in np.flatnonzero((loans.status == LoanStatus.ACCELERATED) & ~waiting):
         if np.any((lots.lien == row) & (lots.quantity > 0)):
             continue
         if loans.balance[row] == 0:

@@ -13,17 +13,20 @@ from agents.vocabulary import (
     PRODUCT_LIQUID,
     PRODUCT_UNIT,
     AgentKind,
+    Bools,
     Floats,
     Ints,
     LotStatus,
     PoolKind,
     product_name,
 )
+from sim.credit import Credit
 from sim.drivers import Drivers
-from sim.ledger import Ledger
+from sim.ledger import SATOSHI, Account, Ledger
 from sim.market import UNLIMITED_WATTS
 from sim.parameters import Parameters
 from sim.randomness import Randomness
+from sim.tenants import ComputeContracts, Tenants, contract_premium
 from sim.topology import Topology
 
 # Institutions: the first rows of the table of parties.
@@ -66,7 +69,9 @@ class World:
     unit: Ints  # (G,) GPUs in the sellable unit
     unit_watts: Ints  # (G,) IT watts of that unit
     compute_weight: Floats  # (G,) H100 equivalents per GPU
+    week: int  # the week being lived
     rent: Floats  # (G,) this week's contract rent, USD per GPU-hour
+    btc_usd: float  # this week's close
     weekly_bills: Ints  # per party, cents
     active: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]  # parties that may still bid
     power: Ints
@@ -75,12 +80,19 @@ class World:
     mining: Ints
     assignable: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
     host: Ints  # party that owns the slots of each place
+    pool_holder: Ints  # party whose hall a pool is, -1 nobody's
     pair_party: Ints
     pair_pool: Ints
     price: Floats  # (N_PRODUCTS, pools) USD, last clearing price
     volume: Floats  # (N_PRODUCTS,) trailing mean of GPUs traded a week
     listed: Ints
     planned_supply: float  # H100 equivalents running in the opening plan
+    credit: Credit
+    tenants: Tenants
+    contracts: ComputeContracts
+    site_watts: Ints  # IT watts of the sites each party owns
+    typical_value: Floats  # (N_PRODUCTS,) value at the typical operator, last seen, USD per GPU
+    moving_cost: Floats  # (N_PRODUCTS,) typical cost of moving a GPU, USD
     events: list[Event] = field(default_factory=list)
     place_watts: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
@@ -143,7 +155,7 @@ class World:
         pools = self.topology
         match = (pools.pool_place == place) & (pools.pool_kind == kind)
         if holder is not None:
-            match &= pools.pool_holder == holder
+            match &= self.pool_holder == holder
         found = np.flatnonzero(match)
         if len(found) == 0:
             raise KeyError(f"{self.topology.places.name[place]} has no {kind.name.lower()} pool")
@@ -186,14 +198,68 @@ class World:
         """Party rows of an agent kind."""
         return np.flatnonzero(self.ledger.parties.kind == kind)
 
+    def fleet_watts(self) -> Ints:
+        """IT watts of the hardware each party holds and no lender has taken."""
+        lots = self.ledger.lots
+        total = np.zeros(self.ledger.parties.n, dtype=np.int64)
+        held = lots.status != LotStatus.FORCED
+        np.add.at(total, lots.owner[held], self.lot_watts()[held])
+        return total
+
+    def operated(self) -> Bools:
+        """Forced lots a lender has run where they stand: the slot is assignable and nobody calls the lender."""
+        lots, loans = self.ledger.lots, self.ledger.loans
+        place = self.topology.pool_place[lots.pool]
+        here = (lots.status == LotStatus.FORCED) & (self.topology.pool_kind[lots.pool] == PoolKind.IN_PLACE)
+        here &= self.assignable[place] & (lots.lien >= 0)
+        here[here] = ~self.credit.run_off[loans.creditor[lots.lien[here]]]
+        return np.asarray(here & (not self.parameters.lenders.run_off))
+
     def running_h100_equivalents(self) -> float:
         """Compute of running lots in H100 equivalents."""
         lots = self.ledger.lots
-        on = lots.status == LotStatus.RUNNING
+        on = (lots.status == LotStatus.RUNNING) | self.operated()
         return float((lots.quantity[on] * self.compute_weight[PRODUCT_GENERATION[lots.product[on]]]).sum())
 
+    def site_value_usd(self) -> Floats:
+        """What the powered sites of each party would fetch, USD."""
+        return np.asarray(self.site_watts / 1000.0 * self.parameters.site.site_value_usd_per_kw)
+
+    def sell_sites(self, party: int) -> int:
+        """Give a failed party's sites to the landlords at their value, paid from outside; returns the cents."""
+        cents = round(float(self.site_value_usd()[party]) * 100)
+        self.ledger.pay(REST_OF_WORLD, party, cents, Account.PROCEEDS)
+        self.site_watts[party] = 0
+        self.host[self.host == party] = LANDLORD
+        self.pool_holder[self.pool_holder == party] = LANDLORD
+        return cents
+
+    def net_asset_value(self) -> Ints:
+        """Cash, coins, hardware in use, contracts and own sites less debt, cents per party (contracts.md 4.5).
+
+        Hardware stands at the value of the typical operator, not at what it would fetch: a going concern.
+        """
+        ledger, lots = self.ledger, self.ledger.lots
+        hardware = np.zeros(ledger.parties.n)
+        np.add.at(hardware, lots.owner, lots.quantity * self.typical_value[lots.product])
+        coins = ledger.parties.bitcoin.copy()
+        np.add.at(coins, ledger.loans.debtor, ledger.loans.pledged)
+        usd = hardware + self.site_value_usd() + coins / SATOSHI * self.btc_usd
+        if self.parameters.credit.tenants:
+            usd += contract_premium(
+                self.contracts,
+                self.week,
+                ledger.parties.n,
+                self.rent,
+                ledger.parties.utilisation,
+                self.parameters.valuation.discount_rate,
+                self.parameters.rent.trend_deflation,
+            )
+        return np.asarray(ledger.parties.cash - ledger.debt() + np.rint(usd * 100).astype(np.int64))
+
     def log(self, week: int, kind: str, party: int, **what: int | str) -> None:
-        """Append an event."""
+        """Append an event and count it."""
+        self.credit.counts[kind] = self.credit.counts.get(kind, 0) + 1
         self.events.append(Event(week, kind, party, **what))  # type: ignore[arg-type]
 
     def log_sale(

@@ -1,0 +1,244 @@
+"""Debt service: what falls due each month, how it is refinanced, paid jointly, or missed.
+
+Level payments, coupons, puts and maturities fall due in the week that holds the first of a month. Everybody pays at
+once: a lender pays its funders out of what its borrowers pay it (Eisenberg and Noe 2001). A payment that
+is missed opens a grace period (contracts.md 4.10).
+"""
+
+import numpy as np
+
+from agents.vocabulary import AgentKind, Ints
+from sim.credit import Standing, lending_open, terms
+from sim.ledger import BULLET, SATOSHI, Account, LoanKind, LoanStatus
+from sim.payments import clear_claims
+from sim.world import REST_OF_WORLD, World
+
+MONTHS = 12
+
+
+def service_debt(world: World, week: int) -> None:
+    """Refinance what matures, pay what is due, and record what is missed.
+
+    Interest is rounded to the cent once; the last payment clears the balance exactly. A debtor that cannot pay
+    everything pays its creditors in proportion to what it owes them, interest before principal.
+    """
+    ledger, loans, credit = world.ledger, world.ledger.loans, world.credit
+    refinance(world, week)
+    live = np.flatnonzero(loans.live() & ~credit.failed()[loans.debtor])
+    interest = np.rint(loans.balance[live] * loans.rate[live] / MONTHS).astype(np.int64)
+    due = dues(world, live, interest)
+    debtor, creditor = loans.debtor[live], loans.creditor[live]
+    scheduled = np.zeros(ledger.parties.n, dtype=np.int64)
+    # A balloon or put is a maturity, not a month's service: coverage counts a level payment or interest of it.
+    np.add.at(
+        scheduled, debtor, np.where(loans.months_left[live] <= 1, np.minimum(due, regular(world, live)), due)
+    )
+    credit.owe(week, scheduled)
+    cash = np.maximum(ledger.parties.cash, 0)
+    cash[REST_OF_WORLD] = 0
+    paid = clear_claims(debtor, creditor, due, cash).paid
+    to_interest = np.minimum(interest, paid)
+    to_principal = paid - to_interest
+    ledger.pay(debtor, creditor, to_interest, Account.INTEREST)
+    ledger.pay(debtor, creditor, to_principal, Account.PRINCIPAL)
+    ledger.repay(live, to_principal)
+    loans.months_left[live] = np.maximum(loans.months_left[live] - 1, 0)
+    short = paid < due
+    ledger.capitalise(live[short], (interest - to_interest)[short])
+    loans.overdue[live] += due - paid
+    loans.status[live] = np.where(loans.overdue[live] > 0, LoanStatus.ARREARS, LoanStatus.PERFORMING)
+    for i in np.flatnonzero(short):
+        world.log(
+            week,
+            "missed_payment",
+            int(debtor[i]),
+            counterparty=int(creditor[i]),
+            cents=int(due[i] - paid[i]),
+            detail=LoanKind(loans.kind[live[i]]).name.lower(),
+        )
+    _open_grace(world, week, np.unique(debtor[short]))
+    close_repaid(world, week)
+
+
+def regular(world: World, live: Ints) -> Ints:
+    """A month's ordinary service of each loan: its level payment or coupon, cents."""
+    return np.asarray(world.ledger.loans.payment[live])
+
+
+def dues(world: World, live: Ints, interest: Ints) -> Ints:
+    """What falls due this month on each loan, cents: all of it in the last month."""
+    loans = world.ledger.loans
+    owed = loans.balance[live] + interest
+    bullet = np.isin(loans.kind[live], BULLET)
+    monthly = np.where(bullet, interest, np.minimum(np.maximum(loans.payment[live], interest), owed))
+    return np.asarray(np.where(loans.months_left[live] <= 1, owed, monthly))
+
+
+def _open_grace(world: World, week: int, debtors: Ints) -> None:
+    """Give a debtor that missed a payment its grace period; lenders that miss one are called by their funders."""
+    credit, parameters = world.credit, world.parameters.credit
+    if not parameters.defaults:
+        return
+    for party in debtors:
+        if world.ledger.parties.kind[party] == AgentKind.LENDER:
+            if not credit.run_off[party]:
+                world.log(week, "run_off", int(party), detail="own funding unpaid")
+            credit.run_off[party] = True
+        elif credit.standing[party] < Standing.GRACE:
+            credit.move(int(party), Standing.GRACE, week + int(parameters.grace_weeks))
+
+
+def close_repaid(world: World, week: int) -> None:
+    """Release the liens and coins of loans that are paid off."""
+    ledger, loans = world.ledger, world.ledger.loans
+    done = np.flatnonzero((loans.balance == 0) & (loans.status <= LoanStatus.ARREARS))
+    if len(done) == 0:
+        return
+    loans.status[done] = LoanStatus.REPAID
+    loans.overdue[done] = 0
+    ledger.lots.lien[np.isin(ledger.lots.lien, done)] = -1
+    for row in done:
+        if loans.pledged[row]:
+            ledger.pledge(int(row), -int(loans.pledged[row]))
+        world.log(week, "loan_repaid", int(loans.debtor[row]), counterparty=int(loans.creditor[row]))
+
+
+def pay_overdue(world: World, party: int) -> bool:
+    """Pay everything overdue out of cash if the cash covers it; whether it did."""
+    ledger, loans = world.ledger, world.ledger.loans
+    rows = np.flatnonzero((loans.debtor == party) & loans.live() & (loans.overdue > 0))
+    overdue = np.minimum(loans.overdue[rows], loans.balance[rows])
+    if int(overdue.sum()) > ledger.parties.cash[party]:
+        return False
+    ledger.pay(party, loans.creditor[rows], overdue, Account.PRINCIPAL)
+    ledger.repay(rows, overdue)
+    loans.overdue[rows] = 0
+    loans.status[rows] = LoanStatus.PERFORMING
+    return True
+
+
+# -- maturities -------------------------------------------------------------------------------------------
+
+
+def refinance(world: World, week: int) -> None:
+    """Maturities and puts need an offer at today's terms (economics.md section 10).
+
+    The offer needs open lending, a solvent borrower in good standing, and a creditor that still lends. What the offer does not
+    cover falls due. With ``credit.financing`` off every maturity is rolled at par.
+    """
+    loans, credit, parameters = world.ledger.loans, world.credit, world.parameters
+    ends = (loans.months_left <= 1) & loans.live() & ~credit.failed()[loans.debtor]
+    ends &= loans.balance > np.where(np.isin(loans.kind, BULLET), 0, 2 * loans.payment)
+    rows = np.flatnonzero(ends & (loans.kind != LoanKind.FUNDING))
+    if len(rows) == 0:
+        return
+    if not parameters.credit.financing:
+        loans.months_left[rows] = new_months(world, rows)
+        return
+    worth = world.net_asset_value()
+    is_open = lending_open(parameters.credit, week)
+    offer = offers(world, rows, week)
+    good = is_open & (worth[loans.debtor[rows]] > 0)
+    good &= credit.standing[loans.debtor[rows]] <= Standing.TRAPPED
+    good &= ~credit.run_off[loans.creditor[rows]]
+    months = new_months(world, rows)
+    for i, row in enumerate(rows):
+        debtor, creditor, balance = int(loans.debtor[row]), int(loans.creditor[row]), int(loans.balance[row])
+        amount = min(int(offer[i]), balance) if good[i] else 0
+        pay_down = balance - amount
+        if amount == 0 and loans.pledged[row]:
+            repay_in_coins(world, int(row), week)
+            continue
+        if amount == 0 or pay_down > world.ledger.parties.cash[debtor]:
+            why = "lending is closed" if not is_open else "no offer covers it"
+            world.log(week, "refinancing_refused", debtor, counterparty=creditor, cents=pay_down, detail=why)
+            continue
+        world.ledger.pay(debtor, creditor, pay_down, Account.PRINCIPAL)
+        world.ledger.repay(np.array([row]), np.array([pay_down]))
+        reset(world, int(row), week, int(months[i]))
+        world.log(week, "refinanced", debtor, counterparty=creditor, cents=amount)
+
+
+def repay_in_coins(world: World, row: int, week: int) -> None:
+    """A bitcoin loan that is not renewed is repaid out of its own collateral, as far as that goes."""
+    ledger, loans = world.ledger, world.ledger.loans
+    price = world.btc_usd * (1.0 - world.parameters.miners.bitcoin_loan_slip)
+    coins = min(int(np.ceil(loans.balance[row] / 100.0 / price * SATOSHI)), int(loans.pledged[row]))
+    proceeds = int(coins / SATOSHI * price * 100.0)
+    ledger.sell_pledged(row, coins, proceeds, REST_OF_WORLD)
+    world.log(
+        week,
+        "repaid_in_coins",
+        int(loans.debtor[row]),
+        counterparty=int(loans.creditor[row]),
+        cents=proceeds,
+        detail=f"{coins / SATOSHI:,.1f} BTC",
+    )
+
+
+def new_months(world: World, rows: Ints) -> Ints:
+    """Tenor of a new loan of each kind, months."""
+    parameters, kind = world.parameters, world.ledger.loans.kind[rows]
+    months = np.full(len(rows), 36, dtype=np.int64)
+    months[kind == LoanKind.CONVERTIBLE] = round(parameters.miners.convertible_put_years * MONTHS)
+    months[kind == LoanKind.BITCOIN] = MONTHS
+    months[kind == LoanKind.NOTES] = round(parameters.neo_clouds.notes_tenor_years * MONTHS)
+    return months
+
+
+def offers(world: World, rows: Ints, week: int) -> Ints:
+    """Largest new loan a lender would put in place of each maturing one, cents.
+
+    Equipment: the advance rate on the collateral at market, if coverage passes the covenant. Notes: par, if coverage
+    passes the covenant and net worth exceeds it. Bitcoin: the opening loan-to-value on the coins pledged.
+    Convertible: par, if net worth exceeds it (the conversion is out of the money otherwise, contracts.md 4.5).
+    """
+    loans, lots, parameters = world.ledger.loans, world.ledger.lots, world.parameters
+    lenders = parameters.lenders
+    advance, _ = terms(parameters.credit, lenders.advance_rate, lenders.spread_mixed, week)
+    collateral = np.zeros(loans.n)
+    pledged = lots.lien >= 0
+    value = lots.quantity[pledged] * world.price[lots.product[pledged], lots.pool[pledged]]
+    np.add.at(collateral, lots.lien[pledged], value)
+    offer = advance * collateral[rows]
+    cover = world.credit.coverage()[loans.debtor[rows]]
+    offer = np.where(cover >= parameters.credit.dscr_covenant, offer, 0.0)
+    coins = loans.pledged[rows] / SATOSHI * world.btc_usd * parameters.miners.bitcoin_loan_to_value
+    offer = np.where(loans.kind[rows] == LoanKind.BITCOIN, coins, offer)
+    worth = np.maximum(world.net_asset_value()[loans.debtor[rows]], 0) / 100.0
+    par = np.minimum(loans.balance[rows] / 100.0, worth)
+    offer = np.where(loans.kind[rows] == LoanKind.CONVERTIBLE, par, offer)
+    sound = cover >= parameters.credit.dscr_covenant
+    offer = np.where(loans.kind[rows] == LoanKind.NOTES, np.where(sound, par, 0.0), offer)
+    return np.asarray(np.floor(offer * 100.0).astype(np.int64))
+
+
+def reset(world: World, row: int, week: int, months: int) -> None:
+    """Give a loan a new tenor at today's rate, amortising without a balloon unless it is a bullet."""
+    loans = world.ledger.loans
+    kind = LoanKind(loans.kind[row])
+    if kind == LoanKind.NOTES:
+        loans.rate[row] = market_rate(world, week, world.parameters.neo_clouds.notes_spread)
+    elif kind not in (LoanKind.CONVERTIBLE, LoanKind.BITCOIN):
+        loans.rate[row] = market_rate(world, week, world.parameters.lenders.spread_mixed)
+    loans.months_left[row] = months + 1
+    loans.overdue[row] = 0
+    loans.status[row] = LoanStatus.PERFORMING
+    rate, balance = float(loans.rate[row]) / MONTHS, int(loans.balance[row])
+    if kind in BULLET:
+        loans.payment[row] = round(balance * rate)
+    else:
+        loans.payment[row] = int(np.ceil(level(balance, rate, months)))
+
+
+def level(balance: float, monthly_rate: float, months: int) -> float:
+    """Level payment of a balance, in its own unit."""
+    if monthly_rate == 0:
+        return balance / months
+    return float(balance * monthly_rate / -np.expm1(-months * np.log1p(monthly_rate)))
+
+
+def market_rate(world: World, week: int, spread: float) -> float:
+    """Rate of new debt: base rate and the spread on offer this week."""
+    _, asked = terms(world.parameters.credit, 0.0, spread, week)
+    return float(world.drivers.sofr[week]) + asked

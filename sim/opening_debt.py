@@ -1,0 +1,178 @@
+"""The debt everybody starts with: equipment loans, miners' convertibles and bitcoin loans, lenders' own funding.
+
+Sizes follow the cited aggregates: equipment loans cost times advance less what has amortised since the draw, a
+convertible of the mean size of the 2024-25 deals per miner, half of a miner's coins pledged at the observed
+loan-to-value, and a warehouse line behind every lender's book.
+"""
+
+import numpy as np
+
+from agents.vocabulary import UNIT, WEEKS_PER_YEAR, Ints
+from sim.contracts import level_payment
+from sim.ledger import SATOSHI, LoanKind, Loans, LoanStatus
+from sim.parameters import Parameters
+from sim.randomness import Purpose, Randomness
+
+MONTHS = 12
+NOTES_PER_ISSUER = 4
+
+
+def kind_of_borrower(rank: int) -> LoanKind:
+    """How a neo-cloud is financed by the rank of its fleet: the three largest by delayed draw, then in turn.
+
+    >>> [kind_of_borrower(rank).name for rank in (0, 3, 4)]
+    ['DELAYED_DRAW', 'ASSET_BACKED', 'LEVEL_PAY']
+    """
+    if rank < 3:
+        return LoanKind.DELAYED_DRAW
+    return LoanKind.ASSET_BACKED if rank % 3 == 0 else LoanKind.LEVEL_PAY
+
+
+def balloon_payment(principal: float, rate: float, months: int, balloon_share: float) -> float:
+    """Monthly payment of a loan that leaves `balloon_share` of its principal to the end (contracts.md 4.1).
+
+    ``(A - beta A (1+i)^-n) i / (1 - (1+i)^-n)``.
+
+    >>> round(balloon_payment(33600 * 0.7142, 0.105, 60, 0.0), 2)
+    515.79
+    """
+    left = principal * balloon_share / (1.0 + rate / MONTHS) ** months
+    return float(level_payment(principal - left, rate, months))
+
+
+def equipment_loan(
+    parameters: Parameters,
+    loans: Loans,
+    owner: int,
+    creditor: int,
+    generation: int,
+    units: int,
+    vintage: int,
+    kind: LoanKind,
+) -> int:
+    """Finance a purchase with a loan drawn when it entered service; returns the loan."""
+    lenders = parameters.lenders
+    price = parameters.hardware.list_price_usd.array()[generation]
+    cost = float(price * units * int(UNIT[generation]))
+    months = round(lenders.tenor_years * MONTHS)
+    paid = min(max(round(-vintage * MONTHS / WEEKS_PER_YEAR), 0), months - 1)
+    rate = parameters.interest.sofr_initial + lenders.spread_mixed
+    principal = cost * lenders.advance_rate
+    payment = balloon_payment(principal, rate, months, parameters.credit.balloon_share)
+    growth = (1.0 + rate / MONTHS) ** paid
+    annuity = (growth - 1.0) / (rate / MONTHS) if rate else float(paid)
+    return loans.append(
+        debtor=owner,
+        creditor=creditor,
+        principal=round(principal * 100),
+        balance=round((principal * growth - payment * annuity) * 100),
+        rate=rate,
+        payment=int(np.ceil(payment * 100)),
+        months_left=months - paid,
+        cost=round(cost * 100),
+        start=vintage,
+        status=int(LoanStatus.PERFORMING),
+        kind=int(kind),
+    )
+
+
+def miners_debt(
+    parameters: Parameters,
+    randomness: Randomness,
+    loans: Loans,
+    miners: Ints,
+    lender: int,
+    bond_market: int,
+    bitcoin: Ints,
+) -> None:
+    """Convertibles with a put date each, and bitcoin loans on part of the coins; takes pledged coins off `bitcoin`."""
+    section = parameters.miners
+    dates = randomness.uniform(Purpose.MINER_DEBT, 0, miners)
+    terms = randomness.uniform(Purpose.MINER_DEBT, 1, miners)
+    put_months = round(section.convertible_put_years * MONTHS)
+    price = parameters.bitcoin.initial_price_usd
+    for i, miner in enumerate(miners):
+        face = round(section.convertible_usd * 100)
+        if face:
+            coupon = section.convertible_coupon
+            loans.append(
+                debtor=int(miner),
+                creditor=bond_market,
+                principal=face,
+                balance=face,
+                rate=coupon,
+                payment=round(face * coupon / MONTHS),
+                months_left=1 + int(dates[i] * put_months),
+                kind=int(LoanKind.CONVERTIBLE),
+            )
+        pledged = int(bitcoin[miner] * section.bitcoin_pledged_share)
+        if pledged:
+            borrowed = round(pledged / SATOSHI * price * section.bitcoin_loan_to_value * 100)
+            bitcoin[miner] -= pledged
+            loans.append(
+                debtor=int(miner),
+                creditor=lender,
+                principal=borrowed,
+                balance=borrowed,
+                rate=section.bitcoin_loan_rate,
+                payment=round(borrowed * section.bitcoin_loan_rate / MONTHS),
+                months_left=1 + int(terms[i] * MONTHS),
+                kind=int(LoanKind.BITCOIN),
+                pledged=pledged,
+            )
+
+
+def corporate_notes(
+    parameters: Parameters, randomness: Randomness, loans: Loans, clouds: Ints, bond_market: int
+) -> None:
+    """Unsecured notes of neo-clouds: a stated share of all their debt, in four equal maturities drawn over the tenor."""
+    section = parameters.neo_clouds
+    rate = parameters.interest.sofr_initial + section.notes_spread
+    months = section.notes_tenor_years * MONTHS
+    for cloud in clouds:
+        secured = int(loans.balance[loans.debtor == cloud].sum())
+        face = int(secured * section.notes_share / (1.0 - section.notes_share)) // NOTES_PER_ISSUER
+        if face == 0:
+            continue
+        for left in randomness.uniform(Purpose.CREDITOR, 1 + int(cloud), np.arange(NOTES_PER_ISSUER)):
+            loans.append(
+                debtor=int(cloud),
+                creditor=bond_market,
+                principal=face,
+                balance=face,
+                rate=rate,
+                payment=round(face * rate / MONTHS),
+                months_left=1 + int(left * months),
+                kind=int(LoanKind.NOTES),
+            )
+
+
+def lenders_funding(parameters: Parameters, loans: Loans, lenders: Ints, funder: int) -> None:
+    """A warehouse line behind each lender's book, at `lenders.funding_advance` of what it holds."""
+    section = parameters.lenders
+    rate = parameters.interest.sofr_initial + section.funding_spread
+    for lender in lenders:
+        book = int(loans.balance[loans.creditor == lender].sum())
+        line = int(book * section.funding_advance)
+        if line:
+            loans.append(
+                debtor=int(lender),
+                creditor=funder,
+                principal=line,
+                balance=line,
+                rate=rate,
+                payment=round(line * rate / MONTHS),
+                months_left=10_000,
+                kind=int(LoanKind.FUNDING),
+            )
+
+
+def owned_power(
+    power: Ints, pool_place: Ints, pool_holder: Ints, host: Ints, miners: Ints, parties: int
+) -> Ints:
+    """IT watts of the sites each miner owns: the pools it holds, and the open halls of places it hosts."""
+    owner = np.where(pool_holder >= 0, pool_holder, host[pool_place])
+    mine = np.isin(owner, miners)
+    watts = np.zeros(parties, dtype=np.int64)
+    np.add.at(watts, owner[mine], power[mine])
+    return watts

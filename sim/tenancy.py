@@ -1,0 +1,76 @@
+"""What tenants do each month: pay, ask for relief, fail; and what operators let again.
+
+The rates a lender counted on are the tenants' to pay. A contract out of the money is renegotiated before it is
+repudiated; a tenant that fails ends all its contracts at once (economics.md section 9).
+"""
+
+import numpy as np
+
+from agents.valuation import running_cost_per_hour
+from agents.vocabulary import Floats, Ints
+from sim.tenants import TenantState, end_contracts, monthly_hazards, seek_relief
+from sim.world import World
+
+
+def live_month(world: World, week: int, month: int) -> None:
+    """Failures, renegotiations and new lettings of one month."""
+    parameters, tenants, contracts = world.parameters.tenants, world.tenants, world.contracts
+    fails, luck = monthly_hazards(parameters, tenants, world.randomness, month)
+    live = contracts.live(week)
+    for tenant in np.flatnonzero(fails):
+        tenants.state[tenant] = TenantState.DEFAULTED
+        rows = np.flatnonzero(live & (contracts.tenant == tenant))
+        _tell(world, week, "tenant_default", int(tenant), rows)
+        end_contracts(contracts, rows, week)
+    rates = contracts.rate.copy()
+    granted = seek_relief(parameters, tenants, contracts, luck, week, world.rent, cash_cost(world))
+    for tenant in granted:
+        rows = np.flatnonzero(live & (contracts.tenant == tenant) & (contracts.rate < rates))
+        _tell(world, week, "renegotiation", int(tenant), rows)
+    let_again(world, week)
+
+
+def cash_cost(world: World) -> Floats:
+    """What an hour of each generation costs an operator in power and upkeep, USD, shape (G,)."""
+    parameters = world.parameters
+    return running_cost_per_hour(
+        world.unit_watts / world.unit / 1000.0,
+        float(np.median(world.drivers.power_usd_per_mwh[0])) / 1000.0,
+        parameters.site.pue_default,
+        parameters.hardware.load_factor,
+        parameters.site.hosting_fee_usd_per_kw_month,
+        parameters.valuation.other_operating_cost,
+    )
+
+
+def let_again(world: World, week: int) -> None:
+    """Renew contracts that ran out, and let those a tenant left after a void; at today's rent.
+
+    A tenant that still pays renews. Otherwise the units are on demand for `reletting_weeks` and then go to the
+    paying tenant with the fewest GPUs under contract. An operator that has failed lets nothing.
+    """
+    contracts, tenants, parameters = world.contracts, world.tenants, world.parameters.tenants
+    over = np.flatnonzero((contracts.end <= week) & world.active[contracts.operator])
+    if len(over) == 0:
+        return
+    tenor = round(parameters.tenor_years * 52)
+    pays = tenants.state != TenantState.DEFAULTED
+    if not pays.any():
+        return
+    held = np.bincount(contracts.tenant, weights=contracts.gpus, minlength=len(pays))
+    smallest = int(np.where(pays, held, np.inf).argmin())
+    loyal = pays[contracts.tenant[over]] & (contracts.left[over] == 0)
+    void = contracts.end[over] <= week - int(parameters.reletting_weeks)
+    rows = over[loyal | void]
+    contracts.tenant[rows] = np.where(pays[contracts.tenant[rows]], contracts.tenant[rows], smallest)
+    contracts.rate[rows] = world.rent[contracts.generation[rows]]
+    contracts.end[rows] = week + tenor
+    contracts.left[rows] = 0
+
+
+def _tell(world: World, week: int, kind: str, tenant: int, rows: Ints) -> None:
+    """One event per operator concerned, with the GPUs under the contracts."""
+    contracts = world.contracts
+    for operator in np.unique(contracts.operator[rows]):
+        gpus = int(contracts.gpus[rows[contracts.operator[rows] == operator]].sum())
+        world.log(week, kind, int(operator), quantity=gpus, detail=f"tenant {tenant + 1}")

@@ -1,0 +1,307 @@
+"""Tenants and their compute contracts: who pays the rent a lender counted on.
+
+A tenant is a row, not an agent: a rating, and one state common to all its contracts (economics.md section 9). Rates
+were fixed when contracts were signed; a contract far above spot is renegotiated first and repudiated only when
+the tenant fails. Hazards share one common factor a month.
+"""
+
+from dataclasses import dataclass, fields
+from datetime import date
+from enum import IntEnum
+
+import numpy as np
+
+from agents.schema import Section, quantity
+from agents.vocabulary import (
+    GENERATIONS,
+    N_GENERATIONS,
+    PRODUCT_GENERATION,
+    Bools,
+    Floats,
+    Ints,
+    LotStatus,
+)
+from sim import reference
+from sim.randomness import Purpose, Randomness
+
+RATINGS = ("investment", "mixed", "speculative")
+MONTHS_PER_YEAR = 12
+
+
+class TenantState(IntEnum):
+    """What a tenant does about all its contracts."""
+
+    PAYS = 0
+    RENEGOTIATED = 1
+    DEFAULTED = 2
+
+
+class TenantParameters(Section):
+    """Who rents, for how long, and how likely they are to stop."""
+
+    tenants: int = quantity(12, "tenants", 1, 500, "tenants of all operators together")
+    largest_share: float = quantity(
+        0.67, "share of contracted GPUs", 0.2, 0.9, "an operator's largest tenant", "filing, FY2025", "B"
+    )
+    contracted_share_large: float = quantity(
+        0.96, "share of GPUs", 0.5, 0.98, "under contract at the three largest operators", "backlog", "C"
+    )
+    contracted_share_small: float = quantity(0.5, "share of GPUs", 0.0, 0.95, "under contract elsewhere")
+    tenor_years: float = quantity(4, "years", 1, 8, "length of a contract", "prospectus: four years", "B")
+    investment_share: float = quantity(0.5, "share of tenants", 0, 1, "rated investment grade")
+    speculative_share: float = quantity(0.2, "share of tenants", 0, 1, "rated speculative or unrated")
+    hazard_investment: float = quantity(0.0002, "per month", 0, 0.01, "default of an investment-grade tenant")
+    hazard_mixed: float = quantity(0.001, "per month", 0, 0.02, "default of a mixed tenant")
+    hazard_speculative: float = quantity(0.004, "per month", 0, 0.05, "default of a speculative tenant")
+    common_volatility: float = quantity(1.0, "log", 0, 2, "volatility of the factor common to all hazards")
+    out_of_money: float = quantity(
+        0.4, "share over spot", 0.2, 0.8, "contract rate over spot at which a tenant asks for relief"
+    )
+    renegotiation_hazard: float = quantity(
+        0.02, "per month", 0, 0.2, "a speculative tenant whose contract is out of the money asks for relief"
+    )
+    extension_weeks: int = quantity(52, "weeks", 0, 156, "term given in return for a lower rate")
+    reletting_weeks: int = quantity(13, "weeks", 0, 104, "void before units a tenant left are let again")
+
+
+@dataclass(slots=True)
+class Tenants:
+    """One row per tenant."""
+
+    rating: Ints  # index into RATINGS
+    state: Ints  # TenantState
+
+
+@dataclass(slots=True)
+class ComputeContracts:
+    """One row per contract; rates in USD per GPU-hour, billed whether used or not."""
+
+    tenant: Ints
+    operator: Ints
+    generation: Ints
+    gpus: Ints
+    rate: Floats
+    end: Ints  # first week without it
+    left: Ints  # 1 if the tenant walked away before the end
+
+    @classmethod
+    def empty(cls) -> "ComputeContracts":
+        """No contracts."""
+        z = np.zeros(0, dtype=np.int64)
+        return cls(z, z, z, z, np.zeros(0), z, z)
+
+    def append(self, **row: float) -> None:
+        """Add one contract."""
+        for f in fields(self):
+            column = getattr(self, f.name)
+            value = np.array([row.get(f.name, 0)], dtype=column.dtype)
+            setattr(self, f.name, np.concatenate([column, value]))
+
+    def live(self, week: int) -> Bools:
+        """Contracts that still run."""
+        return np.asarray(self.end > week)
+
+
+def past_rents(start: date, weeks: int, trend: float) -> Floats:
+    """Rent by weeks before `start`, relative to `start`: the observed H100 contract prints, the trend before the first.
+
+    Applied to every generation, because only H100 has prints of one-year contracts (assumption).
+
+    >>> past_rents(date(2026, 10, 5), 60, 0.25)[[0, 53]].round(2).tolist()
+    [1.0, 0.64]
+    """
+    rows = [
+        row
+        for row in reference.rows_of("rental_price_points.csv")
+        if row["generation"] == "H100" and row["kind"] == "contract_1yr"
+    ]
+    days = np.array([date.fromisoformat(row["date"]).toordinal() for row in rows], dtype=np.float64)
+    prints = np.log([float(row["usd_per_gpu_hour"]) for row in rows])
+    when = start.toordinal() - 7.0 * np.arange(weeks)
+    level = np.interp(when, days, prints) + trend * np.maximum(days[0] - when, 0.0) / 365.25
+    return np.asarray(np.exp(level - level[0]))
+
+
+def draw_tenants(parameters: TenantParameters, randomness: Randomness) -> Tenants:
+    """Ratings by stated shares; the first tenants are the best rated so that shares hold exactly."""
+    n = parameters.tenants
+    investment = round(n * parameters.investment_share)
+    speculative = round(n * parameters.speculative_share)
+    rating = np.ones(n, dtype=np.int64)
+    rating[:investment] = 0
+    rating[max(n - speculative, 0) :] = 2
+    luck = randomness.uniform(Purpose.TENANT_RATING, 0, np.arange(n))
+    return Tenants(rating[np.argsort(luck, kind="stable")], np.zeros(n, dtype=np.int64))
+
+
+def draw_contracts(
+    parameters: TenantParameters,
+    randomness: Randomness,
+    operators: Ints,
+    fleet: Ints,
+    rent: Floats,
+    signed: Floats,
+    weeks_on_market: Ints,
+) -> ComputeContracts:
+    """Contracts in force in week 0.
+
+    Parameters
+    ----------
+    operators : (N,) party rows, largest fleet first
+    fleet : (N, G) GPUs
+    rent : (G,) contract rent in week 0
+    signed : (tenor weeks,) rent by weeks before week 0, relative to week 0 (see `past_rents`)
+    weeks_on_market : (G,) weeks since each generation could be rented; no contract is older
+
+    Notes
+    -----
+    Each operator has one largest tenant with `largest_share` of what it has under contract and two others with the
+    rest. Signing dates are uniform over the tenor, or over the life of the generation if that is shorter.
+    """
+    contracts = ComputeContracts.empty()
+    tenor = round(parameters.tenor_years * 52)
+    for rank, operator in enumerate(operators):
+        share = parameters.contracted_share_large if rank < 3 else parameters.contracted_share_small
+        order = np.argsort(
+            randomness.uniform(Purpose.TENANT_CHOICE, int(operator), np.arange(parameters.tenants)),
+            kind="stable",
+        )[:3]
+        ages = randomness.uniform(Purpose.CONTRACT_AGE, int(operator), np.arange(3 * N_GENERATIONS))
+        rest = (1.0 - parameters.largest_share) / 2
+        for place, tenant in enumerate(order):
+            part = parameters.largest_share if place == 0 else rest
+            for generation in range(N_GENERATIONS):
+                gpus = int(fleet[rank, generation] * share * part) // 8 * 8
+                if gpus == 0:
+                    continue
+                oldest = min(tenor, max(int(weeks_on_market[generation]), 0))
+                age = int(ages[place * N_GENERATIONS + generation] * oldest)
+                contracts.append(
+                    tenant=int(tenant),
+                    operator=int(operator),
+                    generation=generation,
+                    gpus=gpus,
+                    rate=float(rent[generation] * signed[age]),
+                    end=tenor - age,
+                )
+    return contracts
+
+
+def blended_rent(
+    contracts: ComputeContracts,
+    week: int,
+    owner: Ints,
+    generation: Ints,
+    quantity_running: Ints,
+    utilisation: Floats,
+    spot: Floats,
+) -> Floats:
+    """What each lot earns per GPU-hour: its share of contracts, the rest sold on demand.
+
+    Parameters
+    ----------
+    owner, generation, quantity_running : columns of lots
+    utilisation : per party, share of hours sold on demand
+    spot : (G,) rent on demand
+
+    Returns
+    -------
+    (lots,) USD per GPU-hour. Contracts of an operator and generation cover at most the GPUs that run; their
+    hours are take-or-pay, so a contracted GPU earns its full rate.
+    """
+    n = len(utilisation)
+    running = np.zeros((n, N_GENERATIONS))
+    np.add.at(running, (owner, generation), quantity_running)
+    live = contracts.live(week)
+    sold = np.zeros((n, N_GENERATIONS))
+    paid = np.zeros((n, N_GENERATIONS))
+    key = (contracts.operator[live], contracts.generation[live])
+    np.add.at(sold, key, contracts.gpus[live])
+    np.add.at(paid, key, contracts.gpus[live] * contracts.rate[live])
+    mean_rate = np.divide(paid, sold, out=np.zeros_like(paid), where=sold > 0)
+    covered = np.divide(np.minimum(sold, running), running, out=np.zeros_like(paid), where=running > 0)
+    free = utilisation[:, None] * spot[None, :]
+    blend = covered * mean_rate + (1.0 - covered) * free
+    return np.asarray(blend[owner, generation])
+
+
+def contract_premium(
+    contracts: ComputeContracts,
+    week: int,
+    parties: int,
+    rent: Floats,
+    utilisation: Floats,
+    discount_rate: float,
+    trend: float,
+) -> Floats:
+    """Present value of live contracts over selling the same hours on demand, USD per party; negative if let too cheaply.
+
+    ``8760 n [ r_c (1 - e^(-rho T)) / rho - u r (1 - e^(-(rho+delta) T)) / (rho + delta) ]``, rents declining at the trend.
+    """
+    live = contracts.live(week)
+    years = (contracts.end[live] - week) / 52.0
+    operator, generation = contracts.operator[live], contracts.generation[live]
+    fixed = contracts.rate[live] * -np.expm1(-discount_rate * years) / discount_rate
+    speed = discount_rate + trend
+    spot = utilisation[operator] * rent[generation] * -np.expm1(-speed * years) / speed
+    worth = np.zeros(parties)
+    np.add.at(worth, operator, 8760.0 * contracts.gpus[live] * (fixed - spot))
+    return worth
+
+
+def monthly_hazards(
+    parameters: TenantParameters, tenants: Tenants, randomness: Randomness, month: int
+) -> tuple[Bools, Floats]:
+    """Tenants that fail this month, and the uniform draw each used (shared by renegotiation)."""
+    base = np.array([parameters.hazard_investment, parameters.hazard_mixed, parameters.hazard_speculative])[
+        tenants.rating
+    ]
+    common = float(randomness.normal(Purpose.TENANT_COMMON, month, np.zeros(1, dtype=np.int64))[0])
+    scale = np.exp(parameters.common_volatility * common - 0.5 * parameters.common_volatility**2)
+    luck = randomness.uniform(Purpose.TENANT_DEFAULT, month, np.arange(len(tenants.rating)))
+    fails = (luck < np.minimum(base * scale, 1.0)) & (tenants.state != TenantState.DEFAULTED)
+    return np.asarray(fails), randomness.uniform(Purpose.RENEGOTIATION, month, np.arange(len(tenants.rating)))
+
+
+def seek_relief(
+    parameters: TenantParameters,
+    tenants: Tenants,
+    contracts: ComputeContracts,
+    luck: Floats,
+    week: int,
+    spot: Floats,
+    cash_cost: Floats,
+) -> Ints:
+    """Renegotiate contracts that are out of the money; returns the tenants that got relief.
+
+    The rate falls to the higher of spot and the operator's cash cost and the term grows (economics.md section 9). Only
+    speculative tenants ask; the state is common to all contracts of the tenant.
+    """
+    asks = (tenants.rating == 2) & (tenants.state == TenantState.PAYS)
+    asks &= luck < parameters.renegotiation_hazard
+    live = contracts.live(week)
+    dear = contracts.rate > (1.0 + parameters.out_of_money) * spot[contracts.generation]
+    rows = np.flatnonzero(live & dear & asks[contracts.tenant])
+    if len(rows) == 0:
+        return np.zeros(0, dtype=np.int64)
+    granted = np.unique(contracts.tenant[rows])
+    rows = np.flatnonzero(live & np.isin(contracts.tenant, granted))
+    floor = np.maximum(spot[contracts.generation[rows]], cash_cost[contracts.generation[rows]])
+    contracts.rate[rows] = np.minimum(contracts.rate[rows], floor)
+    contracts.end[rows] += parameters.extension_weeks
+    tenants.state[granted] = TenantState.RENEGOTIATED
+    return np.asarray(granted)
+
+
+def end_contracts(contracts: ComputeContracts, rows: Ints, week: int) -> None:
+    """Terminate contracts as of this week; the tenant has walked away."""
+    contracts.left[rows] = 1
+    contracts.end[rows] = np.minimum(contracts.end[rows], week)
+
+
+def fleet_by_generation(product: Ints, owner: Ints, amount: Ints, status: Ints, parties: int) -> Ints:
+    """GPUs of each party by generation that run or could run, shape (parties, G)."""
+    alive = status <= LotStatus.IDLE
+    table = np.zeros((parties, len(GENERATIONS)), dtype=np.int64)
+    np.add.at(table, (owner[alive], PRODUCT_GENERATION[product[alive]]), amount[alive])
+    return table

@@ -1,0 +1,357 @@
+"""From default to recovery: the state machine and the ladder of what lenders would rather do.
+
+A failed borrower's lenders value every rung (economics.md section 10): amend, operate in place, sell in place, sell orderly,
+sell at once. Each lender looks at its own loans, rate and funding; lenders of more than half of the debt decide. A lender
+that is itself called must sell. The cause of every sale is recorded with it.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from agents.operating import hold_values
+from agents.vocabulary import (
+    PRODUCT_CONDITION,
+    PRODUCT_GENERATION,
+    WEEKS_PER_YEAR,
+    AgentKind,
+    Condition,
+    Ints,
+    LotStatus,
+    View,
+)
+from sim.credit import Plan, Standing
+from sim.debt_service import level, pay_overdue
+from sim.forced_sale import take_possession
+from sim.ledger import BULLET, Account, LoanKind, LoanStatus
+from sim.randomness import Purpose
+from sim.rounding import largest_remainder
+from sim.tenants import end_contracts
+from sim.world import REST_OF_WORLD, World
+
+MONTHS = 12
+# A lender that operates lists the units for a year before it looks again; its credit bid is the floor meanwhile.
+OPERATING_WEEKS = 52
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """One way out and what it is worth to one lender, cents."""
+
+    plan: Plan
+    value: float
+
+
+def advance_standing(world: World, week: int, view: View) -> None:
+    """Move every borrower whose time has run out: grace and cure to default, enforcement to possession."""
+    credit = world.credit
+    if not world.parameters.credit.defaults:
+        return
+    for party in np.flatnonzero((credit.until >= 0) & (credit.until <= week)):
+        standing = Standing(credit.standing[party])
+        if standing == Standing.GRACE:
+            if pay_overdue(world, int(party)):
+                world.log(week, "arrears_paid", int(party))
+                credit.move(int(party), Standing.TRAPPED)
+            else:
+                default(world, week, int(party), payment_cause(world, int(party)), view)
+        elif standing == Standing.CURE:
+            cover = float(credit.coverage()[party])
+            if cover >= world.parameters.credit.dscr_covenant:
+                world.log(week, "cured", int(party))
+                credit.move(int(party), Standing.TRAPPED)
+            else:
+                default(world, week, int(party), "covenant", view)
+        elif standing == Standing.ENFORCEMENT:
+            possess(world, week, int(party))
+    for party in np.flatnonzero(credit.standing == Standing.LIQUIDATION):
+        loans = world.ledger.loans
+        if not np.any((loans.debtor == party) & (loans.balance > 0)):
+            credit.move(int(party), Standing.CLOSED)
+            world.log(week, "closed", int(party))
+
+
+def payment_cause(world: World, party: int) -> str:
+    """Why a payment was missed: a maturity that found no offer, a tenant that left, or income in general."""
+    loans, contracts = world.ledger.loans, world.contracts
+    rows = np.flatnonzero((loans.debtor == party) & (loans.overdue > 0))
+    if np.any((loans.months_left[rows] == 0) & (loans.overdue[rows] > 2 * loans.payment[rows])):
+        return "maturity"
+    if np.any((contracts.operator == party) & (contracts.left == 1)):
+        return "tenant"
+    return "income"
+
+
+def default(world: World, week: int, party: int, cause: str, view: View) -> None:
+    """An event of default: cross-default of all loans, then the lenders' choice."""
+    credit, loans, parameters = world.credit, world.ledger.loans, world.parameters.credit
+    rows = np.flatnonzero((loans.debtor == party) & loans.live())
+    owed = int(loans.balance[rows].sum())
+    credit.cause[party] = cause
+    world.log(week, "default", party, cents=owed, detail=cause)
+    plan, why = choose(world, week, party, rows, view)
+    if plan == Plan.NONE:
+        amend(world, week, party, rows)
+        return
+    loans.status[rows] = LoanStatus.ACCELERATED
+    world.active[party] = False
+    credit.plan[party] = plan
+    weeks = int(parameters.enforcement_weeks)
+    luck = float(world.randomness.uniform(Purpose.ENFORCEMENT, week, np.array([party]))[0])
+    if luck < parameters.chapter_11_probability:
+        weeks += int(parameters.stay_weeks)
+        world.log(week, "chapter_11", party, detail=f"stay of {int(parameters.stay_weeks)} weeks")
+    credit.move(party, Standing.ENFORCEMENT, week + weeks)
+    world.log(week, "workout", party, detail=f"{plan.name.lower()}: {why}")
+    tenants_leave(world, week, party)
+    cancel_orders(world, week, party)
+
+
+# -- the ladder -------------------------------------------------------------------------------------------
+
+
+def choose(world: World, week: int, party: int, rows: Ints, view: View) -> tuple[Plan, str]:
+    """Plan of the lenders of more than half of the debt, and their reason."""
+    loans, credit = world.ledger.loans, world.credit
+    if not world.parameters.credit.workouts:
+        return Plan.SELL_FORCED, "no workout"
+    votes: dict[Plan, int] = {}
+    reasons: dict[Plan, str] = {}
+    for creditor in np.unique(loans.creditor[rows]):
+        own = rows[loans.creditor[rows] == creditor]
+        forced = bool(credit.run_off[creditor]) or bool(world.parameters.lenders.run_off)
+        ladder = rungs(world, week, party, own, view)
+        if forced:
+            ladder = [rung for rung in ladder if rung.plan == Plan.SELL_FORCED]
+        best = max(ladder, key=lambda rung: (rung.value, -rung.plan))
+        votes[best.plan] = votes.get(best.plan, 0) + int(loans.balance[own].sum())
+        told = ", ".join(f"{rung.plan.name.lower()} {rung.value / 1e8:.2f}" for rung in ladder)
+        reasons.setdefault(best.plan, "lender's own funding" if forced else f"values in million USD: {told}")
+    plan = max(votes, key=lambda name: (votes[name], -name))
+    return plan, reasons[plan]
+
+
+def rungs(world: World, week: int, party: int, rows: Ints, view: View) -> list[Rung]:
+    """What each way out is worth to the lender of `rows`, in cents at its own rate."""
+    loans, parameters = world.ledger.loans, world.parameters.credit
+    owed = float(loans.balance[rows].sum())
+    rate = float(np.average(loans.rate[rows], weights=loans.balance[rows]))
+    sell = {
+        weeks: sale_value(world, rows, party, int(weeks), rate)
+        for weeks in (world.parameters.forced_sale.deadline_weeks, parameters.orderly_weeks)
+    }
+    quick, slow = sell[world.parameters.forced_sale.deadline_weeks], sell[parameters.orderly_weeks]
+    ladder = [
+        Rung(Plan.SELL_FORCED, min(quick.moved, owed)),
+        Rung(Plan.SELL_ORDERLY, min(slow.moved, owed)),
+        Rung(Plan.SELL_IN_PLACE, min(quick.in_place, owed)),
+        Rung(Plan.OPERATE, min(operate_value(world, rows, view), owed)),
+    ]
+    if world.credit.amendments[party] < parameters.amendments:
+        best_sale = max(rung.value for rung in ladder)
+        ladder.append(Rung(Plan.NONE, amendment_value(world, party, rows, rate, best_sale)))
+    return ladder
+
+
+@dataclass(frozen=True, slots=True)
+class SaleValue:
+    """Expected recovery of a sale, moved and in place, cents."""
+
+    moved: float
+    in_place: float
+
+
+def sale_value(world: World, rows: Ints, party: int, weeks: int, rate: float) -> SaleValue:
+    """Net proceeds a lender expects of selling its collateral over so many weeks after enforcement, cents.
+
+    ``P Q exp(-eta ln(1 + Q / (ADV weeks))) (1 - costs) exp(-(rate + delta) (enforcement + weeks/2))``: last price, the
+    lender's own impact against the normal weekly volume, fee and enforcement cost, decay until the mean sale. Unsecured lenders
+    count on their share of free cash and coins.
+    """
+    ledger, lots, parameters = world.ledger, world.ledger.lots, world.parameters
+    loans = ledger.loans
+    lot = np.flatnonzero(np.isin(lots.lien, rows))
+    gpus = lots.quantity[lot].astype(float)
+    volume = np.maximum(world.volume[lots.product[lot]], 1.0)
+    total = np.bincount(lots.product[lot], weights=gpus, minlength=len(world.volume))[lots.product[lot]]
+    impact = (1.0 + total / (volume * max(weeks, 1))) ** -parameters.credit.price_impact
+    costs = parameters.liquidators.agency_fee + parameters.lenders.enforcement_cost
+    years = (parameters.credit.enforcement_weeks + weeks / 2) / WEEKS_PER_YEAR
+    patience = np.exp(-(rate + parameters.rent.trend_deflation) * years) * (1.0 - costs) * 100.0
+    price = world.price[lots.product[lot], lots.pool[lot]]
+    saved = world.moving_cost[lots.product[lot]] * world.assignable[world.topology.pool_place[lots.pool[lot]]]
+    free = float(ledger.parties.cash[party]) + float(world.site_value_usd()[party]) * 100.0
+    free += ledger.parties.bitcoin[party] / 1e8 * world.btc_usd * 100.0
+    debts = loans.live() & (loans.debtor == party)
+    share = float(loans.balance[rows].sum()) / max(float(loans.balance[debts].sum()), 1.0)
+    pledged = loans.pledged[rows].sum() / 1e8 * world.btc_usd * 100.0
+    other = free * share + float(pledged)
+    return SaleValue(
+        moved=float((gpus * price * impact).sum()) * patience + other,
+        in_place=float((gpus * (price + saved) * impact).sum()) * patience + other if saved.any() else 0.0,
+    )
+
+
+def operate_value(world: World, rows: Ints, view: View) -> float:
+    """Present value of running the collateral where it stands under a hired operator, cents.
+
+    Zero where the hosting contract cannot be assigned (economics.md section 4, credit bid); at the lender's rate.
+    """
+    lots = world.ledger.lots
+    lot = np.flatnonzero(np.isin(lots.lien, rows) & world.assignable[world.topology.pool_place[lots.pool]])
+    lot = lot[lots.status[lot] <= LotStatus.IDLE]
+    if len(lot) == 0:
+        return 0.0
+    owner = lots.owner[lot]
+    value = hold_values(
+        view,
+        owner,
+        lots.pool[lot],
+        lots.product[lot],
+        np.maximum(view.week - lots.vintage[lot], 0) / WEEKS_PER_YEAR,
+        utilisation=view.utilisation[owner] * (1.0 - view.operating_fee),
+        discount_rate=world.ledger.loans.rate[lots.lien[lot]],
+    )
+    return float((value * lots.quantity[lot]).sum()) * 100.0
+
+
+def amendment_value(world: World, party: int, rows: Ints, rate: float, sale: float) -> float:
+    """``(1 - pi) PV(what income pays over the longer tenor) + pi * later sale`` (contracts.md 5.3 rule 3), cents.
+
+    Income is the trailing quarter's, shared among lenders in proportion to balances. Rents fall meanwhile, so both
+    the later sale and the income decay at the trend.
+    """
+    loans, credit, parameters = world.ledger.loans, world.credit, world.parameters
+    debts = loans.live() & (loans.debtor == party)
+    owed = float(loans.balance[rows].sum())
+    share = owed / max(float(loans.balance[debts].sum()), 1.0)
+    monthly = max(float(credit.income[:, party].sum()), 0.0) / 3.0 * share
+    months = int(np.average(loans.months_left[rows], weights=loans.balance[rows]))
+    months += int(parameters.credit.extension_months)
+    needed = level(owed, rate / MONTHS, max(months, 1))
+    decay = (rate + parameters.rent.trend_deflation * (monthly < needed)) / MONTHS
+    paid = min(monthly, needed) * (1.0 - (1.0 + decay) ** -months) / max(decay, 1e-9)
+    pi = parameters.credit.redefault_probability
+    later = sale * np.exp(-(rate + parameters.rent.trend_deflation))
+    return (1.0 - pi) * min(paid, owed) + pi * float(later)
+
+
+def amend(world: World, week: int, party: int, rows: Ints) -> None:
+    """Extend every loan, fold arrears in, keep the cash trapped."""
+    loans, credit = world.ledger.loans, world.credit
+    months = loans.months_left[rows] + int(world.parameters.credit.extension_months)
+    loans.months_left[rows] = months
+    loans.overdue[rows] = 0
+    loans.status[rows] = LoanStatus.PERFORMING
+    for row, left in zip(rows, months, strict=True):
+        rate, balance = float(loans.rate[row]) / MONTHS, float(loans.balance[row])
+        bullet = int(loans.kind[row]) in BULLET
+        loans.payment[row] = int(np.ceil(balance * rate if bullet else level(balance, rate, int(left))))
+    credit.amendments[party] += 1
+    credit.move(party, Standing.TRAPPED)
+    world.log(week, "amendment", party, cents=int(loans.balance[rows].sum()), detail="tenor extended")
+
+
+# -- enforcement ------------------------------------------------------------------------------------------
+
+
+def tenants_leave(world: World, week: int, party: int) -> None:
+    """Tenants of an operator under enforcement stay or go, contract by contract."""
+    contracts = world.contracts
+    rows = np.flatnonzero((contracts.operator == party) & contracts.live(week))
+    luck = world.randomness.uniform(Purpose.ENFORCEMENT, week, world.ledger.parties.n + rows)
+    gone = rows[luck < world.parameters.credit.tenant_leaves_probability]
+    end_contracts(contracts, gone, week)
+    if len(gone):
+        world.log(week, "tenants_leave", party, quantity=int(contracts.gpus[gone].sum()))
+
+
+def cancel_orders(world: World, week: int, party: int) -> None:
+    """Send new units back that have not arrived; the maker keeps the deposit, the refund goes to the lender first."""
+    ledger, lots = world.ledger, world.ledger.lots
+    maker = int(world.rows(AgentKind.MANUFACTURER)[0])
+    lead = int(world.parameters.freight.installation_weeks)
+    on_order = (lots.owner == party) & (lots.status == LotStatus.IN_TRANSIT) & (lots.vintage == lots.arrival)
+    for row in np.flatnonzero(on_order & (lots.arrival > week + lead)):
+        gpus, generation = int(lots.quantity[row]), int(PRODUCT_GENERATION[lots.product[row]])
+        price = world.parameters.hardware.list_price_usd.array()[generation]
+        refund = round(gpus * float(price) * (1.0 - world.parameters.credit.order_deposit) * 100)
+        refund = min(refund, int(ledger.parties.cash[maker]))
+        ledger.pay(maker, party, refund, Account.REFUND)
+        lien = int(lots.lien[row])
+        if lien >= 0:
+            applied = min(refund, int(ledger.loans.balance[lien]))
+            ledger.pay(party, int(ledger.loans.creditor[lien]), applied, Account.PRINCIPAL)
+            ledger.repay(np.array([lien]), np.array([applied]))
+        ledger.cancel_delivery(int(row))
+        world.log(
+            week,
+            "order_cancelled",
+            party,
+            counterparty=maker,
+            product=int(lots.product[row]),
+            quantity=gpus,
+            cents=refund,
+        )
+
+
+def possess(world: World, week: int, party: int) -> None:
+    """Lenders take the hardware, the cash and the coins; the hardware goes where the plan says."""
+    credit, lots, loans = world.credit, world.ledger.lots, world.ledger.loans
+    judgment_liens(world, party)
+    plan = Plan(credit.plan[party])
+    weeks = {
+        Plan.OPERATE: OPERATING_WEEKS,
+        Plan.SELL_ORDERLY: int(world.parameters.credit.orderly_weeks),
+    }.get(plan, int(world.parameters.forced_sale.deadline_weeks))
+    agents = world.rows(AgentKind.LIQUIDATOR)
+    seized = np.flatnonzero((lots.owner == party) & (lots.lien >= 0) & (lots.status <= LotStatus.IN_TRANSIT))
+    for number, lot in enumerate(seized):
+        if PRODUCT_CONDITION[lots.product[lot]] == Condition.NEW:
+            continue
+        take_possession(world, int(lot), int(agents[(party + number) % len(agents)]), week + weeks)
+    world.log(
+        week,
+        "possession",
+        party,
+        quantity=int(lots.quantity[seized].sum()),
+        detail=f"{plan.name.lower()}, cause {credit.cause[party]}",
+    )
+    sweep(world, week, party)
+    credit.move(party, Standing.LIQUIDATION)
+    assert not np.any(loans.live() & (loans.debtor == party))
+
+
+def judgment_liens(world: World, party: int) -> None:
+    """Free hardware of a failed borrower stands for its largest called loan."""
+    lots, loans = world.ledger.lots, world.ledger.loans
+    rows = np.flatnonzero((loans.debtor == party) & (loans.status == LoanStatus.ACCELERATED))
+    free = (lots.owner == party) & (lots.lien < 0)
+    if len(rows):
+        unsecured = rows[~np.isin(rows, lots.lien)]
+        pick = unsecured if len(unsecured) else rows
+        lots.lien[free] = int(pick[np.argmax(loans.balance[pick])])
+
+
+def sweep(world: World, week: int, party: int) -> None:
+    """Coins and sites are sold and the cash is paid out: secured loans first, pro rata, then the others."""
+    ledger, loans = world.ledger, world.ledger.loans
+    called = np.flatnonzero((loans.debtor == party) & (loans.status == LoanStatus.ACCELERATED))
+    for row in called[loans.pledged[called] > 0]:
+        coins = int(loans.pledged[row])
+        ledger.sell_pledged(int(row), coins, round(coins / 1e8 * world.btc_usd * 100), REST_OF_WORLD)
+    own = np.array([party])
+    ledger.sell_bitcoin(own, ledger.parties.bitcoin[own].copy(), world.btc_usd, REST_OF_WORLD)
+    if world.site_watts[party]:
+        world.log(week, "sites_sold", party, cents=world.sell_sites(party))
+    secured = loans.kind[called] <= LoanKind.ASSET_BACKED
+    for rank in (called[secured], called[~secured]):
+        cash = max(int(ledger.parties.cash[party]), 0)
+        balance = loans.balance[rank]
+        amount = min(cash, int(balance.sum()))
+        if amount == 0:
+            continue
+        paid = np.minimum(largest_remainder(amount, balance), balance)
+        ledger.pay(party, loans.creditor[rank], paid, Account.PROCEEDS)
+        ledger.repay(rank, paid)
+        world.log(week, "recovery", party, cents=int(paid.sum()), detail="cash and coins")
