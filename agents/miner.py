@@ -34,8 +34,14 @@ class MinerParameters(Section):
     growth_share: float = quantity(
         0.05, "share of own watts a week", 0, 1, "most watts a miner sets out to fill in one week"
     )
-    convertible_usd: float = quantity(
-        611e6, "USD", 0, 5e9, "convertible notes of a miner", "18 deals of 11 bn$ to October 2025", "B"
+    convertible_share: float = quantity(
+        0.5,
+        "share of cash, coins and sites",
+        0,
+        1,
+        "convertible notes of a miner",
+        "filing, Q3 2025: 3.2 bn$ on coins of 5.8",
+        "C",
     )
     convertible_coupon: float = quantity(0.01, "per year", 0, 0.045, "coupon", "0-4.5 %, 2025-26 deals", "B")
     convertible_put_years: float = quantity(3, "years", 2, 5, "from issue to the holder's put")
@@ -45,6 +51,12 @@ class MinerParameters(Section):
     )
     bitcoin_loan_call: float = quantity(
         0.75, "share", 0.7, 0.8, "loan-to-value at a call", "filing, 2021", "A"
+    )
+    bitcoin_loan_liquidation: float = quantity(
+        0.85, "share", 0.8, 0.9, "loan-to-value at which the lender sells without a cure"
+    )
+    convertible_premium: float = quantity(
+        0.3, "share", 0.225, 0.425, "conversion price over the share price at issue", "2025-26 deals", "B"
     )
     bitcoin_loan_slip: float = quantity(0.01, "share", 0, 0.1, "price given up when a lender sells coins")
     bitcoin_loan_rate: float = quantity(0.0825, "per year", 0.0775, 0.1075, "rate", "filing, 2025", "B")

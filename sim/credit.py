@@ -159,6 +159,7 @@ class Credit:
     line: Ints  # cents a buyer may still borrow this week
     commitment: Ints  # undrawn delayed-draw commitment, cents
     window_end: Ints  # first week in which it can no longer be drawn
+    opening_worth: Ints  # net asset value in week 0, cents
     run_off: Bools  # lenders whose own funding has been called
     income: Ints
     due: Ints
@@ -181,6 +182,7 @@ class Credit:
             line=z.copy(),
             commitment=z.copy(),
             window_end=z.copy(),
+            opening_worth=z.copy(),
             run_off=np.zeros(parties, dtype=np.bool_),
             income=ring,
             due=ring.copy(),

@@ -8,7 +8,9 @@ is missed opens a grace period (contracts.md 4.10).
 import numpy as np
 
 from agents.vocabulary import AgentKind, Ints
+from sim.bitcoin_loan import coins_needed, largest_loan, price_cents, worth
 from sim.credit import Standing, lending_open, terms
+from sim.facilities import PutOutcome, conversion_price, put_outcome, refinancing_offer, share_price
 from sim.ledger import BULLET, SATOSHI, Account, LoanKind, LoanStatus
 from sim.payments import clear_claims
 from sim.world import REST_OF_WORLD, World
@@ -135,10 +137,11 @@ def refinance(world: World, week: int) -> None:
     if not parameters.credit.financing:
         loans.months_left[rows] = new_months(world, rows)
         return
-    worth = world.net_asset_value()
+    rows = convert(world, week, rows)
+    equity = world.net_asset_value()
     is_open = lending_open(parameters.credit, week)
     offer = offers(world, rows, week)
-    good = is_open & (worth[loans.debtor[rows]] > 0)
+    good = is_open & (equity[loans.debtor[rows]] > 0)
     good &= credit.standing[loans.debtor[rows]] <= Standing.TRAPPED
     good &= ~credit.run_off[loans.creditor[rows]]
     months = new_months(world, rows)
@@ -159,12 +162,31 @@ def refinance(world: World, week: int) -> None:
         world.log(week, "refinanced", debtor, counterparty=creditor, cents=amount)
 
 
+def convert(world: World, week: int, rows: Ints) -> Ints:
+    """Holders of convertibles take shares at the put if those are worth more (contracts.md 4.5); returns the others.
+
+    The share price is net asset value over its opening level, the conversion price that level plus the premium.
+    """
+    loans, credit = world.ledger.loans, world.credit
+    notes = rows[loans.kind[rows] == LoanKind.CONVERTIBLE]
+    debtor = loans.debtor[notes]
+    share = share_price(world.net_asset_value()[debtor], np.maximum(credit.opening_worth[debtor], 1))
+    strike = conversion_price(1.0, world.parameters.miners.convertible_premium)
+    taken = notes[put_outcome(week, np.full(len(notes), week), share, strike) == PutOutcome.CONVERT]
+    for row in taken:
+        cents = world.ledger.convert(int(row))
+        world.log(
+            week, "converted", int(loans.debtor[row]), counterparty=int(loans.creditor[row]), cents=cents
+        )
+    return rows[~np.isin(rows, taken)]
+
+
 def repay_in_coins(world: World, row: int, week: int) -> None:
     """A bitcoin loan that is not renewed is repaid out of its own collateral, as far as that goes."""
     ledger, loans = world.ledger, world.ledger.loans
-    price = world.btc_usd * (1.0 - world.parameters.miners.bitcoin_loan_slip)
-    coins = min(int(np.ceil(loans.balance[row] / 100.0 / price * SATOSHI)), int(loans.pledged[row]))
-    proceeds = int(coins / SATOSHI * price * 100.0)
+    price = price_cents(world.btc_usd * (1.0 - world.parameters.miners.bitcoin_loan_slip))
+    coins = min(int(coins_needed(loans.balance[row], price, 1.0)), int(loans.pledged[row]))
+    proceeds = int(worth(coins, price))
     ledger.sell_pledged(row, coins, proceeds, REST_OF_WORLD)
     world.log(
         week,
@@ -189,28 +211,38 @@ def new_months(world: World, rows: Ints) -> Ints:
 def offers(world: World, rows: Ints, week: int) -> Ints:
     """Largest new loan a lender would put in place of each maturing one, cents.
 
-    Equipment: the advance rate on the collateral at market, if coverage passes the covenant. Notes: par, if coverage
-    passes the covenant and net worth exceeds it. Bitcoin: the opening loan-to-value on the coins pledged.
-    Convertible: par, if net worth exceeds it (the conversion is out of the money otherwise, contracts.md 4.5).
+    Equipment: what the collateral at market and the income beside other debts support. Notes: par, if coverage
+    passes the covenant and net worth exceeds them. Bitcoin: the opening loan-to-value on the coins pledged.
+    Convertible: par, if net worth exceeds it.
     """
     loans, lots, parameters = world.ledger.loans, world.ledger.lots, world.parameters
-    lenders = parameters.lenders
-    advance, _ = terms(parameters.credit, lenders.advance_rate, lenders.spread_mixed, week)
+    lenders, credit = parameters.lenders, parameters.credit
+    debtor, balance, kind = loans.debtor[rows], loans.balance[rows], loans.kind[rows]
+    advance, _ = terms(credit, lenders.advance_rate, 0.0, week)
     collateral = np.zeros(loans.n)
     pledged = lots.lien >= 0
     value = lots.quantity[pledged] * world.price[lots.product[pledged], lots.pool[pledged]]
     np.add.at(collateral, lots.lien[pledged], value)
-    offer = advance * collateral[rows]
-    cover = world.credit.coverage()[loans.debtor[rows]]
-    offer = np.where(cover >= parameters.credit.dscr_covenant, offer, 0.0)
-    coins = loans.pledged[rows] / SATOSHI * world.btc_usd * parameters.miners.bitcoin_loan_to_value
-    offer = np.where(loans.kind[rows] == LoanKind.BITCOIN, coins, offer)
-    worth = np.maximum(world.net_asset_value()[loans.debtor[rows]], 0) / 100.0
-    par = np.minimum(loans.balance[rows] / 100.0, worth)
-    offer = np.where(loans.kind[rows] == LoanKind.CONVERTIBLE, par, offer)
-    sound = cover >= parameters.credit.dscr_covenant
-    offer = np.where(loans.kind[rows] == LoanKind.NOTES, np.where(sound, par, 0.0), offer)
-    return np.asarray(np.floor(offer * 100.0).astype(np.int64))
+    income, due = world.credit.income.sum(axis=0) * 4, world.credit.due.sum(axis=0) * 4
+    # A loan may claim its part of income in the proportion of its own service to all service.
+    service = np.divide(
+        loans.payment[rows] * MONTHS, due[debtor], out=np.ones(len(rows)), where=due[debtor] > 0
+    )
+    equipment = refinancing_offer(
+        np.floor(collateral[rows] * 100.0),
+        advance,
+        np.floor(income[debtor] * np.minimum(service, 1.0)),
+        credit.dscr_covenant,
+        market_rate(world, week, lenders.spread_mixed),
+        new_months(world, rows),
+    ).amount
+    covered = world.credit.coverage()[debtor] >= credit.dscr_covenant
+    equity = np.maximum(world.net_asset_value()[debtor], 0)
+    par = np.where(covered | (kind == LoanKind.CONVERTIBLE), np.minimum(balance, equity), 0)
+    price = price_cents(world.btc_usd)
+    coins = largest_loan(loans.pledged[rows], price, parameters.miners.bitcoin_loan_to_value)
+    offer = np.where(np.isin(kind, (LoanKind.NOTES, LoanKind.CONVERTIBLE)), par, equipment)
+    return np.asarray(np.where(kind == LoanKind.BITCOIN, coins, offer))
 
 
 def reset(world: World, row: int, week: int, months: int) -> None:

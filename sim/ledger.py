@@ -331,6 +331,14 @@ class Ledger:
         np.add.at(self.loans.arrears, rows, cents)
         self.capitalised += int(cents.sum())
 
+    def convert(self, row: int) -> int:
+        """A note becomes shares: the debt ends without cash; returns the cents."""
+        amount = int(self.loans.balance[row])
+        self.loans.balance[row] = 0
+        self.loans.status[row] = LoanStatus.REPAID
+        self.repaid += amount
+        return amount
+
     def write_off(self, row: int) -> int:
         """Give up what is left of a loan and return the loss in cents."""
         loss = int(self.loans.balance[row])

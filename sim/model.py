@@ -107,6 +107,7 @@ class FireSaleModel(mesa.Model):  # type: ignore[misc]
         self.month = 0
         self.timings: dict[str, float] = {}
         self.view: View = look(self.world, 0)
+        self.world.credit.opening_worth[:] = self.world.net_asset_value()
         self.world.price[:] = np.maximum(self.view.reference_value - self.view.moving_cost, 1.0)[:, None]
         self.intents = Intents()
         self.result: MarketResult | None = None

@@ -6,8 +6,10 @@ book cost; only mark-to-market lenders test the appraisal (contracts.md 0 and 4.
 
 import numpy as np
 
-from agents.vocabulary import N_PRODUCTS, WEEKS_PER_YEAR, AgentKind, Floats, Ints, LotStatus
+from agents.vocabulary import N_PRODUCTS, AgentKind, Floats, Ints, LotStatus
+from sim.covenants import appraise
 from sim.credit import QUARTER_WEEKS, Standing
+from sim.facilities import apply_triggers, cost_base, mandatory_prepayment
 from sim.ledger import Account, LoanKind, LoanStatus
 from sim.randomness import Purpose
 from sim.world import REST_OF_WORLD, World
@@ -26,18 +28,18 @@ def mark(world: World) -> None:
     credit.marks.append(np.where(weight > 0, total / np.maximum(weight, 1), typical))
 
 
-def appraise(world: World) -> None:
-    """``P^A = w P(t - lag) + (1 - w) P^A(t - quarter)`` (contracts.md 4.9)."""
+def appraise_fleet(world: World) -> None:
+    """Quarterly appraisal of every class from lagged marks (contracts.md 4.9)."""
     credit, parameters = world.credit, world.parameters.credit
     lagged = credit.marks[max(len(credit.marks) - 1 - int(parameters.appraisal_lag_weeks), 0)]
     weight = parameters.appraisal_weight if credit.appraisal.any() else 1.0
-    credit.appraisal = weight * lagged + (1.0 - weight) * credit.appraisal
+    credit.appraisal = appraise(lagged, credit.appraisal, weight)
 
 
 def review(world: World, week: int) -> None:
     """Appraise and test every borrower with live debt; a breach is waived, cured, or runs to default."""
     credit, parameters = world.credit, world.parameters.credit
-    appraise(world)
+    appraise_fleet(world)
     if not parameters.covenants or week < QUARTER_WEEKS:
         return
     loans = world.ledger.loans
@@ -52,8 +54,7 @@ def review(world: World, week: int) -> None:
 def _test(world: World, week: int, party: int, cover: float) -> None:
     credit, parameters = world.credit, world.parameters.credit
     prepay_base(world, week, party)
-    if cover < parameters.dscr_turbo:
-        sweep_asset_backed(world, week, party)
+    sweep_asset_backed(world, week, party, cover)
     if cover < parameters.dscr_covenant:
         breach(world, week, party, "coverage", round(cover, 3))
         return
@@ -114,21 +115,30 @@ def prepay_base(world: World, week: int, party: int) -> None:
     mine = loans.live() & (loans.debtor == party) & (loans.kind == LoanKind.DELAYED_DRAW)
     for creditor in np.unique(loans.creditor[mine]):
         rows = np.flatnonzero(mine & (loans.creditor == creditor))
-        age = np.maximum(week - loans.start[rows], 0) / WEEKS_PER_YEAR
-        left = np.maximum(0.0, 1.0 - age / parameters.credit.book_life_years)
-        base = int((parameters.lenders.advance_rate * loans.cost[rows] * left).sum())
-        excess = int(loans.balance[rows].sum()) - base
+        base = cost_base(
+            np.zeros(len(rows), dtype=np.int64),
+            loans.cost[rows],
+            week - loans.start[rows],
+            parameters.lenders.advance_rate,
+            parameters.credit.book_life_years,
+            1,
+        )
+        excess = int(mandatory_prepayment(loans.balance[rows].sum(), base[0]))
         pay_early(world, week, party, rows, min(excess, int(ledger.parties.cash[party])), "borrowing base")
 
 
-def sweep_asset_backed(world: World, week: int, party: int) -> None:
+def sweep_asset_backed(world: World, week: int, party: int, cover: float) -> None:
     """Full turbo: cash beyond two months of service prepays asset-backed notes (contracts.md 4.4)."""
-    loans = world.ledger.loans
-    rows = np.flatnonzero(loans.live() & (loans.debtor == party) & (loans.kind == LoanKind.ASSET_BACKED))
+    loans, parameters = world.ledger.loans, world.parameters.credit
+    mine = loans.live() & (loans.debtor == party)
+    rows = np.flatnonzero(mine & (loans.kind == LoanKind.ASSET_BACKED))
     if len(rows) == 0:
         return
-    keep = RESERVE_MONTHS * int(loans.payment[loans.live() & (loans.debtor == party)].sum())
-    pay_early(world, week, party, rows, int(world.ledger.parties.cash[party]) - keep, "turbo")
+    surplus = max(int(world.ledger.parties.cash[party]) - RESERVE_MONTHS * int(loans.payment[mine].sum()), 0)
+    split = apply_triggers(
+        surplus, 0, loans.balance[rows].sum(), cover, parameters.dscr_trap, parameters.dscr_turbo
+    )
+    pay_early(world, week, party, rows, int(split.prepayment), "turbo")
 
 
 def pay_early(world: World, week: int, party: int, rows: Ints, cents: int, why: str) -> None:

@@ -1,14 +1,14 @@
 """The debt everybody starts with: equipment loans, miners' convertibles and bitcoin loans, lenders' own funding.
 
-Sizes follow the cited aggregates: equipment loans cost times advance less what has amortised since the draw, a
-convertible of the mean size of the 2024-25 deals per miner, half of a miner's coins pledged at the observed
-loan-to-value, and a warehouse line behind every lender's book.
+Sizes follow cited ratios: equipment loans cost times advance less what has amortised since the draw, neo-clouds' notes
+a share of all their debt, miners' convertibles a share of their assets, half of a miner's coins pledged at the
+observed loan-to-value, and a warehouse line behind every lender's book.
 """
 
 import numpy as np
 
 from agents.vocabulary import UNIT, WEEKS_PER_YEAR, Ints
-from sim.contracts import level_payment
+from sim.facilities import balloon_payment
 from sim.ledger import SATOSHI, LoanKind, Loans, LoanStatus
 from sim.parameters import Parameters
 from sim.randomness import Purpose, Randomness
@@ -26,18 +26,6 @@ def kind_of_borrower(rank: int) -> LoanKind:
     if rank < 3:
         return LoanKind.DELAYED_DRAW
     return LoanKind.ASSET_BACKED if rank % 3 == 0 else LoanKind.LEVEL_PAY
-
-
-def balloon_payment(principal: float, rate: float, months: int, balloon_share: float) -> float:
-    """Monthly payment of a loan that leaves `balloon_share` of its principal to the end (contracts.md 4.1).
-
-    ``(A - beta A (1+i)^-n) i / (1 - (1+i)^-n)``.
-
-    >>> round(balloon_payment(33600 * 0.7142, 0.105, 60, 0.0), 2)
-    515.79
-    """
-    left = principal * balloon_share / (1.0 + rate / MONTHS) ** months
-    return float(level_payment(principal - left, rate, months))
 
 
 def equipment_loan(
@@ -58,16 +46,16 @@ def equipment_loan(
     paid = min(max(round(-vintage * MONTHS / WEEKS_PER_YEAR), 0), months - 1)
     rate = parameters.interest.sofr_initial + lenders.spread_mixed
     principal = cost * lenders.advance_rate
-    payment = balloon_payment(principal, rate, months, parameters.credit.balloon_share)
+    payment = int(balloon_payment(round(principal * 100), rate, months, parameters.credit.balloon_share))
     growth = (1.0 + rate / MONTHS) ** paid
     annuity = (growth - 1.0) / (rate / MONTHS) if rate else float(paid)
     return loans.append(
         debtor=owner,
         creditor=creditor,
         principal=round(principal * 100),
-        balance=round((principal * growth - payment * annuity) * 100),
+        balance=round(principal * 100 * growth - payment * annuity),
         rate=rate,
-        payment=int(np.ceil(payment * 100)),
+        payment=payment,
         months_left=months - paid,
         cost=round(cost * 100),
         start=vintage,
@@ -84,15 +72,19 @@ def miners_debt(
     lender: int,
     bond_market: int,
     bitcoin: Ints,
+    assets: Ints,
 ) -> None:
-    """Convertibles with a put date each, and bitcoin loans on part of the coins; takes pledged coins off `bitcoin`."""
+    """Convertibles with a put date each, and bitcoin loans on part of the coins; takes pledged coins off `bitcoin`.
+
+    ``assets`` are cash, coins and sites of each party in cents.
+    """
     section = parameters.miners
     dates = randomness.uniform(Purpose.MINER_DEBT, 0, miners)
     terms = randomness.uniform(Purpose.MINER_DEBT, 1, miners)
     put_months = round(section.convertible_put_years * MONTHS)
     price = parameters.bitcoin.initial_price_usd
     for i, miner in enumerate(miners):
-        face = round(section.convertible_usd * 100)
+        face = int(assets[miner] * section.convertible_share)
         if face:
             coupon = section.convertible_coupon
             loans.append(

@@ -42,6 +42,7 @@ from sim.opening_debt import (
 )
 from sim.parameters import ParameterError, Parameters
 from sim.randomness import Purpose, Randomness
+from sim.rounding import to_cents
 from sim.tenants import ComputeContracts, draw_contracts, draw_tenants, fleet_by_generation, past_rents
 from sim.topology import Topology
 from sim.world import LANDLORD, REST_OF_WORLD, World
@@ -458,6 +459,18 @@ def _open_books(build: Builder, loans: Loans) -> World:
     utilisation = np.clip(utilisation + parameters.world.utilisation_spread * spread, 0.05, 1.0)
     rate = np.maximum(rate + parameters.world.discount_rate_spread * patience, 0.01)
     bitcoin = _opening_bitcoin(build)
+    sites = owned_power(
+        topology.pool_power,
+        topology.pool_place,
+        topology.pool_holder,
+        build.host,
+        build.rows(AgentKind.MINER),
+        n,
+    )
+    coins = bitcoin / SATOSHI * parameters.bitcoin.initial_price_usd
+    assets = _opening_cash(build, loans) + to_cents(
+        coins + sites / 1000.0 * parameters.site.site_value_usd_per_kw
+    )
     lenders = build.rows(AgentKind.LENDER)
     miners_debt(
         parameters,
@@ -467,6 +480,7 @@ def _open_books(build: Builder, loans: Loans) -> World:
         int(lenders[-1]),
         REST_OF_WORLD,
         bitcoin,
+        assets,
     )
     clouds = np.array(sorted(build.ranks), dtype=np.int64)
     corporate_notes(parameters, build.randomness, loans, clouds, REST_OF_WORLD)
@@ -517,14 +531,7 @@ def _open_books(build: Builder, loans: Loans) -> World:
         moving_cost=moving_costs(parameters),
         tenants=draw_tenants(parameters.tenants, build.randomness),
         contracts=_contracts(build, lots),
-        site_watts=owned_power(
-            topology.pool_power,
-            topology.pool_place,
-            topology.pool_holder,
-            build.host,
-            build.rows(AgentKind.MINER),
-            n,
-        ),
+        site_watts=sites,
     )
     world.planned_supply = world.running_h100_equivalents()
     return world

@@ -25,8 +25,8 @@ from sim.debt_service import level, pay_overdue
 from sim.forced_sale import take_possession
 from sim.ledger import BULLET, Account, LoanKind, LoanStatus
 from sim.randomness import Purpose
-from sim.rounding import largest_remainder
 from sim.tenants import end_contracts
+from sim.waterfall import Rank, distribute
 from sim.world import REST_OF_WORLD, World
 
 MONTHS = 12
@@ -344,14 +344,8 @@ def sweep(world: World, week: int, party: int) -> None:
     ledger.sell_bitcoin(own, ledger.parties.bitcoin[own].copy(), world.btc_usd, REST_OF_WORLD)
     if world.site_watts[party]:
         world.log(week, "sites_sold", party, cents=world.sell_sites(party))
-    secured = loans.kind[called] <= LoanKind.ASSET_BACKED
-    for rank in (called[secured], called[~secured]):
-        cash = max(int(ledger.parties.cash[party]), 0)
-        balance = loans.balance[rank]
-        amount = min(cash, int(balance.sum()))
-        if amount == 0:
-            continue
-        paid = np.minimum(largest_remainder(amount, balance), balance)
-        ledger.pay(party, loans.creditor[rank], paid, Account.PROCEEDS)
-        ledger.repay(rank, paid)
-        world.log(week, "recovery", party, cents=int(paid.sum()), detail="cash and coins")
+    rank = np.where(loans.kind[called] <= LoanKind.ASSET_BACKED, Rank.SENIOR, Rank.UNSECURED)
+    paid = distribute(max(int(ledger.parties.cash[party]), 0), loans.balance[called], rank).paid
+    ledger.pay(party, loans.creditor[called], paid, Account.PROCEEDS)
+    ledger.repay(called, paid)
+    world.log(week, "recovery", party, cents=int(paid.sum()), detail="cash, coins and sites")
