@@ -4,10 +4,12 @@ from pathlib import Path
 
 import networkx as nx
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from experiments.credit_figure import credit_network, export_graphs, graph_at, loans_at
 from sim.credit_graph import STATUS_ORDER, Layer, concentration, credit_graph, exposures, write_graphml
 
 NAMES = ["outside", "fund", "bank", "cloud", "miner"]
@@ -104,3 +106,57 @@ def test_every_cent_is_an_edge(loans: list[tuple[int, int, int, str]]) -> None:
     assert sum(lent for _, lent in graph.nodes(data="lent_cents")) == total
     assert exposures(graph).size(weight="weight") == total
     assert set(graph.nodes) == {p for row in loans for p in row[:2]}
+
+
+def stored(borrowers: int = 2) -> dict[str, pd.DataFrame]:
+    """Tables of a run of eight weeks: one loan repaid, one written off, one drawn late."""
+    columns = ["week", "loan", "debtor", "creditor", "kind", "balance_cents", "rate", "status"]
+    rows = [
+        (0, 0, 2, 1, "funding", 90_000, 0.06, "performing"),
+        (0, 1, 3, 2, "level_pay", 50_000, 0.1, "performing"),
+        (0, 2, 4, 2, "level_pay", 40_000, 0.1, "performing"),
+        (0, 3, 4, 1, "bitcoin", 30_000, 0.08, "performing"),
+        (4, 0, 2, 1, "funding", 80_000, 0.06, "performing"),
+        (4, 1, 3, 2, "level_pay", 45_000, 0.1, "accelerated"),
+        (4, 2, 4, 2, "level_pay", 20_000, 0.1, "performing"),
+        (4, 3, 4, 1, "bitcoin", 30_000, 0.08, "arrears"),
+        (7, 0, 2, 1, "funding", 70_000, 0.06, "performing"),
+        (7, 1, 3, 2, "level_pay", 0, 0.1, "written_off"),
+        (7, 2, 4, 2, "level_pay", 0, 0.1, "repaid"),
+        (7, 3, 4, 1, "bitcoin", 30_000, 0.08, "arrears"),
+        (7, 4, 4, 2, "delayed_draw", 10_000, 0.1, "performing"),
+    ]
+    for extra in range(borrowers - 2):
+        rows += [(w, 5 + extra, 5 + extra, 2, "level_pay", 1000 + extra, 0.1, "performing") for w in (0, 7)]
+    names = ["bank", "cloud", "miner"] + [f"cloud {i}" for i in range(borrowers - 2)]
+    agents = pd.DataFrame({"week": 0, "party": np.arange(2, 3 + borrowers), "name": names, "type": "x"})
+    return {"loans": pd.DataFrame(rows, columns=columns), "agents": agents}
+
+
+def test_written_off_loans_show_their_last_balance_and_repaid_ones_leave() -> None:
+    frames = stored()
+    assert loans_at(frames, 7)["balance_cents"].tolist() == [70_000, 45_000, 0, 30_000, 10_000]
+    graph = graph_at(frames, 7)
+    assert sorted(key for _, _, key in graph.edges(keys=True)) == [0, 1, 3, 4]
+    assert graph.nodes[1]["name"] == "outside"
+    with pytest.raises(ValueError, match=r"no loans recorded in week 5; weeks with loans: \[0, 4, 7\]"):
+        loans_at(frames, 5)
+
+
+@pytest.mark.parametrize("borrowers", [2, 300])
+def test_credit_is_drawn_before_and_after(tmp_path: Path, borrowers: int) -> None:
+    figure, table = credit_network(stored(borrowers))
+    assert figure.get_figheight() < 6
+    before, after = table[table["week"] == 0], table[table["week"] == 7]
+    assert before["balance_usd"].sum() == 2100 + sum(1000 + i for i in range(borrowers - 2)) / 100
+    worst = after.set_index(["creditor", "debtor"])["status"].to_dict()
+    assert worst[("bank", "cloud")] == "written_off"
+    # The fund lends to the bank and to the miner: it stands twice.
+    assert worst[("outside, direct", "miner")] == "arrears"
+    assert worst[("outside", "bank")] == "performing"
+    titles = [axes.get_title(loc="left") or axes.get_title() for axes in figure.axes]
+    assert [t.split(":")[0] for t in titles] == ["Before, week 0", "After, week 7"]
+    figure.savefig(tmp_path / "credit.png")
+    assert (tmp_path / "credit.png").stat().st_size > 5000
+    for path in export_graphs(stored(borrowers), tmp_path):
+        assert nx.read_graphml(path).number_of_edges() >= 4
