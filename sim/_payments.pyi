@@ -8,6 +8,7 @@ def clear(
     cash: Ints,
     outside_recovery: int,
     inside_recovery: int,
+    least: bool,
     paid: Ints,
     wave: Ints,
 ) -> int: ...

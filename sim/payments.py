@@ -44,6 +44,7 @@ def clear_claims(
     outside_recovery: float = 1.0,
     inside_recovery: float = 1.0,
     rank: ArrayLike = 0,
+    least: bool = False,
 ) -> Payments:
     """Pay a list of claims jointly.
 
@@ -58,6 +59,9 @@ def clear_claims(
         to a billionth. What they leave out is destroyed or spent outside: the debtor keeps it in these books.
     rank
         (claims,) or one: lower ranks are paid in full first.
+    least
+        The least clearing vector instead of the greatest: everybody waits to be paid first. With default costs, or in
+        circles without cash, the two differ (theory.md T11); who fails is then all of wave 1.
 
     Returns
     -------
@@ -70,6 +74,8 @@ def clear_claims(
     ------
     ValueError
         A party owes itself, an amount is negative or beyond 2^53 cents, or a recovery is outside 0 to 1.
+    ArithmeticError
+        Insolvent parties owe each other all but a millionth of what they owe, and the cents go round for too long.
 
     >>> chain = clear_claims([0, 1], [1, 2], [100, 100], [40, 0, 0])
     >>> chain.paid.tolist(), chain.wave.tolist()
@@ -93,9 +99,14 @@ def clear_claims(
         means,
         _billionths(outside_recovery, "outside_recovery"),
         _billionths(inside_recovery, "inside_recovery"),
+        least,
         sorted_paid,
         wave,
     )
+    if waves < 0:
+        raise ArithmeticError(
+            "the claims do not settle: insolvent parties owe nearly everything to each other"
+        )
     paid = np.empty_like(sorted_paid)
     paid[order] = sorted_paid
     total, received = np.zeros(parties, dtype=np.int64), np.zeros(parties, dtype=np.int64)

@@ -51,9 +51,11 @@ def systems(draw: st.DrawFn, largest: int = 60) -> tuple[np.ndarray, np.ndarray]
 shares = st.sampled_from([1.0, 0.95, 0.9, 0.7, 0.5, 0.0])
 
 
-def claims(owed: np.ndarray, cash: np.ndarray, alpha: float = 1.0, beta: float = 1.0) -> Payments:
+def claims(
+    owed: np.ndarray, cash: np.ndarray, alpha: float = 1.0, beta: float = 1.0, least: bool = False
+) -> Payments:
     debtor, creditor = np.nonzero(owed)
-    return clear_claims(debtor, creditor, owed[debtor, creditor], cash, alpha, beta)
+    return clear_claims(debtor, creditor, owed[debtor, creditor], cash, alpha, beta, least=least)
 
 
 def webster(due: list[int], total: int) -> list[int]:
@@ -69,11 +71,11 @@ def webster(due: list[int], total: int) -> list[int]:
     return paid
 
 
-def reference(owed: np.ndarray, cash: np.ndarray, alpha: float, beta: float) -> np.ndarray:
-    """The same map iterated downwards from full payment, in plain Python."""
+def reference(owed: np.ndarray, cash: np.ndarray, alpha: float, beta: float, least: bool) -> np.ndarray:
+    """The same map iterated downwards from full payment or upwards from none, in plain Python."""
     a, b = Fraction(str(alpha)), Fraction(str(beta))
     n = len(cash)
-    paid = owed.copy()
+    paid = np.zeros_like(owed) if least else owed.copy()
     while True:
         inflow = paid.sum(axis=0)
         fresh = owed.copy()
@@ -87,14 +89,39 @@ def reference(owed: np.ndarray, cash: np.ndarray, alpha: float, beta: float) -> 
 
 
 @settings(max_examples=150, deadline=None)
-@given(systems(), shares, shares)
+@given(systems(), shares, shares, st.booleans())
 def test_payments_against_plain_iteration(
-    system: tuple[np.ndarray, np.ndarray], alpha: float, beta: float
+    system: tuple[np.ndarray, np.ndarray], alpha: float, beta: float, least: bool
 ) -> None:
     owed, cash = system
     table = np.zeros_like(owed)
-    table[np.nonzero(owed)] = claims(owed, cash, alpha, beta).paid
-    assert np.array_equal(table, reference(owed, cash, alpha, beta))
+    table[np.nonzero(owed)] = claims(owed, cash, alpha, beta, least).paid
+    assert np.array_equal(table, reference(owed, cash, alpha, beta, least))
+
+
+@given(systems(10**9), shares, shares)
+def test_the_least_vector_is_below_the_greatest(
+    system: tuple[np.ndarray, np.ndarray], alpha: float, beta: float
+) -> None:
+    owed, cash = system
+    low, high = claims(owed, cash, alpha, beta, least=True), claims(owed, cash, alpha, beta)
+    assert np.all(low.paid <= high.paid)
+    assert np.all((low.wave > 0) >= (high.wave > 0))
+
+
+def test_a_circle_without_cash_is_paid_by_faith_alone() -> None:
+    owed, cash = np.array([[0, 100], [100, 0]]), np.array([0, 0])
+    assert claims(owed, cash).total.tolist() == [100, 100]
+    assert claims(owed, cash, least=True).total.tolist() == [0, 0]
+
+
+def test_least_and_greatest_differ_under_default_costs() -> None:
+    """Each pays in full if the other does: with full recovery one answer, with costs two."""
+    owed, cash = np.array([[0, 90, 10], [90, 0, 10], [0, 0, 0]]), np.array([15, 15, 0])
+    assert claims(owed, cash).total.tolist() == claims(owed, cash, least=True).total.tolist() == [100, 100, 0]
+    assert claims(owed, cash, 0.5, 0.5).total.tolist() == [100, 100, 0]
+    low = claims(owed, cash, 0.5, 0.5, least=True)
+    assert (low.total.tolist(), low.defaults[0].tolist()) == ([12, 12, 0], [0, 1])
 
 
 @given(systems(10**12), shares, shares)
@@ -228,6 +255,11 @@ def test_a_lender_that_passes_on_what_it_gets_never_overdraws() -> None:
     assert np.all(cash + result.received - result.total >= 0)
     assert [d.tolist() for d in result.defaults] == [[0, 1, 2, 3], [4]]
     assert int(result.received[5:].sum()) == int(cash.sum())
+
+
+def test_circles_without_an_outlet_are_refused() -> None:
+    with pytest.raises(ArithmeticError, match="owe nearly everything to each other"):
+        clear_claims([0, 1, 0], [1, 0, 2], [4 * 10**15, 4 * 10**15, 1], [0, 0, 0])
 
 
 def test_nothing_owed_nothing_paid() -> None:
