@@ -24,6 +24,7 @@ cdef struct Node:
     int32_t after       # next sibling
     int32_t before      # previous sibling
     int32_t up          # 1 if the tree arc points to the parent
+    int32_t size        # nodes of the subtree; kept by the dual method only
 
 
 cdef struct Circulation:
@@ -35,5 +36,45 @@ cdef struct Circulation:
     int64_t *potential
 
 
+# Arcs first to last - 1 share tail and head and stand in order of cost: a step curve.
+cdef struct Curve:
+    int32_t first
+    int32_t last
+    int32_t tail
+    int32_t head
+
+
+# A curve seen from one of its ends.
+cdef struct Meeting:
+    int32_t other
+    int32_t curve
+
+
+cdef struct Breakpoint:
+    int64_t at          # change of potential
+    int32_t arc
+
+
+# Memory and incidence of the dual method.
+cdef struct Market:
+    int32_t n_curves
+    Curve *curve
+    int32_t n_limited   # curves below this number have limits, those above are free arcs that are never full
+    int32_t *start      # (3 n + 1) node -> into `incident`: limited curves, free arcs out, free arcs in
+    Meeting *incident
+    int32_t *group      # (n) union-find, later marks of the subtree in hand
+    int32_t *line       # (n) nodes in preorder, later of the subtree in hand
+    int32_t *queue      # (n) ring of nodes whose tree arc may be out of bounds
+    int8_t *queued      # (n)
+    int64_t *excess     # (n)
+    Breakpoint *point   # (m)
+    int32_t points
+    int32_t waiting     # nodes in the ring
+    int32_t next
+
+
 cdef void plant(Circulation *c) noexcept nogil
 cdef int64_t primal(Circulation *c) noexcept nogil
+cdef void incidence(Circulation *c, Market *w) noexcept nogil
+cdef void crash(Circulation *c, Market *w) noexcept nogil
+cdef int64_t dual(Circulation *c, Market *w, int64_t most) noexcept nogil

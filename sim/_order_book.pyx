@@ -5,12 +5,14 @@ fraction of one), so that a good's price, a lane's freight and a socket's rent a
 docs/kernel.md. A `Workspace` belongs to one thread at a time.
 """
 
-from libc.math cimport NAN, floor
+from libc.math cimport NAN, floor, rint
 from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t
 from libc.stdlib cimport free, malloc, qsort
 from libc.string cimport memset
 
-from sim._network_simplex cimport LOWER, Arc, Circulation, Node, plant, primal
+from sim._network_simplex cimport (
+    LOWER, Arc, Breakpoint, Circulation, Curve, Market, Meeting, Node, crash, dual, incidence, plant, primal,
+)
 from sim._shortest_paths cimport Heap, offer, take
 
 cdef extern from *:
@@ -23,6 +25,9 @@ cdef int64_t NOWHERE = <int64_t>1 << 57
 # Orders at one good are few; insertion beats the library up to about this many.
 cdef enum:
     FEW = 24
+    BINS = 1024
+    # Below this many classes both methods take no time worth choosing for.
+    MANY = 500
 
 
 cdef struct Entry:
@@ -497,7 +502,7 @@ cdef class Problem:
             return self.site[s].cooling_node
         return self.site[s].power_node
 
-    cdef int build(self) except -1:
+    cdef int build(self, bint scattered) except -1:
         """Arcs of the circulation and its first tree: the shortest-path forest to the best bids."""
         cdef Workspace w = self.w
         cdef int64_t c, v, j, m, slot, stride, capacity, room
@@ -535,8 +540,8 @@ cdef class Problem:
         m = self.n_classes + self.n_lane_arcs + self.n_socket_arcs
         # Whole units need a place to leave goods behind: one more arc for every good (see `resolve`).
         self.c.n, self.c.m = n, m
-        self.c.arc = <Arc *>w.room(m + self.n_kept, sizeof(Arc))
-        self.c.state = <int8_t *>w.room(m + self.n_kept, 1)
+        self.c.arc = <Arc *>w.room(m + n, sizeof(Arc))
+        self.c.state = <int8_t *>w.room(m + n, 1)
         self.c.node = <Node *>w.room(n, sizeof(Node))
         self.c.potential = <int64_t *>w.room(n, 8)
         self.lane_arc = <int32_t *>w.room(self.n_lane_arcs, 4)
@@ -546,7 +551,7 @@ cdef class Problem:
         with nogil:
             memset(self.c.state, LOWER, m)
             # Arcs stand in a fixed scattered order: neighbours in the book rarely belong in one basis.
-            stride = coprime_near(m)
+            stride = coprime_near(m) if scattered else 1
             slot = 0
             room = self.total + 1
             for c in range(self.n_classes):
@@ -562,6 +567,10 @@ cdef class Problem:
                         self.c.node[self.kept[v]].arc = slot
                 self.class_arc[c] = slot
                 slot = (slot + stride) % m
+            if not scattered:
+                # The dual method wants what has limits first.
+                slot = self.n_classes + self.n_socket_arcs
+                room = <int64_t>1 << 62
             j = 0
             for k in range(self.K):
                 for l in range(self.L):
@@ -578,7 +587,9 @@ cdef class Problem:
                     self.lane_arc[j] = slot
                     self.lane_good_lane[j] = <int64_t>k * self.L + l
                     j += 1
-                    slot = (slot + stride) % m
+                    slot = (slot + stride) % m if scattered else slot + 1
+            if not scattered:
+                slot = self.n_classes
             for s in range(self.S):
                 site = &self.site[s]
                 if site.power_node > 0:
@@ -600,20 +611,194 @@ cdef class Problem:
         return cost >= 0 and self.kept[u] > 0 and self.kept[t] > 0 and self.a[u] + cost < self.b[t]
 
     def solve(self):
-        """Divisible optimum; False if potentials left the safe range."""
-        cdef int64_t pivots = 0, c
-        cdef int32_t j
-        self.build()
+        """Divisible optimum by the primal method; False if potentials left the safe range."""
+        cdef int64_t pivots = 0
+        self.build(True)
         with nogil:
             if self.c.m > 0:
                 plant(&self.c)
                 pivots = primal(&self.c)
-            for c in range(self.n_classes):
-                self.class_flow[c] = self.c.arc[self.class_arc[c]].flow
-            for j in range(self.n_lane_arcs):
-                self.lane_flow[self.lane_good_lane[j]] = self.c.arc[self.lane_arc[j]].flow
+            self.keep_flow()
         self.pivots = pivots
         return pivots >= 0
+
+    cdef void keep_flow(self) noexcept nogil:
+        cdef int64_t c
+        cdef int32_t j
+        for c in range(self.n_classes):
+            self.class_flow[c] = self.c.arc[self.class_arc[c]].flow
+        for j in range(self.n_lane_arcs):
+            self.lane_flow[self.lane_good_lane[j]] = self.c.arc[self.lane_arc[j]].flow
+
+    # -- dual method: start from prices ---------------------------------------------------------------------------
+
+    def solve_from(self, const double[:, ::1] price, const double[:, ::1] rent, double scale, double watt):
+        """Divisible optimum by the dual method from prices (cents per GPU) and rents (cents per watt; power, power and
+        cooling) of an earlier clearing, or from a national guess if there are none. False if it did not get there.
+        """
+        cdef Market w
+        cdef int64_t pivots = 0
+        cdef int64_t c
+        cdef int32_t s
+        cdef double total = 0.0
+        self.build(False)
+        if self.c.m == 0:
+            self.pivots = 0
+            return True
+        # Flows may leave their bounds on the way, so all capacities together must stay in range.
+        for c in range(self.n_classes):
+            total += <double>self.c.arc[c].capacity
+        for s in range(self.S):
+            total += <double>self.site[s].power + <double>self.site[s].cooling if self.site[s].power_node + self.site[s].cooling_node > 0 else 0.0
+        if total > 4.0e18:
+            return False
+        self.curves(&w)
+        with nogil:
+            if price is None:
+                self.guess_nationally()
+            else:
+                self.guess_from(price, rent, scale, watt)
+            self.mend()
+            incidence(&self.c, &w)
+            crash(&self.c, &w)
+            pivots = dual(&self.c, &w, 4 * <int64_t>self.c.n + 1000)
+            self.keep_flow()
+        self.pivots = pivots
+        return pivots >= 0
+
+    def glut(self):
+        """Offers are several times the bids: the dual method then has little to do."""
+        cdef int64_t c
+        cdef double offered = 0.0, wanted = 0.0
+        for c in range(self.n_classes):
+            if self.class_side[c]:
+                wanted += <double>self.capacity_of(c)
+            else:
+                offered += <double>self.capacity_of(c)
+        return self.n_classes > MANY and offered > 3.0 * wanted
+
+    cdef int curves(self, Market *w) except -1:
+        """Step curves of every good and side, sockets and lanes, and memory for the dual method."""
+        cdef Workspace space = self.w
+        cdef int64_t c, n = self.c.n, m = self.c.m, limited = self.n_classes + self.n_socket_arcs
+        cdef Curve *it
+        w.curve = <Curve *>space.room(2 * self.n_kept + m - self.n_classes, sizeof(Curve))
+        w.start = <int32_t *>space.room(3 * n + 2, 4)
+        w.group = <int32_t *>space.room(n, 4)
+        w.line = <int32_t *>space.room(n, 4)
+        w.queue = <int32_t *>space.room(n, 4)
+        w.queued = <int8_t *>space.room(n, 1)
+        w.excess = <int64_t *>space.room(n, 8)
+        w.point = <Breakpoint *>space.room(m, sizeof(Breakpoint))
+        w.n_curves = 0
+        it = w.curve - 1
+        for c in range(m):
+            if c == 0 or c >= self.n_classes or self.class_good[c] != self.class_good[c - 1] \
+                    or self.class_side[c] != self.class_side[c - 1]:
+                if c == limited:
+                    w.n_limited = w.n_curves
+                it += 1
+                w.n_curves += 1
+                it.first = c
+                it.tail = self.c.arc[c].tail
+                it.head = self.c.arc[c].head
+            it.last = c + 1
+        if limited == m:
+            w.n_limited = w.n_curves
+        w.incident = <Meeting *>space.room(2 * w.n_curves, sizeof(Meeting))
+        return 0
+
+    cdef void guess_from(self, const double[:, ::1] price, const double[:, ::1] rent, double scale,
+                         double watt) noexcept nogil:
+        """Potentials of an earlier clearing, within what can be asked and bid now."""
+        cdef int64_t v, x
+        cdef int32_t k, s
+        cdef double p, per
+        for k in range(self.K):
+            per = scale / <double>self.flow_per_gpu[k]
+            for s in range(self.S):
+                v = <int64_t>k * self.S + s
+                if self.kept[v] == 0:
+                    continue
+                p = price[self.product_of[k], s] * per
+                x = <int64_t>rint(p) if 0.0 <= p < 1.0e17 else self.b[v]
+                x = self.a[v] if x < self.a[v] else x
+                self.c.potential[self.kept[v]] = self.b[v] if x > self.b[v] else x
+        for s in range(self.S):
+            if self.site[s].power_node > 0:
+                self.c.potential[self.site[s].power_node] = -<int64_t>rint(rent[0, s] / watt * scale)
+            if self.site[s].cooling_node > 0:
+                p = rent[1, s] if self.site[s].power_node > 0 else rent[1, s] - rent[0, s]
+                self.c.potential[self.site[s].cooling_node] = -<int64_t>rint(p / watt * scale)
+        self.c.potential[0] = 0
+
+    cdef void guess_nationally(self) noexcept nogil:
+        """One price a product at which offers meet bids, freight and headroom left out."""
+        cdef int64_t c, v, low, high, step, sum
+        cdef int64_t tally[BINS]
+        cdef int64_t first = 0, last, x, j
+        cdef int32_t k
+        for v in range(self.c.n):
+            self.c.potential[v] = 0
+        for k in range(self.K):
+            last = first
+            low = NEVER
+            high = 0
+            while last < self.n_classes and self.class_good[last] < <int64_t>(k + 1) * self.S:
+                x = self.class_price[last]
+                low = x if x < low else low
+                high = x if x > high else high
+                last += 1
+            if last == first:
+                continue
+            memset(tally, 0, BINS * sizeof(int64_t))
+            step = (high - low) // BINS + 1
+            # Supply at a price less demand at it: bids leave from their limit upwards.
+            sum = 0
+            for c in range(first, last):
+                x = self.capacity_of(c)
+                if self.class_side[c] == 1:
+                    sum -= x
+                tally[(self.class_price[c] - low) // step] += x
+            j = 0
+            while j < BINS - 1 and sum + tally[j] < 0:
+                sum += tally[j]
+                j += 1
+            x = low + j * step
+            for v in range(<int64_t>k * self.S, <int64_t>(k + 1) * self.S):
+                if self.kept[v] > 0:
+                    sum = self.a[v] if x < self.a[v] else x
+                    self.c.potential[self.kept[v]] = self.b[v] if sum > self.b[v] else sum
+            first = last
+
+    cdef void mend(self) noexcept nogil:
+        """Lower prices until no difference exceeds freight."""
+        cdef int64_t kl, v, t, first, x
+        cdef int32_t j, k, s, l, i
+        cdef int64_t *potential = self.c.potential
+        for j in range(self.n_lane_arcs):
+            kl = self.lane_good_lane[j]
+            first = kl // self.L * self.S
+            l = kl % self.L
+            t = first + self.w.target[l]
+            x = potential[self.kept[first + self.w.origin[l]]] + self.cost[kl]
+            if x < potential[self.kept[t]]:
+                potential[self.kept[t]] = x
+                offer(&self.heap, t, x)
+        while self.heap.size > 0:
+            v = take(&self.heap)
+            k = v // self.S
+            s = v % self.S
+            first = v - s
+            for i in range(self.w.out_start[s], self.w.out_start[s + 1]):
+                l = self.w.out_lane[i]
+                if not self.lane_kept(k, l):
+                    continue
+                t = first + self.w.target[l]
+                x = potential[self.kept[v]] + self.cost[<int64_t>k * self.L + l]
+                if x < potential[self.kept[t]]:
+                    potential[self.kept[t]] = x
+                    offer(&self.heap, t, x)
 
     def surplus(self):
         """Scaled surplus of the present flow, as a float."""
@@ -1037,7 +1222,7 @@ cdef class Problem:
 
     def report(self, double theta, const int64_t[::1] quantity, double[::1] filled, double[:, ::1] price,
                double[:, ::1] price_low, double[:, ::1] price_high, double[::1] power_rent, double[::1] cooling_rent,
-               double scale, double watt, bint prices):
+               double[:, ::1] highest_rents, double scale, double watt, bint prices):
         """Write fills, and prices and rents in cents."""
         cdef int64_t i, v, c
         cdef int32_t k, s, g
@@ -1073,6 +1258,8 @@ cdef class Problem:
                     q = -(self.low[v] + theta * <double>(self.high[v] - self.low[v]))
                     power_rent[s] = p * watt / scale if p > 0 else 0.0
                     cooling_rent[s] = (q - p) * watt / scale if q > p else 0.0
+                    highest_rents[0, s] = -<double>self.low[self.goods + s] * watt / scale
+                    highest_rents[1, s] = -<double>self.low[v] * watt / scale
 
     def whole_fills(self, const int64_t[::1] quantity, int64_t[::1] filled):
         """Whole units of every class shared by largest remainder, then by order of the book."""

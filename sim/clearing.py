@@ -162,6 +162,7 @@ class Clearing:
     pivots: int
     surplus_bound: float
     _proof: Callable[[], Certificate] = field(repr=False)
+    _highest_rents: Floats = field(repr=False)
 
     @cached_property
     def certificate(self) -> Certificate:
@@ -244,7 +245,8 @@ def clear(
     theta : float
         Place of the price within the optimal interval: 0 lowest, 1 highest.
     hint : Clearing, optional
-        An earlier clearing of the same network; it never changes the result.
+        An earlier clearing with as many nodes and products, to start from. Prices, rents and surplus do not depend on it;
+        where several divisible fills are optimal, another may be found. Whole units are cleared without it.
     whole : bool
         Trade sellable units only. Prices and rents stay those of the divisible optimum; fills are a feasible
         rounding traded at them, ``surplus_bound`` is the divisible surplus.
@@ -272,6 +274,8 @@ def clear(
     if not 0.0 <= theta <= 1.0:
         raise ValueError(f"theta = {theta}; allowed 0 to 1")
     n, nodes, shape = len(book.side), network.n_nodes, (len(network.unit), network.n_nodes)
+    if hint is not None and hint.price_low.shape != shape:
+        raise ValueError(f"hint: has prices of shape {hint.price_low.shape}; {shape} needed")
     side = _typed("side", book.side, np.int8, n)
     node, product = _typed("node", book.node, np.int32, n), _typed("generation", book.generation, np.int32, n)
     quantity, price = _typed("quantity", book.quantity, np.int64, n), _typed("price", book.price, np.int64, n)
@@ -302,10 +306,21 @@ def clear(
                 f"quantity[{problem.overflow}] = {quantity[problem.overflow]}; goods offered so far times watts are"
                 f" beyond the range of {10**18 // int(scale.flow.max())} GPUs"
             )
+        # Whole units start from nothing, so that who trades among equals does not depend on history.
+        if not whole and _from_prices(problem, hint, scale):
+            break
         if problem.solve():
             break
         limit //= 2**6
     return _report(book, network, problem, scale, theta, whole, side, quantity, shape)
+
+
+def _from_prices(problem: Problem, hint: Clearing | None, scale: _Scale) -> bool:
+    """Try the dual method where a good start is at hand: an earlier clearing, or far more offered than wanted."""
+    if hint is not None:
+        rents = hint._highest_rents
+        return problem.solve_from(hint.price_low, rents, float(scale.scale), float(scale.watt))
+    return problem.glut() and problem.solve_from(None, None, 1.0, 1.0)
 
 
 def _scale_for(
@@ -343,6 +358,7 @@ def _empty(shape: tuple[int, int], n: int, whole: bool) -> Clearing:
         pivots=0,
         surplus_bound=0.0,
         _proof=lambda: Certificate(0, 0, 1),
+        _highest_rents=np.zeros((2, shape[1])),
     )
 
 
@@ -367,6 +383,7 @@ def _report(
     share, units = np.empty(len(side)), np.empty(len(side) if whole else 0, dtype=np.int64)
     price, low, high = np.empty(shape), np.empty(shape), np.empty(shape)
     power_rent, cooling_rent = np.empty(shape[1]), np.empty(shape[1])
+    highest_rents = np.empty((2, shape[1]))
     problem.report(
         theta,
         quantity,
@@ -376,6 +393,7 @@ def _report(
         high,
         power_rent,
         cooling_rent,
+        highest_rents,
         float(scale.scale),
         float(scale.watt),
         True,
@@ -397,6 +415,7 @@ def _report(
         pivots=problem.pivots,
         surplus_bound=bound,
         _proof=lambda: prove(book, network, _evidence(network, scale, claim)),
+        _highest_rents=highest_rents,
     )
 
 
