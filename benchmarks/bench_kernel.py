@@ -184,7 +184,7 @@ def cold(size: str, regime: str, seeds: int) -> dict[str, float]:
                 "pivots": clearing.pivots,
                 "whole ms": 1e3 * whole_seconds,
                 "whole loss %": 100 * (1 - whole.surplus / whole.surplus_bound),
-                "workspace MB": net._workspace()[0].bytes / 1e6,
+                "workspace MB": net._kept().workspace.bytes / 1e6,
             }
         )
     return {key: statistics.median(row[key] for row in rows) for key in rows[0]}

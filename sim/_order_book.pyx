@@ -61,12 +61,12 @@ cdef class Workspace:
     cdef readonly int S, G, L
     cdef int32_t *origin
     cdef int32_t *target
-    cdef int32_t *out_start
-    cdef int32_t *out_lane
+    cdef int32_t *out_start     # lanes stand in order of their origin
     cdef int32_t *in_start
     cdef int32_t *in_lane
     cdef const int64_t[:, ::1] freight
     cdef const uint8_t[::1] liquid
+    cdef const int32_t[::1] given  # lanes in the order of the network
     # One block of memory, handed out front to back; extra blocks live until the next clearing.
     cdef char *block
     cdef size_t block_size
@@ -76,33 +76,30 @@ cdef class Workspace:
     cdef size_t wanted
 
     def __cinit__(self, int n_nodes, const int32_t[:, ::1] lanes, const int64_t[:, ::1] freight,
-                  const uint8_t[::1] liquid):
-        cdef int32_t l, i
+                  const uint8_t[::1] liquid, const int32_t[::1] given):
+        cdef int32_t l, i, e
         self.S, self.G, self.L = n_nodes, freight.shape[0], lanes.shape[0]
-        self.freight, self.liquid = freight, liquid
-        self.origin = <int32_t *>malloc((6 * self.L + 2 * self.S + 8) * sizeof(int32_t))
+        self.freight, self.liquid, self.given = freight, liquid, given
+        self.origin = <int32_t *>malloc((3 * self.L + 2 * self.S + 8) * sizeof(int32_t))
         self.spill = <char **>malloc(256 * sizeof(void *))
         if self.origin == NULL or self.spill == NULL:
             raise MemoryError("the clearing kernel needs memory for its network")
         self.target = self.origin + self.L
-        self.out_lane = self.target + self.L
-        self.in_lane = self.out_lane + self.L
+        self.in_lane = self.target + self.L
         self.out_start = self.in_lane + self.L
         self.in_start = self.out_start + self.S + 2
         memset(self.out_start, 0, (2 * self.S + 4) * sizeof(int32_t))
         for l in range(self.L):
             self.origin[l] = lanes[l, 0]
             self.target[l] = lanes[l, 1]
-            self.out_start[self.origin[l] + 2] += 1
+            self.out_start[self.origin[l] + 1] += 1
             self.in_start[self.target[l] + 2] += 1
-        # Starts are kept one place late while filling, and are right afterwards.
-        for i in range(2, self.S + 2):
+        for i in range(1, self.S + 2):
             self.out_start[i] += self.out_start[i - 1]
             self.in_start[i] += self.in_start[i - 1]
-        for l in range(self.L):
-            i = self.origin[l] + 1
-            self.out_lane[self.out_start[i]] = l
-            self.out_start[i] += 1
+        # Starts are kept one place late while filling, and are right afterwards.
+        for e in range(self.L):
+            l = given[e]
             i = self.target[l] + 1
             self.in_lane[self.in_start[i]] = l
             self.in_start[i] += 1
@@ -149,7 +146,7 @@ cdef class Workspace:
     @property
     def bytes(self):
         """Memory kept."""
-        return self.block_size + (6 * self.L + 2 * self.S + 8) * sizeof(int32_t)
+        return self.block_size + (3 * self.L + 2 * self.S + 8) * sizeof(int32_t)
 
     def gauge(self, const int8_t[::1] side, const int32_t[::1] node, const int32_t[::1] product,
               const int64_t[::1] quantity, const int64_t[::1] price, const int64_t[::1] power,
@@ -220,6 +217,8 @@ cdef class Problem:
     cdef int32_t *at          # good of the order, -1 for no quantity
     cdef int64_t *stated      # scaled price
     cdef int32_t *member      # class, -1 if it cannot trade
+    cdef int32_t *barred      # bids at sockets without headroom
+    cdef int64_t n_barred
     # goods
     cdef int64_t *ask         # best at the node itself
     cdef int64_t *bid
@@ -236,6 +235,7 @@ cdef class Problem:
     cdef int64_t *class_price
     cdef int64_t *class_gpus
     cdef int64_t *class_units
+    cdef int64_t *class_capacity   # flow units; of a bid no more than all that is offered
     cdef int64_t *class_flow
     cdef int32_t *class_good
     cdef int8_t *class_side
@@ -256,6 +256,8 @@ cdef class Problem:
     cdef int64_t *dearest_filled
     cdef int64_t *best_unfilled
     cdef int64_t *worst_filled
+    cdef int64_t *level           # stack of nodes at the distance in hand
+    cdef int64_t n_level
     cdef readonly int64_t pivots
     cdef readonly int64_t overflow  # order at which the goods offered pass the range, -1 if none
 
@@ -272,6 +274,7 @@ cdef class Problem:
         self.at = <int32_t *>w.room(n, 4)
         self.stated = <int64_t *>w.room(n, 8)
         self.member = <int32_t *>w.room(n, 4)
+        self.barred = <int32_t *>w.room(n, 4)
         self.ask = <int64_t *>w.room(goods, 8)
         self.bid = <int64_t *>w.room(goods, 8)
         self.a = <int64_t *>w.room(goods, 8)
@@ -329,6 +332,7 @@ cdef class Problem:
         memset(self.lane_flow, 0, <int64_t>self.K * self.L * 8)
         memset(self.bid, 0, self.goods * 8)
         memset(self.here, 0, self.goods)
+        self.n_barred = 0
         for v in range(self.goods):
             self.ask[v] = NEVER
         for i in range(self.n):
@@ -351,7 +355,10 @@ cdef class Problem:
                     self.overflow = i
                     return
                 total += quantity[i] * self.flow_per_gpu[k]
-            elif x > self.bid[v] and self.alive(k, s):
+            elif not self.alive(k, s):
+                self.barred[self.n_barred] = i
+                self.n_barred += 1
+            elif x > self.bid[v]:
                 self.bid[v] = x
         self.big = NOWHERE
         self.total = total
@@ -378,8 +385,7 @@ cdef class Problem:
                 v = take(&self.heap)
                 s = v - first
                 key = self.a[v]
-                for i in range(self.w.out_start[s], self.w.out_start[s + 1]):
-                    l = self.w.out_lane[i]
+                for l in range(self.w.out_start[s], self.w.out_start[s + 1]):
                     if self.cost[<int64_t>k * self.L + l] < 0:
                         continue
                     t = first + self.w.target[l]
@@ -450,6 +456,7 @@ cdef class Problem:
         self.class_price = <int64_t *>w.room(n_kept_orders, 8)
         self.class_gpus = <int64_t *>w.room(n_kept_orders, 8)
         self.class_units = <int64_t *>w.room(n_kept_orders, 8)
+        self.class_capacity = <int64_t *>w.room(n_kept_orders, 8)
         self.class_flow = <int64_t *>w.room(n_kept_orders, 8)
         self.class_good = <int32_t *>w.room(n_kept_orders, 4)
         self.class_side = <int8_t *>w.room(n_kept_orders, 1)
@@ -486,15 +493,14 @@ cdef class Problem:
                     self.member[i] = c
                     self.sorted_orders[e] = i
             self.n_classes = c + 1
-            self.class_start[c + 1] = n_kept_orders
+            for c in range(self.n_classes):
+                amount = self.flow_per_gpu[self.class_good[c] // self.S]
+                if self.class_side[c] == 1 and self.class_gpus[c] > self.total // amount:
+                    self.class_capacity[c] = self.total + 1
+                else:
+                    self.class_capacity[c] = self.class_gpus[c] * amount
+            self.class_start[self.n_classes] = n_kept_orders
         return 0
-
-    cdef int64_t capacity_of(self, int64_t c) noexcept nogil:
-        """Capacity of a class in flow units; a bid needs no more than all that is offered."""
-        cdef int64_t per = self.flow_per_gpu[self.class_good[c] // self.S]
-        if self.class_side[c] == 1 and self.class_gpus[c] > self.total // per:
-            return self.total + 1
-        return self.class_gpus[c] * per
 
     cdef int32_t socket(self, int32_t k, int32_t s) noexcept nogil:
         """Node of the circulation at which a buyer's purchase counts; 0 where headroom cannot bind."""
@@ -505,7 +511,7 @@ cdef class Problem:
     cdef int build(self, bint scattered) except -1:
         """Arcs of the circulation and its first tree: the shortest-path forest to the best bids."""
         cdef Workspace w = self.w
-        cdef int64_t c, v, j, m, slot, stride, capacity, room
+        cdef int64_t c, v, e, j, m, slot, stride, capacity, room
         cdef int32_t k, s, l, n, u, t
         cdef Site *site
         cdef Arc *it
@@ -515,7 +521,7 @@ cdef class Problem:
                     continue
                 v = self.class_good[c]
                 site = &self.site[v % self.S]
-                capacity = self.capacity_of(c)
+                capacity = self.class_capacity[c]
                 if site.demand < site.power:
                     site.demand = site.demand + capacity if capacity < LARGEST - site.demand else LARGEST
                 if self.w.liquid[self.product_of[v // self.S]] and site.wet_demand < site.cooling:
@@ -557,7 +563,7 @@ cdef class Problem:
             for c in range(self.n_classes):
                 v = self.class_good[c]
                 it = &self.c.arc[slot]
-                it.capacity = self.capacity_of(c)
+                it.capacity = self.class_capacity[c]
                 it.flow = 0
                 if self.class_side[c] == 0:
                     it.tail, it.head, it.cost = 0, self.kept[v], self.class_price[c]
@@ -573,7 +579,8 @@ cdef class Problem:
                 room = <int64_t>1 << 62
             j = 0
             for k in range(self.K):
-                for l in range(self.L):
+                for e in range(self.L):
+                    l = self.w.given[e]
                     if not self.lane_kept(k, l):
                         continue
                     u = self.kept[<int64_t>k * self.S + self.w.origin[l]]
@@ -672,9 +679,9 @@ cdef class Problem:
         cdef double offered = 0.0, wanted = 0.0
         for c in range(self.n_classes):
             if self.class_side[c]:
-                wanted += <double>self.capacity_of(c)
+                wanted += <double>self.class_capacity[c]
             else:
-                offered += <double>self.capacity_of(c)
+                offered += <double>self.class_capacity[c]
         return self.n_classes > MANY and offered > 3.0 * wanted
 
     cdef int curves(self, Market *w) except -1:
@@ -756,7 +763,7 @@ cdef class Problem:
             # Supply at a price less demand at it: bids leave from their limit upwards.
             sum = 0
             for c in range(first, last):
-                x = self.capacity_of(c)
+                x = self.class_capacity[c]
                 if self.class_side[c] == 1:
                     sum -= x
                 tally[(self.class_price[c] - low) // step] += x
@@ -790,8 +797,7 @@ cdef class Problem:
             k = v // self.S
             s = v % self.S
             first = v - s
-            for i in range(self.w.out_start[s], self.w.out_start[s + 1]):
-                l = self.w.out_lane[i]
+            for l in range(self.w.out_start[s], self.w.out_start[s + 1]):
                 if not self.lane_kept(k, l):
                     continue
                 t = first + self.w.target[l]
@@ -820,14 +826,15 @@ cdef class Problem:
         self.dearest_filled = <int64_t *>w.room(self.goods, 8)
         self.best_unfilled = <int64_t *>w.room(self.goods, 8)
         self.worst_filled = <int64_t *>w.room(self.goods, 8)
+        self.level = <int64_t *>w.room(self.goods + 2 * self.S, 8)
         with nogil:
             self.postsolve()
             self.bounds(side)
             self.extreme(self.high, 1)
             self.extreme(self.low, -1)
             self.close()
-            self.closed_rents(side, self.low)
-            self.closed_rents(side, self.high)
+            self.closed_rents(self.low)
+            self.closed_rents(self.high)
 
     cdef void postsolve(self) noexcept nogil:
         """Prices that support the optimum on the whole book, from those of the kept part."""
@@ -856,8 +863,7 @@ cdef class Problem:
             while self.heap.size > 0:
                 v = take(&self.heap)
                 s = v - first
-                for i in range(self.w.out_start[s], self.w.out_start[s + 1]):
-                    l = self.w.out_lane[i]
+                for l in range(self.w.out_start[s], self.w.out_start[s + 1]):
                     x = self.cost[<int64_t>k * self.L + l]
                     if x < 0:
                         continue
@@ -906,12 +912,12 @@ cdef class Problem:
             if self.class_side[c] == 0:
                 if filled > 0 and x > self.dearest_filled[v]:
                     self.dearest_filled[v] = x
-                if filled < self.capacity_of(c) and x < self.cheapest_unfilled[v]:
+                if filled < self.class_capacity[c] and x < self.cheapest_unfilled[v]:
                     self.cheapest_unfilled[v] = x
             else:
                 if filled > 0 and x < self.worst_filled[v]:
                     self.worst_filled[v] = x
-                if filled < self.capacity_of(c) and x > self.best_unfilled[v]:
+                if filled < self.class_capacity[c] and x > self.best_unfilled[v]:
                     self.best_unfilled[v] = x
                 site = &self.site[v % self.S]
                 site.demand += filled
@@ -936,60 +942,81 @@ cdef class Problem:
         cdef int64_t r = key + length + sign * (self.value[x] - self.value[y])
         if r < found[y]:
             found[y] = r
-            offer(&self.heap, y, r)
+            if r == key:
+                self.level[self.n_level] = y
+                self.n_level += 1
+            else:
+                offer(&self.heap, y, r)
 
     cdef void extreme(self, int64_t *out, int32_t sign) noexcept nogil:
         """Greatest (sign 1) or least (-1) potentials: shortest paths from or to the root over the residual graph.
 
-        Lengths are reduced by the known optimum, so none is negative. ``out`` holds distances first, then potentials.
+        Lengths are reduced by the known optimum, so none is negative, and many are 0: nodes at the distance in hand wait
+        on a stack, only the others in the heap. ``out`` holds distances first, then potentials.
         """
         cdef int64_t v, key, nodes = self.goods + 2 * self.S, power0 = self.goods, cooling0 = self.goods + self.S
-        cdef int64_t y, first, free_length
-        cdef bint wet
+        cdef int64_t y, first, kl
+        cdef bint wet, waiting = True
         cdef int32_t k, s, l, i
-        cdef int32_t *free_start = self.w.out_start if sign > 0 else self.w.in_start
-        cdef int32_t *free_lane = self.w.out_lane if sign > 0 else self.w.in_lane
-        cdef int32_t *free_end = self.w.target if sign > 0 else self.w.origin
-        cdef int32_t *used_start = self.w.in_start if sign > 0 else self.w.out_start
-        cdef int32_t *used_lane = self.w.in_lane if sign > 0 else self.w.out_lane
-        cdef int32_t *used_end = self.w.origin if sign > 0 else self.w.target
         cdef Site *site
+        self.n_level = 0
         for v in range(nodes):
             out[v] = NEVER
         for v in range(self.goods):
             if sign > 0:
-                if self.nowhere(v):
-                    continue
-                key = self.cheapest_unfilled[v] - self.value[v]
+                if not self.nowhere(v):
+                    out[v] = self.cheapest_unfilled[v] - self.value[v]
             else:
-                key = self.value[v] - self.dearest_filled[v]
-            out[v] = key
-            offer(&self.heap, v, key)
+                out[v] = self.value[v] - self.dearest_filled[v]
         for s in range(self.S):
             site = &self.site[s]
             if site.power_node > 0 and (sign > 0 or site.power_slack):
                 out[power0 + s] = -self.value[power0 + s]
-                offer(&self.heap, power0 + s, out[power0 + s])
             if site.cooling_node > 0 and site.power_node == 0 and (sign > 0 or site.cooling_slack):
                 out[cooling0 + s] = -self.value[cooling0 + s]
-                offer(&self.heap, cooling0 + s, out[cooling0 + s])
-        while self.heap.size > 0:
-            v = take(&self.heap)
-            key = out[v]
+        for v in range(nodes):
+            if out[v] == 0:
+                self.level[self.n_level] = v
+                self.n_level += 1
+        key = 0
+        while True:
+            if self.n_level > 0:
+                self.n_level -= 1
+                v = self.level[self.n_level]
+            else:
+                if waiting:
+                    # What has been reached for nothing need not wait.
+                    waiting = False
+                    for v in range(nodes):
+                        if 0 < out[v] < NEVER:
+                            offer(&self.heap, v, out[v])
+                if self.heap.size == 0:
+                    break
+                v = take(&self.heap)
+                key = self.heap.key[v]
+                if key > out[v]:
+                    continue
             if v < self.goods:
                 k = v // self.S
                 s = v - <int64_t>k * self.S
                 first = v - s
-                for i in range(free_start[s], free_start[s + 1]):
-                    l = free_lane[i]
-                    y = first + free_end[l]
-                    free_length = self.cost[<int64_t>k * self.L + l]
-                    if free_length >= 0 and not (sign > 0 and self.nowhere(y)):
-                        self.relax(v, y, key, free_length, sign, out)
-                for i in range(used_start[s], used_start[s + 1]):
-                    l = used_lane[i]
-                    if self.lane_flow[<int64_t>k * self.L + l] > 0:
-                        self.relax(v, first + used_end[l], key, -self.cost[<int64_t>k * self.L + l], sign, out)
+                for l in range(self.w.out_start[s], self.w.out_start[s + 1]):
+                    kl = <int64_t>k * self.L + l
+                    y = first + self.w.target[l]
+                    if sign > 0:
+                        if self.cost[kl] >= 0 and not self.nowhere(y):
+                            self.relax(v, y, key, self.cost[kl], sign, out)
+                    elif self.lane_flow[kl] > 0:
+                        self.relax(v, y, key, -self.cost[kl], sign, out)
+                for i in range(self.w.in_start[s], self.w.in_start[s + 1]):
+                    l = self.w.in_lane[i]
+                    kl = <int64_t>k * self.L + l
+                    y = first + self.w.origin[l]
+                    if sign < 0:
+                        if self.cost[kl] >= 0:
+                            self.relax(v, y, key, self.cost[kl], sign, out)
+                    elif self.lane_flow[kl] > 0:
+                        self.relax(v, y, key, -self.cost[kl], sign, out)
                 site = &self.site[s]
                 y = -1
                 if self.w.liquid[self.product_of[k]] and site.cooling_node > 0:
@@ -1044,8 +1071,7 @@ cdef class Problem:
                     if self.w.liquid[self.product_of[k]]:
                         y += self.S
                     x = self.best_unfilled[v] + self.high[y]
-                for i in range(self.w.out_start[s], self.w.out_start[s + 1]):
-                    l = self.w.out_lane[i]
+                for l in range(self.w.out_start[s], self.w.out_start[s + 1]):
                     y = first + self.w.target[l]
                     if self.cost[<int64_t>k * self.L + l] >= 0 and not self.nowhere(y):
                         if self.high[y] - self.cost[<int64_t>k * self.L + l] > x:
@@ -1065,33 +1091,26 @@ cdef class Problem:
                         self.high[y] = x
                         offer(&self.heap, y, -x)
 
-    cdef void closed_rents(self, const int8_t[::1] side, int64_t *value) noexcept nogil:
+    cdef void closed_rents(self, int64_t *value) noexcept nogil:
         """Rent of sockets without headroom: the largest surplus per watt that they keep out."""
-        cdef int64_t i, v, x, power0 = self.goods, cooling0 = self.goods + self.S
+        cdef int64_t j, v, x, power0 = self.goods, cooling0 = self.goods + self.S
         cdef int32_t s
-        cdef bint wet
-        for i in range(self.n):
-            v = self.at[i]
-            if v < 0 or side[i] == 0:
-                continue
+        for j in range(self.n_barred):
+            v = self.at[self.barred[j]]
             s = v % self.S
-            if self.site[s].power == 0:
-                x = value[v] - self.stated[i]
-                if x < value[power0 + s]:
-                    value[power0 + s] = x
+            x = value[v] - self.stated[self.barred[j]]
+            if self.site[s].power == 0 and x < value[power0 + s]:
+                value[power0 + s] = x
         for s in range(self.S):
             if self.site[s].power == 0:
                 value[cooling0 + s] = value[power0 + s]
-        for i in range(self.n):
-            v = self.at[i]
-            if v < 0 or side[i] == 0:
-                continue
+        # A barred bid where there is power wants cooling.
+        for j in range(self.n_barred):
+            v = self.at[self.barred[j]]
             s = v % self.S
-            wet = self.w.liquid[self.product_of[v // self.S]]
-            if wet and self.site[s].power > 0 and self.site[s].cooling == 0:
-                x = value[v] - self.stated[i]
-                if x < value[cooling0 + s]:
-                    value[cooling0 + s] = x
+            x = value[v] - self.stated[self.barred[j]]
+            if self.site[s].power > 0 and x < value[cooling0 + s]:
+                value[cooling0 + s] = x
 
     # -- whole units ------------------------------------------------------------------------------------------------
 
@@ -1294,18 +1313,24 @@ cdef class Problem:
             for e in range(self.class_start[c], self.class_start[c + 1]):
                 out[self.sorted_orders[e]] *= unit
 
-    def moved(self):
-        """Lists (lane, product, flow in flow units) of lanes in use."""
+    def moved(self, int64_t[::1] lane, int64_t[::1] product, double[::1] quantity):
+        """Fill in lane, product and GPUs of lanes in use; returns their number. Pass room for `moves` of them."""
         cdef int32_t j
-        cdef int64_t kl
-        lanes, products, flows = [], [], []
+        cdef int64_t kl, k, n = 0
         for j in range(self.n_lane_arcs):
             kl = self.lane_good_lane[j]
             if self.lane_flow[kl] > 0:
-                lanes.append(kl % self.L)
-                products.append(self.product_of[kl // self.L])
-                flows.append(<double>self.lane_flow[kl] / <double>self.flow_per_gpu[kl // self.L])
-        return lanes, products, flows
+                k = kl // self.L
+                lane[n] = kl - k * self.L
+                product[n] = self.product_of[k]
+                quantity[n] = <double>self.lane_flow[kl] / <double>self.flow_per_gpu[k]
+                n += 1
+        return n
+
+    @property
+    def moves(self):
+        """Lanes in use at most."""
+        return self.n_lane_arcs
 
     def evidence(self):
         """Copies of what the certificate needs; the caller proves it without this module."""

@@ -91,17 +91,24 @@ class Network:
     def __reduce__(self) -> tuple[Any, ...]:
         return Network, (self.n_nodes, self.lanes, self.freight, self.unit, self.unit_watts, self.liquid)
 
-    def _workspace(self) -> "tuple[Workspace, dict[bytes, _Scale]]":
+    def _kept(self) -> "_Kept":
+        """Memory and tables of the calling thread."""
         try:
-            kept: tuple[Workspace, dict[bytes, _Scale]] = self._local.kept
+            kept: _Kept = self._local.kept
         except AttributeError:
+            # The kernel numbers lanes by their origin, so that those of a node lie side by side.
+            lane = np.argsort(self.lanes[:, 0], kind="stable")
+            given = np.empty(len(lane), dtype=np.int32)
+            given[lane] = np.arange(len(lane))
             workspace = Workspace(
                 self.n_nodes,
-                np.ascontiguousarray(self.lanes, dtype=np.int32),
-                np.ascontiguousarray(self.freight),
+                np.ascontiguousarray(self.lanes[lane], dtype=np.int32),
+                np.ascontiguousarray(self.freight[:, lane]),
                 np.ascontiguousarray(self.liquid).astype(np.uint8),
+                given,
             )
-            kept = self._local.kept = (workspace, {})
+            dearest = self.freight.max(axis=1, initial=0)
+            kept = self._local.kept = _Kept(workspace, {}, lane, given, dearest)
         return kept
 
 
@@ -203,6 +210,17 @@ def _typed(name: str, array: NDArray[Any], dtype: type, length: int) -> NDArray[
 
 
 @dataclass(frozen=True, slots=True)
+class _Kept:
+    """What one thread keeps of a network between clearings."""
+
+    workspace: Workspace
+    scales: "dict[bytes, _Scale]"
+    lane: NDArray[np.intp]  # number in the kernel -> lane of the network
+    given: NDArray[np.int32]  # and back
+    dearest: Ints  # freight of each product
+
+
+@dataclass(frozen=True, slots=True)
 class _Scale:
     """Integer scales of a set of products: flow units per GPU and per watt, scaled cents per flow unit."""
 
@@ -214,6 +232,7 @@ class _Scale:
     scale: int
     multiplier: Ints  # scaled cost of one flow unit per cent per GPU
     factor: Floats
+    steepest: int  # of multiplier or factor
     exact: bool
 
     @classmethod
@@ -232,7 +251,9 @@ class _Scale:
         row = np.full(len(network.unit), -1, dtype=np.int32)
         row[products] = np.arange(len(products))
         multiplier = scale // flow if exact else np.ones_like(flow)
-        return cls(products, row, flow, unit, watt, scale, multiplier, scale / flow, exact)
+        factor = scale / flow
+        steepest = int(multiplier.max() if exact else factor.max())
+        return cls(products, row, flow, unit, watt, scale, multiplier, factor, steepest, exact)
 
 
 def clear(
@@ -284,7 +305,8 @@ def clear(
         _typed("cooling", book.cooling, np.int64, nodes),
     )
     orders = (side, node, product, quantity, price, power, cooling)
-    workspace, scales = network._workspace()
+    kept = network._kept()
+    workspace = kept.workspace
     active = np.zeros(shape[0], dtype=np.uint8)
     rule, position, highest = workspace.gauge(*orders, active)
     if rule:
@@ -294,7 +316,7 @@ def clear(
         raise ValueError(f"{name}[{position}] = {entry}; {allowed}")
     limit = LARGEST_COST
     while True:
-        scale = _scale_for(network, scales, active, highest, limit)
+        scale = _scale_for(network, kept, active, highest, limit)
         if scale is None:
             return _empty(shape, n, whole)
         problem = Problem(
@@ -312,7 +334,7 @@ def clear(
         if problem.solve():
             break
         limit //= 2**6
-    return _report(book, network, problem, scale, theta, whole, side, quantity, shape)
+    return _report(book, network, kept, problem, scale, theta, whole, side, quantity)
 
 
 def _from_prices(problem: Problem, hint: Clearing | None, scale: _Scale) -> bool:
@@ -324,22 +346,19 @@ def _from_prices(problem: Problem, hint: Clearing | None, scale: _Scale) -> bool
 
 
 def _scale_for(
-    network: Network, scales: dict[bytes, _Scale], active: NDArray[np.uint8], highest: int, limit: int
+    network: Network, kept: _Kept, active: NDArray[np.uint8], highest: int, limit: int
 ) -> _Scale | None:
     """Scale of the active products, kept between clearings while prices fit it."""
-    products = np.flatnonzero(active).astype(np.int32)
-    if len(products) == 0:
+    if not active.any():
         return None
-    if len(network.lanes):
-        highest = max(highest, int(network.freight[products].max()))
+    highest = max(highest, int(kept.dearest[active != 0].max()))
     # One scale serves all prices up to the next power of four, so that a calm week finds it ready.
     bits = (highest.bit_length() + 1) // 2 * 2
     key = active.tobytes() + bits.to_bytes(2, "little") + limit.bit_length().to_bytes(2, "little")
-    scale = scales.get(key)
-    if scale is None:
-        scale = scales[key] = _Scale.of(network, products, highest, limit)
-    elif highest * int(scale.multiplier.max() if scale.exact else scale.factor.max()) >= limit:
-        scale = _Scale.of(network, products, highest, limit)
+    scale = kept.scales.get(key)
+    if scale is None or highest * scale.steepest >= limit:
+        scale = _Scale.of(network, np.flatnonzero(active).astype(np.int32), highest, limit)
+        kept.scales.setdefault(key, scale)
     return scale
 
 
@@ -365,14 +384,15 @@ def _empty(shape: tuple[int, int], n: int, whole: bool) -> Clearing:
 def _report(
     book: Book,
     network: Network,
+    kept: _Kept,
     problem: Problem,
     scale: _Scale,
     theta: float,
     whole: bool,
     side: NDArray[np.int8],
     quantity: Ints,
-    shape: tuple[int, int],
 ) -> Clearing:
+    shape = len(network.unit), network.n_nodes
     problem.lattice(side)
     bound = problem.surplus() / scale.scale
     claim = problem.evidence()
@@ -400,7 +420,9 @@ def _report(
     )
     if whole:
         problem.whole_fills(quantity, units)
-    lanes, products, moved = problem.moved()
+    lanes, products = np.empty(problem.moves, dtype=np.int64), np.empty(problem.moves, dtype=np.int64)
+    moved = np.empty(problem.moves)
+    used = problem.moved(lanes, products, moved)
     return Clearing(
         filled=units if whole else share,
         price=price,
@@ -409,17 +431,17 @@ def _report(
         power_rent=power_rent,
         cooling_rent=cooling_rent,
         surplus=surplus,
-        flow=Flow(
-            np.array(lanes, dtype=np.int64), np.array(products, dtype=np.int64), np.array(moved, dtype=float)
-        ),
+        flow=Flow(kept.lane[lanes[:used]].astype(np.int64), products[:used].copy(), moved[:used].copy()),
         pivots=problem.pivots,
         surplus_bound=bound,
-        _proof=lambda: prove(book, network, _evidence(network, scale, claim)),
+        _proof=lambda: prove(book, network, _evidence(network, kept, scale, claim)),
         _highest_rents=highest_rents,
     )
 
 
-def _evidence(network: Network, scale: _Scale, claim: tuple[bytes, bytes, bytes, bytes]) -> Evidence:
+def _evidence(
+    network: Network, kept: _Kept, scale: _Scale, claim: tuple[bytes, bytes, bytes, bytes]
+) -> Evidence:
     rows, nodes = len(scale.products), network.n_nodes
     values = np.frombuffer(claim[3], dtype=np.int64)
     goods = rows * nodes
@@ -431,7 +453,7 @@ def _evidence(network: Network, scale: _Scale, claim: tuple[bytes, bytes, bytes,
         exact=scale.exact,
         member=np.frombuffer(claim[0], dtype=np.int32),
         class_flow=np.frombuffer(claim[1], dtype=np.int64),
-        lane_flow=np.frombuffer(claim[2], dtype=np.int64).reshape(rows, len(network.lanes)),
+        lane_flow=np.frombuffer(claim[2], dtype=np.int64).reshape(rows, len(network.lanes))[:, kept.given],
         price=values[:goods].reshape(rows, nodes),
         power_rent=-values[goods : goods + nodes],
         power_and_cooling_rent=-values[goods + nodes :],

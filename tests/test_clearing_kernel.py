@@ -146,10 +146,10 @@ def test_memory_is_kept_not_grown():
     book, network = ZOO["star"]()
     for _ in range(3):
         clear(book, network, whole=True)
-    kept = network._workspace()[0].bytes
+    kept = network._kept().workspace.bytes
     for _ in range(20):
         clear(book, network, whole=True)
-    assert network._workspace()[0].bytes == kept
+    assert network._kept().workspace.bytes == kept
 
 
 def test_networks_can_be_copied_and_pickled():
