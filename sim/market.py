@@ -135,19 +135,23 @@ def clear_intents(
     steps: int,
     refine: bool,
     whole: bool,
+    hint: Clearing | None = None,
 ) -> tuple[Orders, Clearing]:
-    """Clear once on the coarse demand curves and, if asked, once more refined around the price found."""
+    """Clear once on the coarse demand curves and, if asked, once more refined around the price found.
+
+    ``hint`` is a clearing of much the same market to start from; prices do not depend on it.
+    """
     orders = build_orders(sell, buy, first_node, power, cooling, steps=steps)
     pinched = refine and bool(np.any(buy.cash < buy.wanted * np.floor(buy.value * (1 - buy.margin))))
-    clearing = clear(orders.book, network, theta=theta, whole=whole and not pinched)
+    clearing = clear(orders.book, network, theta=theta, hint=hint, whole=whole and not pinched)
     if pinched:
-        gross = clearing.price + _rent_per_gpu(clearing, network)
+        gross = clearing.price + rent_per_gpu(clearing, network)
         orders = build_orders(sell, buy, first_node, power, cooling, steps=steps, around=gross)
         clearing = clear(orders.book, network, theta=theta, hint=clearing, whole=whole)
     return orders, clearing
 
 
-def _rent_per_gpu(clearing: Clearing, network: Network) -> Floats:
+def rent_per_gpu(clearing: Clearing, network: Network) -> Floats:
     """Capacity rent a buyer at each node pays on top of the price, cents per GPU, shape (products, nodes)."""
     watts = (network.unit_watts / network.unit)[:, None]
     rent = clearing.power_rent[None, :] + np.where(

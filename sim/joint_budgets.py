@@ -1,0 +1,144 @@
+"""One budget a party, whatever class and pool it is spent in: the fixed point around the kernel.
+
+Cash binds across orders, which no network program can say. But a buyer who owns a budget pays the same share of value,
+its pace, wherever it buys (theory.md D.3); so the budget is split among the party's intents, each part is posted as a
+cash-covered demand curve, and the split follows what the parts obtain until it stays. In leased capacity the result is the
+optimum of the Eisenberg-Gale program. docs/kernel.md, "Budgets".
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from agents.vocabulary import N_PRODUCTS, PRODUCT_UNIT, BuyIntents, Floats, Ints, SellOrders
+from sim.clearing import Book, Clearing, Network, clear
+from sim.market import Orders, rent_per_gpu
+
+# Limits around a price already found: a price off by one step is found three times closer the next time.
+NEAR = np.array([3e-2, 1e-2, 3e-3, 1e-3, 3e-4, 1e-4, 3e-5])
+NEAR = np.r_[1.0 + NEAR, 1.0, 1.0 - NEAR[::-1]]
+
+
+@dataclass(frozen=True, slots=True)
+class JointClearing:
+    """The last book of the fixed point, its divisible clearing, rounds taken and the share of a budget that still moved."""
+
+    orders: Orders
+    clearing: Clearing
+    rounds: int
+    moved: float
+
+
+def clear_joint(
+    sell: SellOrders,
+    buy: BuyIntents,
+    network: Network,
+    first_node: int,
+    power: Ints,
+    cooling: Ints,
+    *,
+    theta: float,
+    steps: int,
+    rounds: int = 60,
+    tolerance: float = 1e-4,
+) -> JointClearing:
+    """Clear with budgets pooled by party: the sum of the cash of all its intents.
+
+    Parameters
+    ----------
+    first_node
+        Node of pool 0.
+    power, cooling : (nodes,) int64
+        Headroom, IT watts.
+    steps
+        Steps of a demand curve besides those around the price.
+    rounds
+        Clearings at most.
+    tolerance
+        Share of a budget that may still move between two rounds at the end.
+
+    Returns
+    -------
+    JointClearing
+    """
+    split, around, hint = buy, None, None
+    for count in range(1, rounds + 1):
+        orders = _orders(sell, split, first_node, power, cooling, steps, around)
+        hint = clearing = clear(orders.book, network, theta=theta, hint=hint)
+        gross = (clearing.price + rent_per_gpu(clearing, network))[split.product, split.pool + first_node]
+        cash, moved = resplit(orders, clearing, gross)
+        settled = around is not None and np.allclose(gross, around, rtol=tolerance, atol=0.0, equal_nan=True)
+        if (moved <= tolerance and settled) or count == rounds:
+            break
+        split, around = replace(split, cash=cash), gross
+    return JointClearing(orders, clearing, count, moved)
+
+
+def resplit(orders: Orders, clearing: Clearing, gross: Floats) -> tuple[Ints, float]:
+    """Split every party's cash by the value its intents obtained; and the largest share of a budget that moved.
+
+    Proportional response (Wu and Zhang 2007), which is mirror descent on the Eisenberg-Gale program. Alone it never comes
+    back to an intent that obtained nothing; one whose all-in price is a smaller share of value than the party pays
+    elsewhere is given an equal part to start from.
+
+    Parameters
+    ----------
+    gross : (intents,) float64
+        All-in price in the intent's pool, cents per GPU.
+    """
+    buy, n_sell = orders.buy, len(orders.sell.party)
+    value = buy.value * (1.0 - buy.margin)
+    filled = np.bincount(orders.intent, clearing.filled[n_sell:], len(buy.party))
+    _, party = np.unique(buy.party, return_inverse=True)
+    budget = np.bincount(party, buy.cash)[party]
+    obtained = value * filled
+    total = np.bincount(party, obtained)[party]
+    paid = np.bincount(party, np.where(filled > 0, gross, 0.0) * filled)[party]
+    pace = np.where(total > 0, paid / np.maximum(total, 1.0), 1.0)
+    live = (value > 0) & (buy.wanted > 0) & np.isfinite(gross)
+    back = live & (filled == 0) & (gross < (1.0 - 1e-3) * pace * value)
+    share = np.where(total > 0, obtained / np.maximum(total, 1.0), 0.0)
+    share = np.where(back, 1.0 / np.maximum(np.bincount(party, live)[party], 1.0), share)
+    mass = np.bincount(party, share)[party]
+    before = buy.cash / np.maximum(budget, 1.0)
+    share = np.where(mass > 0, share / np.maximum(mass, 1e-9), before)
+    moved = float(np.abs(share - before).max(initial=0.0))
+    return np.floor(share * budget).astype(np.int64), moved
+
+
+def _orders(
+    sell: SellOrders,
+    buy: BuyIntents,
+    first_node: int,
+    power: Ints,
+    cooling: Ints,
+    steps: int,
+    around: Floats | None,
+) -> Orders:
+    """Cash-covered demand curves of whole units, geometric and fine around a price."""
+    floor = np.full(N_PRODUCTS, np.iinfo(np.int64).max)
+    np.minimum.at(floor, sell.product, sell.reserve)
+    value = np.floor(buy.value * (1.0 - buy.margin)).astype(np.int64)
+    offered = np.bincount(sell.product, sell.quantity, N_PRODUCTS) > 0
+    live = np.flatnonzero(offered[buy.product] & (buy.wanted > 0) & (value > 0) & (buy.cash > 0))
+    top, unit = value[live, None], PRODUCT_UNIT[buy.product[live], None]
+    low = np.clip(floor[buy.product[live], None] // 2, 1, top)
+    limit = top * (low / top) ** np.linspace(0.0, 1.0, steps)
+    if around is not None:
+        price = np.nan_to_num(around[live, None], nan=1.0)
+        limit = np.concatenate([limit, np.clip(np.rint(price) * NEAR, low, top)], axis=1)
+    limit = np.sort(np.rint(limit).astype(np.int64), axis=1)[:, ::-1]
+    reach = np.minimum(buy.cash[live, None] // limit // unit * unit, buy.wanted[live, None])
+    quantity = np.diff(np.maximum.accumulate(reach, axis=1), axis=1, prepend=0)
+    row, step = np.nonzero(quantity > 0)
+    intent = live[row]
+    book = Book(
+        side=np.r_[np.zeros(len(sell.party), dtype=np.int8), np.ones(len(intent), dtype=np.int8)],
+        node=np.r_[sell.pool, buy.pool[intent]].astype(np.int32) + np.int32(first_node),
+        generation=np.r_[sell.product, buy.product[intent]].astype(np.int32),
+        quantity=np.r_[sell.quantity, quantity[row, step]],
+        price=np.r_[sell.reserve, limit[row, step]],
+        power=power,
+        cooling=cooling,
+    )
+    return Orders(sell, buy, intent, book)
