@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.firesale-ready
 
-.PHONY: setup run test lint bench notebooks clean
+.PHONY: setup run test lint bench bench-kernel sanitize notebooks clean
 .DEFAULT_GOAL := setup
 
 setup: $(STAMP)
@@ -31,6 +31,20 @@ lint: setup
 
 bench: setup
 	$(BIN)/firesale bench
+
+# The kernel against other solvers; those that are not installed are left out.
+bench-kernel: setup
+	$(BIN)/python benchmarks/bench_kernel.py --sizes small medium large huge --markdown docs/kernel_benchmark.md --figure docs/kernel_benchmark
+
+# The kernel's suite, slow tests included, on a copy built with the address and undefined-behaviour sanitizers.
+SANITIZED := build/sanitized
+sanitize: setup
+	rm -rf $(SANITIZED) && mkdir -p $(SANITIZED)
+	cp -r agents sim tests pyproject.toml setup.py $(SANITIZED)/ && rm -f $(SANITIZED)/sim/*.so $(SANITIZED)/sim/*.c
+	cd $(SANITIZED) && FIRESALE_SANITIZE=1 $(CURDIR)/$(BIN)/python setup.py -q build_ext --inplace
+	cd $(SANITIZED) && LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
+		ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 PYTHONMALLOC=malloc \
+		$(CURDIR)/$(BIN)/python -m pytest -q -p no:cacheprovider tests/test_clearing_*.py
 
 notebooks: setup
 	$(BIN)/firesale notebooks

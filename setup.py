@@ -1,6 +1,7 @@
 """Build of the compiled kernel; everything else is in pyproject.toml.
 
-``FIRESALE_KERNEL_CHECKS=1`` compiles the kernel with bounds checks, for tests of the kernel itself.
+``FIRESALE_KERNEL_CHECKS=1`` compiles the kernel with bounds checks, for tests of the kernel itself;
+``FIRESALE_SANITIZE=1`` with the address and undefined-behaviour sanitizers (``make sanitize``).
 """
 
 import os
@@ -17,12 +18,15 @@ directives = {
     "cdivision": True,
     "nonecheck": False,
 }
-flags = ["-O3", "-g0"]
+flags, link = ["-O3", "-g0"], []
+if os.environ.get("FIRESALE_SANITIZE") == "1":
+    link = ["-fsanitize=address,undefined"]
+    flags = ["-O1", "-g", "-fno-omit-frame-pointer", "-fno-sanitize-recover=undefined", *link]
 
 setup(
     ext_modules=cythonize(
         [
-            Extension(f"sim.{name}", [f"sim/{name}.pyx"], extra_compile_args=flags)
+            Extension(f"sim.{name}", [f"sim/{name}.pyx"], extra_compile_args=flags, extra_link_args=link)
             for name in ("_network_simplex", "_order_book", "_payments")
         ],
         compiler_directives=directives,
