@@ -27,7 +27,7 @@ setup(
     ext_modules=cythonize(
         [
             Extension(f"sim.{name}", [f"sim/{name}.pyx"], extra_compile_args=flags, extra_link_args=link)
-            for name in ("_network_simplex", "_order_book", "_payments")
+            for name in ("_network_simplex", "_order_book", "_shadow_prices", "_payments")
         ],
         compiler_directives=directives,
     )

@@ -4,7 +4,7 @@ The kernel is timed as the full Python call of `sim.clearing.clear`, HiGHS in th
 already passed, the better of presolve on and off; all on one thread. Other solvers run in processes of their own, paired with
 the kernel (`kernel_peers`). Only ratios mean something: the machine may be busy. Usage::
 
-    python benchmarks/bench_kernel.py [--sizes small medium large huge] [--seeds 3] [--weeks 10] [--markdown FILE] [--figure STEM]
+    python benchmarks/bench_kernel.py [--sizes small medium large huge] [--markdown FILE] [--figure STEM]
 """
 
 import argparse

@@ -28,7 +28,6 @@ class Workspace:
 class Problem:
     pivots: int
     overflow: int
-    classes: int
     def __init__(
         self,
         w: Workspace,
@@ -51,25 +50,3 @@ class Problem:
     def solve(self) -> bool: ...
     def solve_from(self, price: Floats | None, rent: Floats | None, scale: float, watt: float) -> bool: ...
     def glut(self) -> bool: ...
-    def surplus(self) -> float: ...
-    def lattice(self, side: NDArray[np.int8]) -> None: ...
-    def round(self, theta: float) -> None: ...
-    def report(
-        self,
-        theta: float,
-        quantity: Ints,
-        filled: Floats,
-        price: Floats,
-        price_low: Floats,
-        price_high: Floats,
-        power_rent: Floats,
-        cooling_rent: Floats,
-        highest_rents: Floats,
-        scale: float,
-        watt: float,
-        prices: bool,
-    ) -> None: ...
-    def whole_fills(self, quantity: Ints, filled: Ints) -> None: ...
-    moves: int
-    def moved(self, lane: Ints, product: Ints, quantity: Floats) -> int: ...
-    def evidence(self) -> tuple[bytes, bytes, bytes, bytes]: ...

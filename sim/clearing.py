@@ -2,9 +2,10 @@
 
 The problem maximises bids less reserves less freight, subject to balance of every product at every node and to
 nested headroom in IT watts and liquid watts where buyers install. Counted in watts every coefficient is one, so
-it is a minimum-cost circulation: `_order_book` turns orders into it and back, `_network_simplex` solves it in integers. The
-dual variables are the price of each product at each node and the rents of power and cooling; they form a lattice, and the
-price reported lies between its ends by ``theta``. Formulation and proofs: docs/kernel.md.
+it is a minimum-cost circulation: `_order_book` turns orders into it, `_network_simplex` solves it in integers,
+`_shadow_prices` reads the optimum. The dual variables are the price of each product at each node and the rents of power
+and cooling; they form a lattice, and the price reported lies between its ends by ``theta``. Formulation and proofs:
+docs/kernel.md.
 """
 
 import math
@@ -18,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim._order_book import Problem, Workspace
+from sim._shadow_prices import Solution
 from sim.certificate import Certificate, Evidence, prove
 
 __all__ = ["Book", "Certificate", "Clearing", "Flow", "Network", "clear", "matched"]
@@ -319,7 +321,7 @@ def clear(
         scale = _scale_for(network, kept, active, highest, limit)
         if scale is None:
             return _empty(shape, n, whole)
-        problem = Problem(
+        problem = Solution(
             workspace, *orders, scale.row, scale.products, scale.flow, scale.unit, scale.multiplier, scale.factor,
             scale.exact, scale.watt,
         )  # fmt: skip
@@ -385,7 +387,7 @@ def _report(
     book: Book,
     network: Network,
     kept: _Kept,
-    problem: Problem,
+    problem: Solution,
     scale: _Scale,
     theta: float,
     whole: bool,

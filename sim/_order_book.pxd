@@ -1,0 +1,138 @@
+"""Declarations of the order book, for the module that reads prices from its optimum."""
+
+from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t
+
+from sim._network_simplex cimport Circulation, Market
+from sim._shortest_paths cimport Heap
+
+
+cdef extern from *:
+    ctypedef long long wide "__int128"
+
+
+cdef enum:
+    # Orders at one good are few; insertion beats the library up to about this many.
+    FEW = 24
+    # Steps of the price scale in a national guess.
+    BINS = 1024
+    # Below this many classes both methods take no time worth choosing for.
+    MANY = 500
+
+
+cdef struct Entry:
+    int64_t price
+    int64_t order
+
+
+cdef void sort_entries(Entry *e, int64_t n) noexcept nogil
+
+
+cdef class Workspace:
+    cdef readonly int S, G, L
+    cdef int32_t *origin
+    cdef int32_t *target
+    cdef int32_t *out_start     # lanes stand in order of their origin
+    cdef int32_t *in_start
+    cdef int32_t *in_lane
+    cdef const int64_t[:, ::1] freight
+    cdef const uint8_t[::1] liquid
+    cdef const int32_t[::1] given  # lanes in the order of the network
+    # One block of memory, handed out front to back; extra blocks live until the next clearing.
+    cdef char *block
+    cdef size_t block_size
+    cdef size_t used
+    cdef char **spill
+    cdef int spilled
+    cdef size_t wanted
+
+    cdef void reset(self) noexcept
+    cdef void *room(self, int64_t count, size_t size) except NULL
+    cdef void begin(self) except *
+
+
+cdef struct Site:
+    int64_t power       # headroom in flow units
+    int64_t cooling
+    int64_t demand      # kept bids, saturating
+    int64_t wet_demand
+    int32_t power_node  # node of the circulation, 0 (the root) where headroom cannot bind
+    int32_t cooling_node
+    int8_t power_slack
+    int8_t cooling_slack
+
+
+cdef class Problem:
+    cdef Workspace w
+    cdef int K, S, L
+    cdef int64_t n, goods, big, total
+    cdef const int32_t[::1] row          # product -> k or -1
+    cdef const int32_t[::1] product_of   # k -> product
+    cdef const int64_t[::1] flow_per_gpu
+    cdef const int64_t[::1] unit
+    # orders
+    cdef int32_t *at          # good of the order, -1 for no quantity
+    cdef int64_t *stated      # scaled price
+    cdef int32_t *member      # class, -1 if it cannot trade
+    cdef int32_t *barred      # bids at sockets without headroom
+    cdef int64_t n_barred
+    # goods
+    cdef int64_t *ask         # best at the node itself
+    cdef int64_t *bid
+    cdef int64_t *a           # cheapest delivered
+    cdef int64_t *b           # best net of freight
+    cdef int32_t *onward      # lane towards the best bid, -1: the bid is here
+    cdef int32_t *kept        # node of the circulation, 0: nothing can trade here
+    cdef int8_t *here         # an order stands here
+    cdef int64_t *cost        # (K, L) scaled freight, -1 forbidden
+    cdef Site *site
+    cdef Heap heap
+    # classes, sorted by good, side and price
+    cdef int64_t n_classes
+    cdef int64_t *class_price
+    cdef int64_t *class_gpus
+    cdef int64_t *class_units
+    cdef int64_t *class_capacity   # flow units; of a bid no more than all that is offered
+    cdef int64_t *class_flow
+    cdef int32_t *class_good
+    cdef int8_t *class_side
+    cdef int32_t *class_arc
+    cdef int64_t *class_start  # into `sorted_orders`
+    cdef int64_t *sorted_orders
+    # circulation
+    cdef Circulation c
+    cdef int32_t n_kept, n_lane_arcs, n_socket_arcs
+    cdef int32_t *lane_arc
+    cdef int64_t *lane_good_lane  # k * L + lane of every lane arc
+    cdef int64_t *lane_flow       # (K, L)
+    cdef readonly int64_t pivots
+    cdef readonly int64_t overflow  # order at which the goods offered pass the range, -1 if none
+
+    cdef void read(self, const int8_t[::1] side, const int32_t[::1] node, const int32_t[::1] product,
+                   const int64_t[::1] quantity, const int64_t[::1] price, const int64_t[::1] power,
+                   const int64_t[::1] cooling, const int64_t[::1] multiplier, const double[::1] factor, bint exact,
+                   int64_t watt) noexcept nogil
+    cdef void reach_asks(self) noexcept nogil
+    cdef void reach_bids(self) noexcept nogil
+    cdef int gather(self, const int8_t[::1] side, const int64_t[::1] quantity) except -1
+    cdef int build(self, bint scattered) except -1
+    cdef void keep_flow(self) noexcept nogil
+    cdef int curves(self, Market *w) except -1
+    cdef void guess_from(self, const double[:, ::1] price, const double[:, ::1] rent, double scale,
+                         double watt) noexcept nogil
+    cdef void guess_nationally(self) noexcept nogil
+    cdef void mend(self) noexcept nogil
+
+    cdef inline bint alive(self, int32_t k, int32_t s) noexcept nogil:
+        """A buyer can install here."""
+        return self.site[s].power > 0 and (not self.w.liquid[self.product_of[k]] or self.site[s].cooling > 0)
+
+    cdef inline int32_t socket(self, int32_t k, int32_t s) noexcept nogil:
+        """Node of the circulation at which a buyer's purchase counts; 0 where headroom cannot bind."""
+        if self.w.liquid[self.product_of[k]] and self.site[s].cooling_node > 0:
+            return self.site[s].cooling_node
+        return self.site[s].power_node
+
+    cdef inline bint lane_kept(self, int32_t k, int32_t l) noexcept nogil:
+        cdef int64_t first = <int64_t>k * self.S, u = first + self.w.origin[l], t = first + self.w.target[l]
+        cdef int64_t cost = self.cost[<int64_t>k * self.L + l]
+        return cost >= 0 and self.kept[u] > 0 and self.kept[t] > 0 and self.a[u] + cost < self.b[t]

@@ -1,0 +1,573 @@
+"""What the optimum says: prices and rents between the ends of their lattice, whole units, fills.
+
+A `Solution` is a solved `Problem`; notation as there. Prices come from shortest paths in the residual graph of the optimal
+flow, so they do not depend on the basis that was found.
+"""
+
+from libc.math cimport NAN
+from libc.stdint cimport int8_t, int32_t, int64_t
+
+from sim._network_simplex cimport LOWER, Arc, plant, primal
+from sim._order_book cimport Entry, Problem, Site, Workspace, sort_entries, wide
+from sim._shortest_paths cimport offer, take
+
+cdef int64_t NEVER = <int64_t>1 << 61
+
+
+cdef class Solution(Problem):
+    """Prices, rents, whole units and fills of one book; made by `clear`."""
+
+    # potentials of goods, power sockets and cooling sockets
+    cdef int64_t *value
+    cdef int64_t *low
+    cdef int64_t *high
+    cdef int64_t *cheapest_unfilled
+    cdef int64_t *dearest_filled
+    cdef int64_t *best_unfilled
+    cdef int64_t *worst_filled
+    cdef int64_t *level           # stack of nodes at the distance in hand
+    cdef int64_t n_level
+
+    # -- prices ---------------------------------------------------------------------------------------------------
+
+    def lattice(self, const int8_t[::1] side):
+        """Least and greatest optimal prices and rents."""
+        cdef Workspace w = self.w
+        cdef int64_t nodes = self.goods + 2 * self.S
+        self.value = <int64_t *>w.room(nodes, 8)
+        self.low = <int64_t *>w.room(nodes, 8)
+        self.high = <int64_t *>w.room(nodes, 8)
+        self.cheapest_unfilled = <int64_t *>w.room(self.goods, 8)
+        self.dearest_filled = <int64_t *>w.room(self.goods, 8)
+        self.best_unfilled = <int64_t *>w.room(self.goods, 8)
+        self.worst_filled = <int64_t *>w.room(self.goods, 8)
+        self.level = <int64_t *>w.room(nodes, 8)
+        with nogil:
+            self.postsolve()
+            self.bounds(side)
+            self.extreme(self.high, 1)
+            self.extreme(self.low, -1)
+            self.close()
+            self.closed_rents(self.low)
+            self.closed_rents(self.high)
+
+    cdef void postsolve(self) noexcept nogil:
+        """Prices that support the optimum on the whole book, from those of the kept part."""
+        cdef int64_t v, first, x
+        cdef int32_t k, s, l, i, t
+        cdef bint any_kept
+        cdef Site *site
+        for k in range(self.K):
+            first = <int64_t>k * self.S
+            any_kept = False
+            for v in range(first, first + self.S):
+                if self.kept[v] > 0:
+                    any_kept = True
+                    x = self.c.potential[self.kept[v]]
+                    x = self.a[v] if x < self.a[v] else x
+                    self.value[v] = self.b[v] if x > self.b[v] else x
+                else:
+                    self.value[v] = self.ask[v] if self.ask[v] < self.big else self.big
+            if not any_kept:
+                for v in range(first, first + self.S):
+                    self.value[v] = self.a[v]
+                continue
+            for v in range(first, first + self.S):
+                if self.value[v] < self.big:
+                    offer(&self.heap, v, self.value[v])
+            while self.heap.size > 0:
+                v = take(&self.heap)
+                s = v - first
+                for l in range(self.w.out_start[s], self.w.out_start[s + 1]):
+                    x = self.cost[<int64_t>k * self.L + l]
+                    if x < 0:
+                        continue
+                    t = first + self.w.target[l]
+                    x += self.value[v]
+                    if self.kept[t] == 0 and x < self.value[t]:
+                        self.value[t] = x
+                        offer(&self.heap, t, x)
+        for s in range(self.S):
+            site = &self.site[s]
+            self.value[self.goods + s] = 0
+            if site.power_node > 0:
+                self.value[self.goods + s] = self.c.potential[site.power_node]
+                i = self.c.node[site.power_node].arc
+            self.value[self.goods + self.S + s] = self.value[self.goods + s]
+            if site.cooling_node > 0:
+                self.value[self.goods + self.S + s] = self.c.potential[site.cooling_node]
+
+    cdef void bounds(self, const int8_t[::1] side) noexcept nogil:
+        """Per good: what unfilled and filled orders say about the price. Where rent is 0, bids say it directly."""
+        cdef int64_t v, i, c, x, filled, power_used
+        cdef int32_t s
+        cdef Site *site
+        for v in range(self.goods):
+            self.cheapest_unfilled[v] = self.big
+            self.dearest_filled[v] = 0
+            self.best_unfilled[v] = -1
+            self.worst_filled[v] = NEVER
+        for s in range(self.S):
+            self.site[s].demand = 0
+            self.site[s].wet_demand = 0
+        for i in range(self.n):
+            v = self.at[i]
+            if v < 0 or self.member[i] >= 0:
+                continue
+            x = self.stated[i]
+            if side[i] == 0:
+                if x < self.cheapest_unfilled[v]:
+                    self.cheapest_unfilled[v] = x
+            elif x > self.best_unfilled[v] and self.alive(v // self.S, v % self.S):
+                self.best_unfilled[v] = x
+        for c in range(self.n_classes):
+            v = self.class_good[c]
+            x = self.class_price[c]
+            filled = self.class_flow[c]
+            if self.class_side[c] == 0:
+                if filled > 0 and x > self.dearest_filled[v]:
+                    self.dearest_filled[v] = x
+                if filled < self.class_capacity[c] and x < self.cheapest_unfilled[v]:
+                    self.cheapest_unfilled[v] = x
+            else:
+                if filled > 0 and x < self.worst_filled[v]:
+                    self.worst_filled[v] = x
+                if filled < self.class_capacity[c] and x > self.best_unfilled[v]:
+                    self.best_unfilled[v] = x
+                site = &self.site[v % self.S]
+                site.demand += filled
+                if self.w.liquid[self.product_of[v // self.S]]:
+                    site.wet_demand += filled
+        for s in range(self.S):
+            site = &self.site[s]
+            site.power_slack = site.demand < site.power
+            site.cooling_slack = site.wet_demand < site.cooling
+        for v in range(self.goods):
+            if self.socket(v // self.S, v % self.S) == 0:
+                if self.best_unfilled[v] > self.dearest_filled[v]:
+                    self.dearest_filled[v] = self.best_unfilled[v]
+                if self.worst_filled[v] < self.cheapest_unfilled[v]:
+                    self.cheapest_unfilled[v] = self.worst_filled[v]
+
+    cdef inline bint nowhere(self, int64_t v) noexcept nogil:
+        """Nothing on offer can be brought here."""
+        return self.a[v] == self.big
+
+    cdef inline void relax(self, int64_t x, int64_t y, int64_t key, int64_t length, int32_t sign, int64_t *found) noexcept nogil:
+        cdef int64_t r = key + length + sign * (self.value[x] - self.value[y])
+        if r < found[y]:
+            found[y] = r
+            if r == key:
+                self.level[self.n_level] = y
+                self.n_level += 1
+            else:
+                offer(&self.heap, y, r)
+
+    cdef void extreme(self, int64_t *out, int32_t sign) noexcept nogil:
+        """Greatest (sign 1) or least (-1) potentials: shortest paths from or to the root over the residual graph.
+
+        Lengths are reduced by the known optimum, so none is negative, and many are 0: nodes at the distance in hand wait
+        on a stack, only the others in the heap. ``out`` holds distances first, then potentials.
+        """
+        cdef int64_t v, key, nodes = self.goods + 2 * self.S, power0 = self.goods, cooling0 = self.goods + self.S
+        cdef int64_t y, first, kl
+        cdef bint wet, waiting = True
+        cdef int32_t k, s, l, i
+        cdef Site *site
+        self.n_level = 0
+        for v in range(nodes):
+            out[v] = NEVER
+        for v in range(self.goods):
+            if sign > 0:
+                if not self.nowhere(v):
+                    out[v] = self.cheapest_unfilled[v] - self.value[v]
+            else:
+                out[v] = self.value[v] - self.dearest_filled[v]
+        for s in range(self.S):
+            site = &self.site[s]
+            if site.power_node > 0 and (sign > 0 or site.power_slack):
+                out[power0 + s] = -self.value[power0 + s]
+            if site.cooling_node > 0 and site.power_node == 0 and (sign > 0 or site.cooling_slack):
+                out[cooling0 + s] = -self.value[cooling0 + s]
+        for v in range(nodes):
+            if out[v] == 0:
+                self.level[self.n_level] = v
+                self.n_level += 1
+        key = 0
+        while True:
+            if self.n_level > 0:
+                self.n_level -= 1
+                v = self.level[self.n_level]
+            else:
+                if waiting:
+                    # What has been reached for nothing need not wait.
+                    waiting = False
+                    for v in range(nodes):
+                        if 0 < out[v] < NEVER:
+                            offer(&self.heap, v, out[v])
+                if self.heap.size == 0:
+                    break
+                v = take(&self.heap)
+                key = self.heap.key[v]
+                if key > out[v]:
+                    continue
+            if v < self.goods:
+                k = v // self.S
+                s = v - <int64_t>k * self.S
+                first = v - s
+                for l in range(self.w.out_start[s], self.w.out_start[s + 1]):
+                    kl = <int64_t>k * self.L + l
+                    y = first + self.w.target[l]
+                    if sign > 0:
+                        if self.cost[kl] >= 0 and not self.nowhere(y):
+                            self.relax(v, y, key, self.cost[kl], sign, out)
+                    elif self.lane_flow[kl] > 0:
+                        self.relax(v, y, key, -self.cost[kl], sign, out)
+                for i in range(self.w.in_start[s], self.w.in_start[s + 1]):
+                    l = self.w.in_lane[i]
+                    kl = <int64_t>k * self.L + l
+                    y = first + self.w.origin[l]
+                    if sign < 0:
+                        if self.cost[kl] >= 0:
+                            self.relax(v, y, key, self.cost[kl], sign, out)
+                    elif self.lane_flow[kl] > 0:
+                        self.relax(v, y, key, -self.cost[kl], sign, out)
+                site = &self.site[s]
+                y = -1
+                if self.w.liquid[self.product_of[k]] and site.cooling_node > 0:
+                    y = cooling0 + s
+                elif site.power_node > 0:
+                    y = power0 + s
+                if y >= 0:
+                    if sign > 0 and self.best_unfilled[v] >= 0:
+                        self.relax(v, y, key, -self.best_unfilled[v], sign, out)
+                    elif sign < 0 and self.worst_filled[v] < NEVER:
+                        self.relax(v, y, key, self.worst_filled[v], sign, out)
+                continue
+            s = (v - self.goods) % self.S
+            site = &self.site[s]
+            for k in range(self.K):
+                y = <int64_t>k * self.S + s
+                wet = self.w.liquid[self.product_of[k]] != 0 and site.cooling_node > 0
+                if wet != (v >= cooling0):
+                    continue
+                if sign > 0 and self.worst_filled[y] < NEVER:
+                    self.relax(v, y, key, self.worst_filled[y], sign, out)
+                elif sign < 0 and self.best_unfilled[y] >= 0:
+                    self.relax(v, y, key, -self.best_unfilled[y], sign, out)
+            if site.power_node > 0 and site.cooling_node > 0:
+                if v < cooling0:
+                    if sign > 0 or site.cooling_slack:
+                        self.relax(v, cooling0 + s, key, 0, sign, out)
+                elif sign < 0 or site.cooling_slack:
+                    self.relax(v, power0 + s, key, 0, sign, out)
+        for v in range(self.goods):
+            out[v] = self.value[v] + sign * out[v]
+        for s in range(self.S):
+            out[power0 + s] = self.value[power0 + s] + sign * out[power0 + s] if self.site[s].power_node > 0 else 0
+            if self.site[s].cooling_node > 0:
+                out[cooling0 + s] = self.value[cooling0 + s] + sign * out[cooling0 + s]
+            else:
+                out[cooling0 + s] = out[power0 + s]
+
+    cdef void close(self) noexcept nogil:
+        """Where nothing can be bought, the highest price is what a unit standing there would fetch."""
+        cdef int64_t v, first, x, y
+        cdef int32_t k, s, l, i
+        for k in range(self.K):
+            first = <int64_t>k * self.S
+            for s in range(self.S):
+                v = first + s
+                if not self.nowhere(v):
+                    continue
+                x = 0
+                if self.best_unfilled[v] >= 0:
+                    y = self.goods + s
+                    if self.w.liquid[self.product_of[k]]:
+                        y += self.S
+                    x = self.best_unfilled[v] + self.high[y]
+                for l in range(self.w.out_start[s], self.w.out_start[s + 1]):
+                    y = first + self.w.target[l]
+                    if self.cost[<int64_t>k * self.L + l] >= 0 and not self.nowhere(y):
+                        if self.high[y] - self.cost[<int64_t>k * self.L + l] > x:
+                            x = self.high[y] - self.cost[<int64_t>k * self.L + l]
+                self.high[v] = x if x > 0 else 0
+                offer(&self.heap, v, -self.high[v])
+            while self.heap.size > 0:
+                v = take(&self.heap)
+                s = v - first
+                for i in range(self.w.in_start[s], self.w.in_start[s + 1]):
+                    l = self.w.in_lane[i]
+                    y = first + self.w.origin[l]
+                    if self.cost[<int64_t>k * self.L + l] < 0 or not self.nowhere(y):
+                        continue
+                    x = self.high[v] - self.cost[<int64_t>k * self.L + l]
+                    if x > self.high[y]:
+                        self.high[y] = x
+                        offer(&self.heap, y, -x)
+
+    cdef void closed_rents(self, int64_t *value) noexcept nogil:
+        """Rent of sockets without headroom: the largest surplus per watt that they keep out."""
+        cdef int64_t j, v, x, power0 = self.goods, cooling0 = self.goods + self.S
+        cdef int32_t s
+        for j in range(self.n_barred):
+            v = self.at[self.barred[j]]
+            s = v % self.S
+            x = value[v] - self.stated[self.barred[j]]
+            if self.site[s].power == 0 and x < value[power0 + s]:
+                value[power0 + s] = x
+        for s in range(self.S):
+            if self.site[s].power == 0:
+                value[cooling0 + s] = value[power0 + s]
+        # A barred bid where there is power wants cooling.
+        for j in range(self.n_barred):
+            v = self.at[self.barred[j]]
+            s = v % self.S
+            x = value[v] - self.stated[self.barred[j]]
+            if self.site[s].power > 0 and x < value[cooling0 + s]:
+                value[cooling0 + s] = x
+
+    # -- whole units ------------------------------------------------------------------------------------------------
+
+    def round(self, double theta):
+        """Replace the flow by one in sellable units, feasible and without loss at the prices of ``theta``.
+
+        Buys are cut to whole units of their divisible fill, sells to whole units on offer; lanes that are not tight and
+        orders out of the money stay out. Headroom cannot bind then, so products separate, every capacity is a multiple of
+        one unit, and a basic optimum is whole. Room that cutting left is offered again, best surplus per watt first.
+        """
+        cdef int64_t c, v, unit, x, extra, granted = 0
+        cdef int32_t j, s
+        cdef Arc *it
+        cdef Entry *entry
+        cdef int64_t n_short = 0
+        if self.c.m == 0:
+            return
+        entry = <Entry *>self.w.room(self.n_classes, sizeof(Entry))
+        for s in range(self.S):
+            self.site[s].demand = 0
+            self.site[s].wet_demand = 0
+        for c in range(self.n_classes):
+            v = self.class_good[c]
+            unit = self.unit[v // self.S] * self.flow_per_gpu[v // self.S]
+            it = &self.c.arc[self.class_arc[c]]
+            x = self.class_units[c]
+            if not self.in_money(c, theta):
+                x = 0
+            elif self.class_side[c] == 1:
+                if x > self.class_flow[c] // unit:
+                    x = self.class_flow[c] // unit
+                    entry[n_short].price = -self.class_price[c]
+                    entry[n_short].order = c
+                    n_short += 1
+                self.site[v % self.S].demand += x * unit
+                if self.w.liquid[self.product_of[v // self.S]]:
+                    self.site[v % self.S].wet_demand += x * unit
+            elif x > self.total // unit:
+                x = self.total // unit
+            it.capacity = x * unit
+        for j in range(self.n_lane_arcs):
+            if not self.tight(self.lane_good_lane[j], theta):
+                self.c.arc[self.lane_arc[j]].capacity = 0
+        self.resolve()
+        # Bids not fully served, best first: one or more units where the headroom left covers them.
+        sort_entries(entry, n_short)
+        for s in range(self.S):
+            self.site[s].demand = 0
+            self.site[s].wet_demand = 0
+        for c in range(self.n_classes):
+            if self.class_side[c] == 1:
+                it = &self.c.arc[self.class_arc[c]]
+                v = self.class_good[c]
+                self.site[v % self.S].demand += it.flow
+                if self.w.liquid[self.product_of[v // self.S]]:
+                    self.site[v % self.S].wet_demand += it.flow
+        for j in range(n_short):
+            c = entry[j].order
+            v = self.class_good[c]
+            s = v % self.S
+            unit = self.unit[v // self.S] * self.flow_per_gpu[v // self.S]
+            it = &self.c.arc[self.class_arc[c]]
+            extra = (self.site[s].power - self.site[s].demand) // unit
+            if self.w.liquid[self.product_of[v // self.S]]:
+                x = (self.site[s].cooling - self.site[s].wet_demand) // unit
+                extra = x if x < extra else extra
+            x = self.class_units[c] - it.capacity // unit
+            extra = x if x < extra else extra
+            if extra > 0:
+                it.capacity += extra * unit
+                self.site[s].demand += extra * unit
+                if self.w.liquid[self.product_of[v // self.S]]:
+                    self.site[s].wet_demand += extra * unit
+                granted += 1
+        if granted:
+            self.resolve()
+        for c in range(self.n_classes):
+            self.class_flow[c] = self.c.arc[self.class_arc[c]].flow
+        for j in range(self.n_lane_arcs):
+            self.lane_flow[self.lane_good_lane[j]] = self.c.arc[self.lane_arc[j]].flow
+
+    cdef bint in_money(self, int64_t c, double theta) noexcept nogil:
+        """No loss at the prices of theta. Linear between the ends, so the test at both ends is exact where it is tight."""
+        cdef int64_t v = self.class_good[c], y
+        cdef double at_low, at_high
+        if self.class_side[c] == 0:
+            at_low = <double>(self.low[v] - self.class_price[c])
+            at_high = <double>(self.high[v] - self.class_price[c])
+        else:
+            y = self.goods + v % self.S + (self.S if self.w.liquid[self.product_of[v // self.S]] else 0)
+            at_low = <double>(self.class_price[c] - self.low[v] + self.low[y])
+            at_high = <double>(self.class_price[c] - self.high[v] + self.high[y])
+        return at_low + theta * (at_high - at_low) >= 0
+
+    cdef bint tight(self, int64_t kl, double theta) noexcept nogil:
+        """Freight equals the price difference at the prices of theta."""
+        cdef int64_t k = kl // self.L, l = kl % self.L
+        cdef int64_t u = k * self.S + self.w.origin[l], t = k * self.S + self.w.target[l]
+        cdef int64_t x = self.cost[kl] + self.low[u] - self.low[t], y = self.cost[kl] + self.high[u] - self.high[t]
+        return (x == 0 or theta == 1.0) and (y == 0 or theta == 0.0)
+
+    cdef void resolve(self) noexcept nogil:
+        """Optimal flow under the arcs' present capacities, from an empty start.
+
+        Goods may be left at a good for one scaled unit of cost, so an optimum never does; it anchors the first tree.
+        """
+        cdef int32_t v, a, m = self.c.m
+        cdef int64_t pivots
+        cdef Arc *it
+        for a in range(m):
+            self.c.arc[a].flow = 0
+            self.c.state[a] = LOWER
+        for v in range(1, self.n_kept + 1):
+            it = &self.c.arc[m + v - 1]
+            it.tail, it.head, it.cost, it.capacity, it.flow = v, 0, 1, self.total + 1, 0
+            self.c.node[v].arc = m + v - 1
+        # Sockets hang by the arc that leaves them.
+        for a in range(m):
+            if self.c.arc[a].tail > self.n_kept:
+                self.c.node[self.c.arc[a].tail].arc = a
+        self.c.m = m + self.n_kept
+        plant(&self.c)
+        pivots = primal(&self.c)
+        self.c.m = m
+        self.pivots += pivots if pivots > 0 else 0
+
+    # -- results ----------------------------------------------------------------------------------------------------
+
+    def surplus(self):
+        """Scaled surplus of the present flow, as a float."""
+        cdef wide sum = 0
+        cdef int64_t c
+        cdef int32_t j
+        for c in range(self.n_classes):
+            sum += (<wide>self.class_price[c]) * (self.class_flow[c] if self.class_side[c] else -self.class_flow[c])
+        for j in range(self.n_lane_arcs):
+            sum -= (<wide>self.cost[self.lane_good_lane[j]]) * self.lane_flow[self.lane_good_lane[j]]
+        return <double>sum
+
+    def report(self, double theta, const int64_t[::1] quantity, double[::1] filled, double[:, ::1] price,
+               double[:, ::1] price_low, double[:, ::1] price_high, double[::1] power_rent, double[::1] cooling_rent,
+               double[:, ::1] highest_rents, double scale, double watt, bint prices):
+        """Write fills, and prices and rents in cents."""
+        cdef int64_t i, v, c
+        cdef int32_t k, s, g
+        cdef double per, low, high, p, q
+        with nogil:
+            for i in range(self.n):
+                c = self.member[i]
+                if c < 0 or self.class_flow[c] == 0:
+                    filled[i] = 0.0
+                else:
+                    v = self.class_good[c]
+                    per = <double>self.class_flow[c] / <double>self.flow_per_gpu[v // self.S]
+                    filled[i] = quantity[i] * (per / <double>self.class_gpus[c])
+            if prices:
+                for g in range(self.w.G):
+                    k = self.row[g]
+                    for s in range(self.S):
+                        v = <int64_t>k * self.S + s
+                        if k < 0 or (self.a[v] == self.big and self.b[v] == 0 and not self.here[v]):
+                            price[g, s] = NAN
+                            price_low[g, s] = NAN
+                            price_high[g, s] = NAN
+                            continue
+                        per = <double>self.flow_per_gpu[k] / scale
+                        low = <double>self.low[v] * per
+                        high = <double>self.high[v] * per
+                        price_low[g, s] = low
+                        price_high[g, s] = high
+                        price[g, s] = low + theta * (high - low)
+                for s in range(self.S):
+                    p = -(self.low[self.goods + s] + theta * <double>(self.high[self.goods + s] - self.low[self.goods + s]))
+                    v = self.goods + self.S + s
+                    q = -(self.low[v] + theta * <double>(self.high[v] - self.low[v]))
+                    power_rent[s] = p * watt / scale if p > 0 else 0.0
+                    cooling_rent[s] = (q - p) * watt / scale if q > p else 0.0
+                    highest_rents[0, s] = -<double>self.low[self.goods + s] * watt / scale
+                    highest_rents[1, s] = -<double>self.low[v] * watt / scale
+
+    def whole_fills(self, const int64_t[::1] quantity, int64_t[::1] filled):
+        """Whole units of every class shared by largest remainder, then by order of the book."""
+        cdef int64_t i, c, e, units, have, left, unit, best, remainder, most, at
+        cdef int64_t[::1] out = filled
+        for i in range(self.n):
+            out[i] = 0
+        for c in range(self.n_classes):
+            unit = self.unit[self.class_good[c] // self.S]
+            units = self.class_flow[c] // self.flow_per_gpu[self.class_good[c] // self.S] // unit
+            if units == 0:
+                continue
+            left = units
+            for e in range(self.class_start[c], self.class_start[c + 1]):
+                i = self.sorted_orders[e]
+                have = quantity[i] // unit
+                out[i] = <int64_t>((<wide>units) * have // self.class_units[c])
+                left -= out[i]
+            while left > 0:
+                most = -1
+                at = -1
+                for e in range(self.class_start[c], self.class_start[c + 1]):
+                    i = self.sorted_orders[e]
+                    have = quantity[i] // unit
+                    remainder = <int64_t>((<wide>units) * have - (<wide>out[i]) * self.class_units[c])
+                    if remainder > most or (remainder == most and i < at):
+                        if out[i] < have:
+                            most = remainder
+                            at = i
+                out[at] += 1
+                left -= 1
+            for e in range(self.class_start[c], self.class_start[c + 1]):
+                out[self.sorted_orders[e]] *= unit
+
+    def moved(self, int64_t[::1] lane, int64_t[::1] product, double[::1] quantity):
+        """Fill in lane, product and GPUs of lanes in use; returns their number. Pass room for `moves` of them."""
+        cdef int32_t j
+        cdef int64_t kl, k, n = 0
+        for j in range(self.n_lane_arcs):
+            kl = self.lane_good_lane[j]
+            if self.lane_flow[kl] > 0:
+                k = kl // self.L
+                lane[n] = kl - k * self.L
+                product[n] = self.product_of[k]
+                quantity[n] = <double>self.lane_flow[kl] / <double>self.flow_per_gpu[k]
+                n += 1
+        return n
+
+    @property
+    def moves(self):
+        """Lanes in use at most."""
+        return self.n_lane_arcs
+
+    def evidence(self):
+        """Copies of what the certificate needs; the caller proves it without this module."""
+        return (
+            bytes((<char *>self.member)[: self.n * sizeof(int32_t)]),
+            bytes((<char *>self.class_flow)[: self.n_classes * sizeof(int64_t)]),
+            bytes((<char *>self.lane_flow)[: self.K * self.L * sizeof(int64_t)]),
+            bytes((<char *>self.low)[: (self.goods + 2 * self.S) * sizeof(int64_t)]),
+        )
+
+    @property
+    def classes(self):
+        """Number of classes that can trade."""
+        return self.n_classes
