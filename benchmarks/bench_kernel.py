@@ -25,7 +25,7 @@ import highspy
 import kernel_books
 import numpy as np
 from kernel_books import REGIMES, SIZES
-from kernel_peers import highs, highs_model, timed
+from kernel_peers import highs, highs_model, program, timed
 
 from sim.clearing import Book, Network, clear
 
@@ -268,6 +268,51 @@ def model_books(weeks: int = 16) -> dict[tuple[str, str], Row]:
     return rows
 
 
+def best_whole(book: Book, net: Network, limit: float = 20.0) -> float:
+    """Upper bound on the surplus of any whole-unit trade, dollars, by HiGHS' branch and bound."""
+    table = program(book, net)
+    unit = net.unit[book.generation].astype(float)
+    n, columns = len(unit), len(table["cost"])
+    model = highs_model(book, net)
+    orders = np.arange(n, dtype=np.int32)
+    # The column of an order is counted in units.
+    for i in range(n):
+        for e in range(table["start"][i], table["start"][i + 1]):
+            model.changeCoeff(int(table["index"][e]), i, float(table["value"][e] * unit[i]))
+    model.changeColsCost(n, orders, table["cost"][:n] * unit)
+    model.changeColsBounds(n, orders, np.zeros(n), np.floor(book.quantity / unit))
+    kinds = np.full(n, highspy.HighsVarType.kInteger)
+    model.changeColsIntegrality(n, orders, kinds)
+    assert columns == model.getNumCol()
+    model.setOptionValue("time_limit", limit)
+    model.setOptionValue("mip_rel_gap", 1e-4)
+    model.run()
+    return -model.getInfo().mip_dual_bound
+
+
+def whole_units(size: str, regime: str, racks: bool, seed: int = 0) -> Row:
+    """Surplus lost to whole units: by the kernel's rounding, and the least any rounding must lose."""
+    net = kernel_books.network(size, seed)
+    book = kernel_books.book(size, regime, seed, net)
+    if not racks:
+        net = dataclasses.replace(net, unit=np.full_like(net.unit, 8), unit_watts=net.unit_watts * 8 // net.unit)
+    seconds, clearing = timed(lambda: clear(book, net, whole=True), 0.0)
+    rent = clearing.power_rent[book.node] + net.liquid[book.generation] * clearing.cooling_rent[book.node]
+    here = clearing.price[book.generation, book.node]
+    gross = here + (net.unit_watts / net.unit)[book.generation] * rent
+    gains = np.where(book.side == 0, here >= book.price - 1e-3, gross <= book.price + 1e-3)
+    able = dataclasses.replace(book, quantity=np.where(gains, book.quantity, 0))
+
+    def lost(dollars: float) -> float:
+        return abs(round(100 * (1 - 100 * dollars / clearing.surplus_bound), 6))
+
+    row: Row = {"ms": 1e3 * seconds, "loss %": lost(clearing.surplus / 100)}
+    small = size in ("small", "medium")
+    row["least loss % at these prices"] = lost(best_whole(able, net)) if small else "—"
+    row["least loss % at any price"] = lost(best_whole(book, net)) if small else "—"
+    return row
+
+
 def growth(rows: dict[tuple[str, str], Row]) -> str:
     """Exponents of time in the number of orders from large to huge."""
     lines = []
@@ -361,6 +406,9 @@ def main() -> None:
         table("32 relaxations of 2,000 orders, HiGHS cold", {("medium", r): relaxations(r) for r in REGIMES})
     )
     shown(table("Books of the model", model_books()))
+    for racks, name in ((True, "units of 8 and racks of 72"), (False, "units of 8")):
+        rounding = {(s, r): whole_units(s, r, racks) for s, r in cases}
+        shown(table(f"Whole units, share of the divisible surplus lost, {name}", rounding))
     peer_rows = {(s, r): others(s, r) for s, r in cases}
     shown(table("Other solvers, time over the kernel's, and peak memory above the book", peer_rows))
     single = {(f"{n:,}", "one class"): one_class(n) for n in (200, 2_000, 20_000)}

@@ -47,6 +47,7 @@ cdef class Workspace:
 
     cdef void reset(self) noexcept
     cdef void *room(self, int64_t count, size_t size) except NULL
+    cdef void release(self, size_t before) noexcept
     cdef void begin(self) except *
 
 
@@ -96,8 +97,8 @@ cdef class Problem:
     cdef int32_t *class_good
     cdef int8_t *class_side
     cdef int32_t *class_arc
-    cdef int64_t *class_start  # into `sorted_orders`
-    cdef int64_t *sorted_orders
+    cdef int32_t *class_start  # into `sorted_orders`
+    cdef int32_t *sorted_orders
     # circulation
     cdef Circulation c
     cdef int32_t n_kept, n_lane_arcs, n_socket_arcs

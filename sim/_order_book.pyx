@@ -103,6 +103,11 @@ cdef class Workspace:
         self.spilled += 1
         return got
 
+    cdef void release(self, size_t before) noexcept:
+        """Hand back what was taken from the block since it stood at `before`."""
+        self.wanted -= self.used - before
+        self.used = before
+
     cdef void begin(self) except *:
         """Forget the last clearing; grow the block to what it needed."""
         self.reset()
@@ -325,7 +330,7 @@ cdef class Problem:
         cdef Workspace w = self.w
         cdef int64_t *start
         cdef Entry *entry
-        cdef bint buy
+        cdef size_t before
         for v in range(self.goods):
             self.kept[v] = 0
             if self.a[v] < self.b[v]:
@@ -350,7 +355,6 @@ cdef class Problem:
                 n_kept_orders += 1
             for j in range(2, n_buckets + 2):
                 start[j] += start[j - 1]
-        entry = <Entry *>w.room(n_kept_orders, sizeof(Entry))
         self.class_price = <int64_t *>w.room(n_kept_orders, 8)
         self.class_gpus = <int64_t *>w.room(n_kept_orders, 8)
         self.class_units = <int64_t *>w.room(n_kept_orders, 8)
@@ -359,8 +363,10 @@ cdef class Problem:
         self.class_good = <int32_t *>w.room(n_kept_orders, 4)
         self.class_side = <int8_t *>w.room(n_kept_orders, 1)
         self.class_arc = <int32_t *>w.room(n_kept_orders, 4)
-        self.class_start = <int64_t *>w.room(n_kept_orders + 1, 8)
-        self.sorted_orders = <int64_t *>w.room(n_kept_orders, 8)
+        self.class_start = <int32_t *>w.room(n_kept_orders + 1, 4)
+        self.sorted_orders = <int32_t *>w.room(n_kept_orders, 4)
+        before = w.used
+        entry = <Entry *>w.room(n_kept_orders, sizeof(Entry))
         with nogil:
             for i in range(self.n):
                 if self.member[i] < 0:
@@ -398,6 +404,7 @@ cdef class Problem:
                 else:
                     self.class_capacity[c] = self.class_gpus[c] * amount
             self.class_start[self.n_classes] = n_kept_orders
+        w.release(before)
         return 0
 
     # -- arcs, and the primal method ------------------------------------------------------------------------------

@@ -109,8 +109,7 @@ class Network:
                 np.ascontiguousarray(self.liquid).astype(np.uint8),
                 given,
             )
-            dearest = self.freight.max(axis=1, initial=0)
-            kept = self._local.kept = _Kept(workspace, {}, lane, given, dearest)
+            kept = self._local.kept = _Kept(workspace, {}, lane, given, {})
         return kept
 
 
@@ -219,7 +218,7 @@ class _Kept:
     scales: "dict[bytes, _Scale]"
     lane: NDArray[np.intp]  # number in the kernel -> lane of the network
     given: NDArray[np.int32]  # and back
-    dearest: Ints  # freight of each product
+    dearest: dict[bytes, int]  # freight of a set of products
 
 
 @dataclass(frozen=True, slots=True)
@@ -351,12 +350,16 @@ def _scale_for(
     network: Network, kept: _Kept, active: NDArray[np.uint8], highest: int, limit: int
 ) -> _Scale | None:
     """Scale of the active products, kept between clearings while prices fit it."""
-    if not active.any():
+    products = active.tobytes()
+    dearest = kept.dearest.get(products)
+    if dearest is None:
+        dearest = kept.dearest[products] = int(network.freight[active != 0].max(initial=0))
+    if b"\1" not in products:
         return None
-    highest = max(highest, int(kept.dearest[active != 0].max()))
+    highest = max(highest, dearest)
     # One scale serves all prices up to the next power of four, so that a calm week finds it ready.
     bits = (highest.bit_length() + 1) // 2 * 2
-    key = active.tobytes() + bits.to_bytes(2, "little") + limit.bit_length().to_bytes(2, "little")
+    key = products + bits.to_bytes(2, "little") + limit.bit_length().to_bytes(2, "little")
     scale = kept.scales.get(key)
     if scale is None or highest * scale.steepest >= limit:
         scale = _Scale.of(network, np.flatnonzero(active).astype(np.int32), highest, limit)
