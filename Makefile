@@ -40,7 +40,7 @@ bench-kernel: setup
 SANITIZED := build/sanitized
 sanitize: setup
 	rm -rf $(SANITIZED) && mkdir -p $(SANITIZED)
-	cp -r agents sim tests pyproject.toml setup.py $(SANITIZED)/ && rm -f $(SANITIZED)/sim/*.so $(SANITIZED)/sim/*.c
+	cp -r agents benchmarks sim tests pyproject.toml setup.py $(SANITIZED)/ && rm -f $(SANITIZED)/sim/*.so $(SANITIZED)/sim/*.c
 	cd $(SANITIZED) && FIRESALE_SANITIZE=1 $(CURDIR)/$(BIN)/python setup.py -q build_ext --inplace
 	cd $(SANITIZED) && LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
 		ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 PYTHONMALLOC=malloc \

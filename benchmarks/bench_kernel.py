@@ -295,7 +295,9 @@ def whole_units(size: str, regime: str, racks: bool, seed: int = 0) -> Row:
     net = kernel_books.network(size, seed)
     book = kernel_books.book(size, regime, seed, net)
     if not racks:
-        net = dataclasses.replace(net, unit=np.full_like(net.unit, 8), unit_watts=net.unit_watts * 8 // net.unit)
+        net = dataclasses.replace(
+            net, unit=np.full_like(net.unit, 8), unit_watts=net.unit_watts * 8 // net.unit
+        )
     seconds, clearing = timed(lambda: clear(book, net, whole=True), 0.0)
     rent = clearing.power_rent[book.node] + net.liquid[book.generation] * clearing.cooling_rent[book.node]
     here = clearing.price[book.generation, book.node]

@@ -109,3 +109,19 @@ def test_a_hint_of_another_shape_is_named():
     hint = dataclasses.replace(other, price_low=other.price_low[:2])
     with pytest.raises(ValueError, match="hint: has prices of shape"):
         clear(book, network, hint=hint)
+
+
+# As in test_clearing_kernel: a change here is a change of the algorithm.
+WARM = {"line": 50, "star": 56, "coarse prices": 10, "tight": 27, "no limit": 26, "free freight": 40}
+COLD = [221, 251, 247]
+
+
+@pytest.mark.parametrize("name", WARM)
+def test_pivots_after_a_fifth_of_the_book_has_changed(name):
+    book, network = ZOO[name]()
+    assert clear(book, network, hint=clear(moved(book, 1), network)).pivots == WARM[name]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_pivots_of_a_fire_sale(seed):
+    assert clear(*glut(seed)).pivots == COLD[seed]
