@@ -3,7 +3,7 @@
 from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t
 
 from sim._network_simplex cimport Circulation, Market
-from sim._shortest_paths cimport Heap
+from sim._shortest_paths cimport Heap, Ring
 
 
 cdef extern from *:
@@ -87,6 +87,7 @@ cdef class Problem:
     cdef int64_t *cost        # (K, L) scaled freight, -1 forbidden
     cdef Site *site
     cdef Heap heap
+    cdef Ring ring
     # classes, sorted by good, side and price
     cdef int64_t n_classes
     cdef int64_t *class_price

@@ -13,7 +13,7 @@ from libc.string cimport memset
 from sim._network_simplex cimport (
     LOWER, Arc, Breakpoint, Curve, Market, Meeting, Node, crash, dual, incidence, plant, primal,
 )
-from sim._shortest_paths cimport offer, take
+from sim._shortest_paths cimport dequeue, enqueue, offer, take
 
 cdef int64_t LARGEST = <int64_t>1 << 60
 cdef int64_t NEVER = <int64_t>1 << 61
@@ -198,9 +198,15 @@ cdef class Problem:
         self.heap.node = <int32_t *>w.room(all_nodes, 4)
         self.heap.place = <int32_t *>w.room(all_nodes, 4)
         self.heap.key = <int64_t *>w.room(all_nodes, 8)
+        self.ring.node = <int32_t *>w.room(all_nodes, 4)
+        self.ring.inside = <int8_t *>w.room(all_nodes, 1)
+        self.ring.capacity = all_nodes
         with nogil:
             self.heap.size = 0
             memset(self.heap.place, 255, all_nodes * 4)
+            self.ring.first = 0
+            self.ring.size = 0
+            memset(self.ring.inside, 0, all_nodes)
             self.read(side, node, product, quantity, price, power, cooling, multiplier, factor, exact, watt)
             if self.overflow < 0:
                 self.reach_asks()
@@ -283,9 +289,9 @@ cdef class Problem:
                 self.a[v] = self.big
                 if self.ask[v] < self.big:
                     self.a[v] = self.ask[v]
-                    offer(&self.heap, v, self.ask[v])
-            while self.heap.size > 0:
-                v = take(&self.heap)
+                    enqueue(&self.ring, v)
+            while self.ring.size > 0:
+                v = dequeue(&self.ring)
                 s = v - first
                 key = self.a[v]
                 for l in range(self.w.out_start[s], self.w.out_start[s + 1]):
@@ -294,7 +300,7 @@ cdef class Problem:
                     t = first + self.w.target[l]
                     if key + self.cost[<int64_t>k * self.L + l] < self.a[t]:
                         self.a[t] = key + self.cost[<int64_t>k * self.L + l]
-                        offer(&self.heap, t, self.a[t])
+                        enqueue(&self.ring, t)
 
     cdef void reach_bids(self) noexcept nogil:
         """Best bid net of freight at every good, and the way there."""
@@ -687,9 +693,9 @@ cdef class Problem:
             x = potential[self.kept[first + self.w.origin[l]]] + self.cost[kl]
             if x < potential[self.kept[t]]:
                 potential[self.kept[t]] = x
-                offer(&self.heap, t, x)
-        while self.heap.size > 0:
-            v = take(&self.heap)
+                enqueue(&self.ring, t)
+        while self.ring.size > 0:
+            v = dequeue(&self.ring)
             k = v // self.S
             s = v % self.S
             first = v - s
@@ -700,7 +706,7 @@ cdef class Problem:
                 x = potential[self.kept[v]] + self.cost[<int64_t>k * self.L + l]
                 if x < potential[self.kept[t]]:
                     potential[self.kept[t]] = x
-                    offer(&self.heap, t, x)
+                    enqueue(&self.ring, t)
 
 
 cdef int64_t coprime_near(int64_t m) noexcept nogil:

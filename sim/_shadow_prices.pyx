@@ -9,7 +9,7 @@ from libc.stdint cimport int8_t, int32_t, int64_t
 
 from sim._network_simplex cimport LOWER, Arc, plant, primal
 from sim._order_book cimport Entry, Problem, Site, Workspace, sort_entries, wide
-from sim._shortest_paths cimport offer, take
+from sim._shortest_paths cimport dequeue, enqueue
 
 cdef int64_t NEVER = <int64_t>1 << 61
 
@@ -25,7 +25,7 @@ cdef class Solution(Problem):
     cdef int64_t *dearest_filled
     cdef int64_t *best_unfilled
     cdef int64_t *worst_filled
-    cdef int64_t *level           # stack of nodes at the distance in hand
+    cdef int64_t *level           # stack of nodes at distance 0
     cdef int64_t n_level
 
     # -- prices ---------------------------------------------------------------------------------------------------
@@ -74,9 +74,9 @@ cdef class Solution(Problem):
                 continue
             for v in range(first, first + self.S):
                 if self.value[v] < self.big:
-                    offer(&self.heap, v, self.value[v])
-            while self.heap.size > 0:
-                v = take(&self.heap)
+                    enqueue(&self.ring, v)
+            while self.ring.size > 0:
+                v = dequeue(&self.ring)
                 s = v - first
                 for l in range(self.w.out_start[s], self.w.out_start[s + 1]):
                     x = self.cost[<int64_t>k * self.L + l]
@@ -86,7 +86,7 @@ cdef class Solution(Problem):
                     x += self.value[v]
                     if self.kept[t] == 0 and x < self.value[t]:
                         self.value[t] = x
-                        offer(&self.heap, t, x)
+                        enqueue(&self.ring, t)
         for s in range(self.S):
             site = &self.site[s]
             self.value[self.goods + s] = 0
@@ -157,17 +157,17 @@ cdef class Solution(Problem):
         cdef int64_t r = key + length + sign * (self.value[x] - self.value[y])
         if r < found[y]:
             found[y] = r
-            if r == key:
+            if r == 0:
                 self.level[self.n_level] = y
                 self.n_level += 1
             else:
-                offer(&self.heap, y, r)
+                enqueue(&self.ring, y)
 
     cdef void extreme(self, int64_t *out, int32_t sign) noexcept nogil:
         """Greatest (sign 1) or least (-1) potentials: shortest paths from or to the root over the residual graph.
 
-        Lengths are reduced by the known optimum, so none is negative, and many are 0: nodes at the distance in hand wait
-        on a stack, only the others in the heap. ``out`` holds distances first, then potentials.
+        Lengths are reduced by the known optimum, so none is negative, and many are 0: what is reached for nothing is done
+        first and for good. ``out`` holds distances first, then potentials.
         """
         cdef int64_t v, key, nodes = self.goods + 2 * self.S, power0 = self.goods, cooling0 = self.goods + self.S
         cdef int64_t y, first, kl
@@ -200,17 +200,14 @@ cdef class Solution(Problem):
                 v = self.level[self.n_level]
             else:
                 if waiting:
-                    # What has been reached for nothing need not wait.
                     waiting = False
                     for v in range(nodes):
                         if 0 < out[v] < NEVER:
-                            offer(&self.heap, v, out[v])
-                if self.heap.size == 0:
+                            enqueue(&self.ring, v)
+                if self.ring.size == 0:
                     break
-                v = take(&self.heap)
-                key = self.heap.key[v]
-                if key > out[v]:
-                    continue
+                v = dequeue(&self.ring)
+                key = out[v]
             if v < self.goods:
                 k = v // self.S
                 s = v - <int64_t>k * self.S
@@ -292,9 +289,9 @@ cdef class Solution(Problem):
                         if self.high[y] - self.cost[<int64_t>k * self.L + l] > x:
                             x = self.high[y] - self.cost[<int64_t>k * self.L + l]
                 self.high[v] = x if x > 0 else 0
-                offer(&self.heap, v, -self.high[v])
-            while self.heap.size > 0:
-                v = take(&self.heap)
+                enqueue(&self.ring, v)
+            while self.ring.size > 0:
+                v = dequeue(&self.ring)
                 s = v - first
                 for i in range(self.w.in_start[s], self.w.in_start[s + 1]):
                     l = self.w.in_lane[i]
@@ -304,7 +301,7 @@ cdef class Solution(Problem):
                     x = self.high[v] - self.cost[<int64_t>k * self.L + l]
                     if x > self.high[y]:
                         self.high[y] = x
-                        offer(&self.heap, y, -x)
+                        enqueue(&self.ring, y)
 
     cdef void closed_rents(self, int64_t *value) noexcept nogil:
         """Rent of sockets without headroom: the largest surplus per watt that they keep out."""

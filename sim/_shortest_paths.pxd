@@ -1,6 +1,10 @@
-"""An indexed binary heap: the one priority queue of all shortest-path passes."""
+"""Queues of the shortest-path passes: a ring where labels may be corrected later, an indexed binary heap where order counts.
 
-from libc.stdint cimport int32_t, int64_t
+On a map where nearly every node starts with a label of its own, few labels are corrected more than once: first in, first out
+beats a heap. Ties between paths of equal length are broken by the heap's order, so the pass that also needs the path uses it.
+"""
+
+from libc.stdint cimport int8_t, int32_t, int64_t
 
 
 cdef struct Heap:
@@ -56,3 +60,31 @@ cdef inline int32_t take(Heap *h) noexcept nogil:
     h.node[i] = v
     h.place[v] = i
     return top
+
+
+cdef struct Ring:
+    int32_t *node
+    int8_t *inside
+    int32_t capacity
+    int32_t first
+    int32_t size
+
+
+cdef inline void enqueue(Ring *r, int32_t v) noexcept nogil:
+    """Append v unless it waits already."""
+    cdef int32_t at
+    if r.inside[v]:
+        return
+    r.inside[v] = 1
+    at = r.first + r.size
+    r.node[at if at < r.capacity else at - r.capacity] = v
+    r.size += 1
+
+
+cdef inline int32_t dequeue(Ring *r) noexcept nogil:
+    """Remove and return the node that has waited longest."""
+    cdef int32_t v = r.node[r.first]
+    r.first = r.first + 1 if r.first + 1 < r.capacity else 0
+    r.size -= 1
+    r.inside[v] = 0
+    return v
