@@ -148,3 +148,19 @@ def test_random_markets_pay_one_share_of_value_everywhere(seed):
     spent = (filled * gross).sum(axis=1)
     assert np.all(spent <= case["budget"] * (1 + 1e-6))
     assert np.all(spent[alpha < 0.99] >= 0.998 * case["budget"][alpha < 0.99])
+
+
+@pytest.mark.parametrize(("sellers", "buyers"), [(0, 0), (2, 0), (0, 2)])
+def test_nobody_on_one_side(sellers, buyers):
+    network = Network(
+        1, np.zeros((0, 2), np.int32), np.zeros((N_PRODUCTS, 0), np.int64), np.full(N_PRODUCTS, 8),
+        np.full(N_PRODUCTS, 8_000), np.zeros(N_PRODUCTS, np.bool_),
+    )  # fmt: skip
+    row, some = np.zeros(2, dtype=np.int64), np.full(2, 80)
+    sell = SellOrders(*(x[:sellers] for x in (row, row, row + H, some, 100 * some, row > 0)))
+    columns = (row, row, row + H, 900 * some, row * 0.0, some, 10_000 * some, row, row)
+    buy = BuyIntents(*(x[:buyers] for x in columns))
+    room = np.array([10**9])
+    joint = clear_joint(sell, buy, network, 0, room, room, theta=0.5, steps=10)
+    assert joint.clearing.surplus == 0
+    assert len(joint.orders.book.side) == sellers
