@@ -1,0 +1,409 @@
+"""Which parameter moves an outcome, and how much of it is the seed: Morris, Sobol, PAWN, and shares of variance.
+
+Every function takes plain data frames and gives tidy ones back; SALib holds the estimators. Replications are averaged per
+point before a decomposition, and what the average leaves of the seed is taken out of the indices again, because noise
+would otherwise be read as interaction.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from experiments.design import Factor, Variation
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from experiments.sweep_results import SweepResults
+
+Floats = np.ndarray[Any, np.dtype[np.float64]]
+CONFIDENCE = 0.95
+RESAMPLES = 1000
+SEED = 20261124  # of the bootstrap; tables of one sweep are equal whoever makes them
+SLICES = 10
+PARAMETERS, SEED_ALONE, INTERACTION, UNSPLIT = "parameters", "seed", "seed x parameters", "seed, all"
+
+
+class AnalysisError(ValueError):
+    """Results that do not allow an analysis; the message is one line and says what would."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What varied in a sweep.
+
+    Attributes
+    ----------
+    factors
+        Parameters in the order of the design.
+    units
+        Unit of each, or "".
+    """
+
+    factors: tuple[Factor, ...]
+    units: tuple[str, ...]
+
+    @property
+    def names(self) -> list[str]:
+        """Dotted keys of the parameters."""
+        return [factor.key for factor in self.factors]
+
+    def salib(self) -> dict[str, Any]:
+        """The problem as SALib wants it, in the unit cube."""
+        return {
+            "num_vars": len(self.factors),
+            "names": self.names,
+            "bounds": [[0.0, 1.0]] * len(self.factors),
+        }
+
+    def coordinates(self, points: "pd.DataFrame") -> Floats:
+        """Values as coordinates of the unit cube, shape (points, parameters); listed values by their middle."""
+        return np.column_stack(
+            [_coordinate(factor, points[factor.key].to_numpy()) for factor in self.factors]
+        )
+
+
+def problem_of(results: "SweepResults") -> Problem:
+    """The problem of a stored sweep."""
+    vary = results.experiment.vary
+    keys = [key for key in results.parameters if key in vary]
+    if not keys:
+        raise AnalysisError(f"{results.folder}: no parameter varies between its points")
+    factors = tuple(Factor(key, vary[key]) for key in keys)
+    return Problem(factors, tuple(results.units(key)[0] for key in keys))
+
+
+def _coordinate(factor: Factor, values: Any) -> Floats:
+    variation: Variation = factor.variation
+    if variation.values is not None:
+        order = [str(value) for value in variation.values]
+        return np.array([(order.index(str(value)) + 0.5) / len(order) for value in values])
+    assert variation.low is not None and variation.high is not None
+    numbers = np.asarray(values, dtype=np.float64)
+    if variation.scale == "log":
+        span = np.log(variation.high / variation.low)
+        return np.asarray(np.log(numbers / variation.low) / span)
+    return np.asarray((numbers - variation.low) / (variation.high - variation.low))
+
+
+def averages(runs: "pd.DataFrame", outcome: str) -> "pd.DataFrame":
+    """Mean, sample variance and number of good runs of one outcome at every point, in order of points.
+
+    Returns
+    -------
+    DataFrame
+        Index point; columns mean, variance, n. A point without a good run has mean NaN and n 0.
+    """
+    good = runs[outcome].where(runs["status"] == "ok") if "status" in runs else runs[outcome]
+    grouped = good.groupby(runs["point"], sort=True)
+    return grouped.agg(["mean", "var", "count"]).set_axis(["mean", "variance", "n"], axis=1)
+
+
+def morris(points: "pd.DataFrame", problem: Problem, outcome: str, *, levels: int = 4) -> "pd.DataFrame":
+    """Elementary effects: change of the outcome when one parameter crosses its whole range.
+
+    Parameters
+    ----------
+    points
+        One row per point in the order of the design; columns are the parameters and `outcome`.
+    levels
+        Levels of the design.
+
+    Returns
+    -------
+    DataFrame
+        One row per parameter: mu_star with its interval, mu, sigma (outcome units per range), trajectories used.
+    """
+    import pandas as pd
+    from SALib.analyze import morris as estimator
+
+    kept, blocks = _whole_blocks(points, len(problem.factors) + 1, outcome)
+    found = estimator.analyze(
+        problem.salib(),
+        problem.coordinates(kept),
+        kept[outcome].to_numpy(dtype=np.float64),
+        num_levels=levels,
+        num_resamples=RESAMPLES,
+        conf_level=CONFIDENCE,
+        seed=SEED,
+    )
+    star, half = np.asarray(found["mu_star"], float), np.asarray(found["mu_star_conf"], float)
+    return pd.DataFrame(
+        {
+            "outcome": outcome,
+            "parameter": problem.names,
+            "mu_star": star,
+            "low": star - half,
+            "high": star + half,
+            "mu": np.asarray(found["mu"], float),
+            "sigma": np.asarray(found["sigma"], float),
+            "trajectories": blocks,
+        }
+    )
+
+
+def sobol(
+    points: "pd.DataFrame",
+    problem: Problem,
+    outcome: str,
+    *,
+    noise_variance: float = 0.0,
+    second_order: bool = False,
+) -> "pd.DataFrame":
+    """First-order and total shares of variance with bootstrap intervals, the noise of averages taken out.
+
+    Parameters
+    ----------
+    points
+        One row per point of a saltelli design in its order; columns are the parameters and `outcome`.
+    noise_variance
+        Variance that the seed leaves in an average and that differs between points, in squared outcome units.
+
+    Returns
+    -------
+    DataFrame
+        One row per parameter and index (first, total): value, low, high (shares of the variance that parameters
+        make), raw (share of the variance of averages, noise included), base_samples.
+
+    Notes
+    -----
+    Noise enters the variance once and the total-effect numerator once, the first-order numerator not at all
+    (Saltelli et al. 2010 estimators): total = (raw V - n) / (V - n), first = raw V / (V - n).
+    """
+    import pandas as pd
+    from SALib.analyze import sobol as estimator
+
+    count = len(problem.factors)
+    width = 2 * count + 2 if second_order else count + 2
+    kept, blocks = _whole_blocks(points, width, outcome)
+    values = kept[outcome].to_numpy(dtype=np.float64)
+    ends = values.reshape(blocks, width)[:, [0, -1]]
+    variance = float(np.var(ends))
+    if not variance > 0:
+        raise AnalysisError(f"{outcome}: the same at every point, so there is no variance to share out")
+    found = estimator.analyze(
+        problem.salib(),
+        values,
+        calc_second_order=second_order,
+        num_resamples=RESAMPLES,
+        conf_level=CONFIDENCE,
+        seed=SEED,
+    )
+    clean = max(variance - noise_variance, 0.0)
+    rows = []
+    for index, key in (("first", "S1"), ("total", "ST")):
+        for i, name in enumerate(problem.names):
+            raw, half = float(found[key][i]), float(found[f"{key}_conf"][i])
+            removed = noise_variance if index == "total" else 0.0
+            value = (raw * variance - removed) / clean if clean > 0 else float("nan")
+            half_clean = half * variance / clean if clean > 0 else float("nan")
+            rows.append((outcome, name, index, value, value - half_clean, value + half_clean, raw, blocks))
+    columns = ["outcome", "parameter", "index", "value", "low", "high", "raw", "base_samples"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def pawn(points: "pd.DataFrame", problem: Problem, outcome: str) -> "pd.DataFrame":
+    """PAWN: how far the distribution of the outcome moves when one parameter is held in a slice of its range.
+
+    Works on the points of any design and for outcomes with thresholds, where variance says little.
+
+    Returns
+    -------
+    DataFrame
+        One row per parameter and one for a dummy that moves nothing: median, minimum, maximum of the Kolmogorov-Smirnov
+        distance over slices, points used. What does not exceed the dummy cannot be told from chance.
+    """
+    import pandas as pd
+    from SALib.analyze import pawn as estimator
+
+    kept = points[np.isfinite(points[outcome].to_numpy(dtype=np.float64))]
+    slices = min(SLICES, len(kept) // 10)
+    if slices < 2:
+        raise AnalysisError(f"{outcome}: PAWN needs 20 points with a value, there are {len(kept)}")
+    dummy = np.random.default_rng(SEED).random(len(kept))
+    cube = np.column_stack([problem.coordinates(kept), dummy])
+    names = [*problem.names, "(dummy)"]
+    found = estimator.analyze(
+        {"num_vars": len(names), "names": names, "bounds": [[0.0, 1.0]] * len(names)},
+        cube,
+        kept[outcome].to_numpy(dtype=np.float64),
+        S=slices,
+        seed=SEED,
+    )
+    return pd.DataFrame(
+        {
+            "outcome": outcome,
+            "parameter": names,
+            "median": np.asarray(found["median"], float),
+            "minimum": np.asarray(found["minimum"], float),
+            "maximum": np.asarray(found["maximum"], float),
+            "points": len(kept),
+        }
+    )
+
+
+def variance_shares(runs: "pd.DataFrame", outcome: str, *, block: int = 1) -> "pd.DataFrame":
+    """How the variance of single runs divides between parameters and seed.
+
+    With common random numbers (every point has the same seeds) and complete replications, two-way analysis of variance
+    splits the seed into what it does alike at every point and what it does differently; otherwise one line holds both.
+
+    Parameters
+    ----------
+    block
+        Points resampled together by the bootstrap: the width of a Saltelli or Morris block.
+
+    Returns
+    -------
+    DataFrame
+        One row per source: variance (squared outcome units), share, low, high (95 % bootstrap over points).
+
+    Raises
+    ------
+    AnalysisError
+        If there are fewer than two replications or points.
+    """
+    import pandas as pd
+
+    good = runs[(runs["status"] == "ok") & runs[outcome].notna()]
+    seeds_alike = "seed" not in good or good["seed"].nunique() == 1
+    table = good.pivot(index="point", columns="replication", values=outcome).sort_index()
+    crossed = seeds_alike and not table.dropna().empty and len(table.dropna()) >= 0.5 * len(table)
+    values = (table.dropna() if crossed else table).to_numpy(dtype=np.float64)
+    values = values[np.isfinite(values).sum(axis=1) >= 2]
+    if values.shape[0] < 2 or values.shape[1] < 2:
+        raise AnalysisError(f"{outcome}: the seed's share needs two points with two good replications each")
+    split = _crossed if crossed else _nested
+    found = split(values)
+    draw = np.random.default_rng(SEED)
+    groups = max(values.shape[0] // block, 1)
+    members = np.arange(groups * block if groups > 1 else values.shape[0]).reshape(groups, -1)
+    if groups < 2:
+        members = np.arange(values.shape[0])[:, None]
+    samples = []
+    for _ in range(RESAMPLES):
+        chosen = members[draw.integers(0, len(members), len(members))].ravel()
+        samples.append(_shares(split(values[chosen])))
+    low, high = np.nanquantile(np.array(samples), [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], axis=0)
+    sources = [PARAMETERS, SEED_ALONE, INTERACTION] if crossed else [PARAMETERS, UNSPLIT]
+    return pd.DataFrame(
+        {
+            "outcome": outcome,
+            "source": sources,
+            "variance": found,
+            "share": _shares(found),
+            "low": low,
+            "high": high,
+            "points": values.shape[0],
+            "replications": values.shape[1],
+        }
+    )
+
+
+def noise_of_averages(shares: "pd.DataFrame") -> float:
+    """Variance that the seed leaves in an average of replications and that differs between points.
+
+    What the seed does alike at every point is no difference between points, so only the interaction counts.
+    """
+    last = shares[shares["source"].isin([INTERACTION, UNSPLIT])]
+    return float((last["variance"] / last["replications"]).sum())
+
+
+def _crossed(values: Floats) -> Floats:
+    """Variances of parameters, seed and interaction from a complete table, by moments; none below zero."""
+    points, replications = values.shape
+    by_point, by_seed, mean = values.mean(axis=1), values.mean(axis=0), values.mean()
+    rest = values - by_point[:, None] - by_seed[None, :] + mean
+    error = float((rest**2).sum()) / ((points - 1) * (replications - 1))
+    parameters = float(by_point.var(ddof=1)) - error / replications
+    seed = float(by_seed.var(ddof=1)) - error / points
+    return np.maximum([parameters, seed, error], 0.0)
+
+
+def _nested(values: Floats) -> Floats:
+    """Variances of parameters and seed when every point has seeds of its own; gaps are NaN."""
+    n = np.isfinite(values).sum(axis=1)
+    within = float(np.average(np.nanvar(values, axis=1, ddof=1), weights=n - 1))
+    between = float(np.nanmean(values, axis=1).var(ddof=1)) - within * float(np.mean(1.0 / n))
+    return np.maximum([between, within], 0.0)
+
+
+def _shares(variances: Floats) -> Floats:
+    total = float(variances.sum())
+    return variances / total if total > 0 else np.full(len(variances), np.nan)
+
+
+def _whole_blocks(points: "pd.DataFrame", width: int, outcome: str) -> "tuple[pd.DataFrame, int]":
+    """Points of the blocks that are whole; a failed point takes its block with it."""
+    count = len(points) // width
+    if count * width != len(points):
+        raise AnalysisError(
+            f"{len(points)} points are not whole blocks of {width}: is it the design this method needs?"
+        )
+    finite = np.isfinite(points[outcome].to_numpy(dtype=np.float64)).reshape(count, width).all(axis=1)
+    if finite.sum() < 2:
+        raise AnalysisError(f"{outcome}: fewer than two blocks of {width} points have a value everywhere")
+    return points[np.repeat(finite, width)], int(finite.sum())
+
+
+def analyse(
+    results: "SweepResults", outcomes: Sequence[str] = ()
+) -> "tuple[dict[str, pd.DataFrame], list[str]]":
+    """Every table a stored sweep allows: `morris` or `sobol` by its design, `pawn`, `variance`.
+
+    Returns
+    -------
+    tables, notes
+        Table -> tidy frame with the unit of each outcome; notes say in one line each what was left out and why.
+    """
+    import pandas as pd
+
+    problem, experiment = problem_of(results), results.experiment
+    kind, design = experiment.design.kind, experiment.design
+    width = {"saltelli": len(problem.factors) * (2 if design.second_order else 1) + 2}.get(kind, 1)
+    width = len(problem.factors) + 1 if kind == "morris" else width
+    parts: dict[str, list[pd.DataFrame]] = {}
+    notes: list[str] = []
+    for outcome in outcomes or results.outcomes:
+        if outcome not in results.runs:
+            known = ", ".join(results.outcomes)
+            raise AnalysisError(f"{results.folder}: no outcome is called {outcome}; there are {known}")
+        mean = averages(results.runs, outcome)["mean"]
+        points = results.points.set_index("point")[problem.names].assign(**{outcome: mean}).sort_index()
+        values = points[outcome].to_numpy(dtype=np.float64)
+        if not np.isfinite(values).any() or np.nanmax(values) == np.nanmin(values):
+            notes.append(f"{outcome}: the same at every point, or never there")
+            continue
+        noise = 0.0
+        try:
+            shares = variance_shares(results.runs, outcome, block=width)
+            parts.setdefault("variance", []).append(shares)
+            noise = noise_of_averages(shares)
+        except AnalysisError as error:
+            notes.append(str(error))
+        try:
+            if kind == "saltelli":
+                found = sobol(
+                    points, problem, outcome, noise_variance=noise, second_order=design.second_order
+                )
+                parts.setdefault("sobol", []).append(found)
+            elif kind == "morris":
+                parts.setdefault("morris", []).append(morris(points, problem, outcome, levels=design.levels))
+        except AnalysisError as error:
+            notes.append(str(error))
+        try:
+            parts.setdefault("pawn", []).append(pawn(points, problem, outcome))
+        except AnalysisError as error:
+            notes.append(str(error))
+    units = dict(zip(problem.names, problem.units, strict=True))
+    tables = {}
+    for name, frames in parts.items():
+        if frames:
+            table = pd.concat(frames, ignore_index=True)
+            table.insert(1, "outcome_unit", [results.units(outcome)[0] for outcome in table["outcome"]])
+            if "parameter" in table:
+                table["parameter_unit"] = table["parameter"].map(units).fillna("")
+            tables[name] = table
+    return tables, notes

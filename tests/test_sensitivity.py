@@ -1,0 +1,156 @@
+"""Sensitivity against functions whose answer is known on paper."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from SALib.sample import morris as morris_sample
+from SALib.sample import sobol as sobol_sample
+from scipy.stats import qmc
+
+from experiments import sensitivity
+from experiments.design import Factor, Variation
+from experiments.sensitivity import AnalysisError, Problem
+
+A, B = 7.0, 0.1
+# Ishigami and Homma 1990: variances of sin x1 + a sin^2 x2 + b x3^4 sin x1 on (-pi, pi)^3.
+V1 = 0.5 * (1 + B * np.pi**4 / 5) ** 2
+V2 = A**2 / 8
+V13 = 8 * B**2 * np.pi**8 / 225
+TOTAL = V1 + V2 + V13
+FIRST = np.array([V1, V2, 0.0]) / TOTAL
+ALL = np.array([V1 + V13, V2, V13]) / TOTAL
+
+
+def _problem(count: int, low: float = 0.0, high: float = 1.0) -> Problem:
+    variation = Variation(low=low, high=high)
+    return Problem(tuple(Factor(f"x{i}", variation) for i in range(count)), ("",) * count)
+
+
+def _points(cube: np.ndarray, problem: Problem) -> pd.DataFrame:
+    return pd.DataFrame(
+        {factor.key: [factor.at(u) for u in cube[:, i]] for i, factor in enumerate(problem.factors)}
+    )
+
+
+def _ishigami(frame: pd.DataFrame) -> pd.Series:
+    return np.sin(frame["x0"]) + A * np.sin(frame["x1"]) ** 2 + B * frame["x2"] ** 4 * np.sin(frame["x0"])
+
+
+@pytest.fixture(scope="module")
+def ishigami() -> tuple[Problem, pd.DataFrame]:
+    problem = _problem(3, -np.pi, np.pi)
+    cube = sobol_sample.sample(problem.salib(), 4096, calc_second_order=False, seed=1)
+    points = _points(cube, problem)
+    return problem, points.assign(y=_ishigami(points))
+
+
+def test_sobol_finds_the_analytic_indices_of_ishigami(ishigami):
+    problem, points = ishigami
+    table = sensitivity.sobol(points, problem, "y")
+    for index, expected in (("first", FIRST), ("total", ALL)):
+        mine = table[table["index"] == index]
+        assert np.allclose(mine["value"], expected, atol=0.02)
+        assert ((mine["low"] - 0.005 <= expected) & (expected <= mine["high"] + 0.005)).all()
+
+
+def test_a_failed_point_takes_its_block_and_nothing_else(ishigami):
+    problem, points = ishigami
+    points = points.copy()
+    points.loc[[7, 8, 1003], "y"] = np.nan
+    table = sensitivity.sobol(points, problem, "y")
+    assert set(table["base_samples"]) == {4096 - 2}
+    assert np.allclose(table["value"], [*FIRST, *ALL], atol=0.02)
+
+
+def test_noise_of_averages_is_not_read_as_interaction(ishigami):
+    problem, points = ishigami
+    noise = 4.0
+    draw = np.random.default_rng(5)
+    noisy = points.assign(y=points["y"] + draw.normal(0, np.sqrt(noise), len(points)))
+    table = sensitivity.sobol(noisy, problem, "y", noise_variance=noise)
+    total = table[table["index"] == "total"]
+    assert np.allclose(total["value"], ALL, atol=0.05)
+    # Without the correction the noise appears as a total effect of every parameter.
+    assert (total["raw"] - ALL > 0.05).any()
+
+
+def test_pawn_tells_an_idle_parameter_from_a_working_one():
+    problem = _problem(3)
+    points = _points(qmc.Sobol(3, rng=3).random(1024), problem)
+    points["y"] = (points["x0"] > 0.7) + 0.2 * points["x1"]
+    table = sensitivity.pawn(points, problem, "y").set_index("parameter")
+    chance = 1.5 * table.loc["(dummy)", "median"]
+    assert table.loc["x0", "median"] > chance and table.loc["x1", "median"] > chance
+    assert table.loc["x2", "median"] < chance
+
+
+def test_morris_gives_slopes_over_the_whole_range():
+    problem = Problem(
+        (
+            Factor("a", Variation(low=10.0, high=30.0)),
+            Factor("b", Variation(low=1.0, high=100.0, scale="log")),
+            Factor("c", Variation(low=0.0, high=1.0)),
+        ),
+        ("USD", "W", ""),
+    )
+    points = _points(morris_sample.sample(problem.salib(), 20, num_levels=4, seed=2), problem)
+    points["y"] = 0.5 * points["a"] - 3.0 * np.log10(points["b"])
+    table = sensitivity.morris(points, problem, "y").set_index("parameter")
+    assert np.allclose(table.loc[["a", "b", "c"], "mu_star"], [10.0, 6.0, 0.0], atol=1e-9)
+    assert np.allclose(table.loc[["a", "b"], "mu"], [10.0, -6.0], atol=1e-9)
+    assert np.allclose(table["sigma"], 0.0, atol=1e-9)
+
+
+def _noisy_runs(points: int, replications: int, *, common: bool) -> pd.DataFrame:
+    """3 x + seed effect + noise: variances 9/12, 0.25 and 1."""
+    draw = np.random.default_rng(11)
+    x = qmc.Sobol(1, rng=4).random(points)[:, 0]
+    seed = draw.normal(0, 0.5, (1 if common else points, replications))
+    y = 3 * x[:, None] + seed + draw.normal(0, 1, (points, replications))
+    index = np.indices(y.shape)
+    return pd.DataFrame(
+        {
+            "point": index[0].ravel(),
+            "replication": index[1].ravel(),
+            "seed": 7 if common else index[0].ravel(),
+            "status": "ok",
+            "y": y.ravel(),
+        }
+    )
+
+
+def test_the_seed_has_its_known_share_when_shocks_are_common():
+    table = sensitivity.variance_shares(_noisy_runs(1024, 60, common=True), "y").set_index("source")
+    whole = 0.75 + 0.25 + 1.0
+    assert table.loc["parameters", "share"] == pytest.approx(0.75 / whole, abs=0.04)
+    assert table.loc["seed x parameters", "share"] == pytest.approx(1.0 / whole, abs=0.04)
+    assert table.loc["seed", "share"] == pytest.approx(0.25 / whole, abs=0.06)
+    assert table["share"].sum() == pytest.approx(1.0)
+    assert (table["low"] <= table["share"]).all() and (table["share"] <= table["high"]).all()
+    assert sensitivity.noise_of_averages(table.reset_index()) == pytest.approx(1.0 / 60, rel=0.1)
+
+
+def test_the_seed_has_its_known_share_when_every_point_has_its_own():
+    runs = _noisy_runs(1024, 8, common=False)
+    runs.loc[::37, "status"] = "raised"
+    table = sensitivity.variance_shares(runs, "y").set_index("source")
+    assert table.loc["seed, all", "share"] == pytest.approx(1.25 / 2.0, abs=0.04)
+
+
+def test_one_replication_says_nothing_about_the_seed():
+    with pytest.raises(AnalysisError, match="two good replications"):
+        sensitivity.variance_shares(_noisy_runs(16, 1, common=True), "y")
+
+
+def test_points_that_are_no_saltelli_design_are_refused():
+    problem = _problem(3)
+    points = _points(np.random.default_rng(0).random((17, 3)), problem).assign(y=1.0)
+    with pytest.raises(AnalysisError, match="whole blocks of 5"):
+        sensitivity.sobol(points, problem, "y")
+
+
+def test_listed_values_have_coordinates():
+    factor = Factor("driver", Variation(values=("flat", "stochastic")))
+    problem = Problem((factor,), ("",))
+    frame = pd.DataFrame({"driver": ["stochastic", "flat"]})
+    assert problem.coordinates(frame).tolist() == [[0.75], [0.25]]
