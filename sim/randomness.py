@@ -44,6 +44,7 @@ class Purpose(IntEnum):
     MINER_DEBT = 27
     CREDITOR = 28
     REGIME = 29
+    CONTACT = 40
 
 
 class Randomness:
