@@ -286,11 +286,15 @@ def convergence_index(
     """
 
     def index(pair: tuple[ArrayLike, ArrayLike]) -> tuple[float, float]:
-        rise = float(np.var(pair[0]) / np.var(calm[0]) - 1.0)
-        rho = float(adjusted_correlation(np.corrcoef(pair[0], pair[1])[0, 1], rise))
+        rise = float(np.var(np.asarray(pair[0], float)) / np.var(np.asarray(calm[0], float)) - 1.0)
+        rho = float(
+            adjusted_correlation(
+                np.corrcoef(np.asarray(pair[0], float), np.asarray(pair[1], float))[0, 1], rise
+            )
+        )
         return rho, rho - before
 
-    before = float(np.corrcoef(calm[0], calm[1])[0, 1])
+    before = float(np.corrcoef(np.asarray(calm[0], float), np.asarray(calm[1], float))[0, 1])
     after, total = index(stress)
     _, without = index(stress_without_sales)
     return Convergence(before, after, total, total - without)
