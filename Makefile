@@ -34,7 +34,7 @@ bench: setup
 
 # The kernel against other solvers; those that are not installed are left out.
 bench-kernel: setup
-	$(BIN)/python benchmarks/bench_kernel.py --sizes small medium large huge --markdown docs/kernel_benchmark.md --figure docs/kernel_benchmark
+	$(BIN)/python benchmarks/bench_kernel.py --sizes small medium large huge --markdown docs/kernel.md --figure docs/kernel_benchmark
 
 # The kernel's suite, slow tests included, on a copy built with the address and undefined-behaviour sanitizers.
 SANITIZED := build/sanitized

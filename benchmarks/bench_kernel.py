@@ -34,6 +34,7 @@ WARM_AIMS = {"medium": 10, "large": 12, "huge": 15}
 FAMILIES = ("transport", "power", "liquid", "margins", "order_limits")
 PEERS = {"simple_min_cost_flow": "OR-tools flow", "glop": "GLOP"}
 Row = dict[str, float | str]
+BEGIN, END = "<!-- benchmark -->", "<!-- end of benchmark -->"
 
 
 def better_highs(book: Book, net: Network, times: int = 1) -> tuple[float, float, float]:
@@ -345,6 +346,14 @@ def table(title: str, rows: dict[tuple[str, str], Row]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def put(text: str, page: Path) -> None:
+    """Write the tables between the marks of a page, or as the page if it has none."""
+    before, mark, rest = (page.read_text(encoding="utf-8") if page.exists() else "").partition(BEGIN)
+    if mark:
+        text = before + mark + "\n" + text + END + rest.partition(END)[2]
+    page.write_text(text, encoding="utf-8")
+
+
 def figure(cold_rows: dict[tuple[str, str], Row], peer_rows: dict[tuple[str, str], Row], stem: Path) -> None:
     """Time against orders in each regime, kernel and peers, as PNG and PDF."""
     import matplotlib
@@ -370,10 +379,11 @@ def figure(cold_rows: dict[tuple[str, str], Row], peer_rows: dict[tuple[str, str
             axis.loglog(n, known, style, color=colour, label=label, markersize=4, linewidth=1.3)
         for x, row in zip(n, rows, strict=True):
             axis.annotate(
-                f"×{row['ratio']:.0f}", (x, float(row["kernel ms"])), textcoords="offset points", xytext=(4, -11),
+                f"×{row['ratio']:.0f}", (x, float(row["kernel ms"])), textcoords="offset points", xytext=(0, -13), ha="center",
                 fontsize=8, color="#1b6ca8",
             )  # fmt: skip
         axis.set_title(regime, fontsize=10)
+        axis.margins(x=0.12, y=0.1)
         axis.set_xlabel("orders")
         axis.grid(True, which="major", alpha=0.3)
     axes[0].set_ylabel("milliseconds a clearing")
@@ -416,7 +426,7 @@ def main() -> None:
     single = {(f"{n:,}", "one class"): one_class(n) for n in (200, 2_000, 20_000)}
     shown(table("One class without headroom limits", single))
     if arguments.markdown:
-        arguments.markdown.write_text("\n".join(parts), encoding="utf-8")
+        put("\n".join(parts), arguments.markdown)
     if arguments.figure:
         figure(cold_rows, peer_rows, arguments.figure)
 

@@ -228,6 +228,8 @@ def main() -> None:
     before = forget_peak()
     seconds, value = SOLVERS[solver](book, net)
     memory = resident("VmHWM") - before
+    if len(book.side) <= 2_000:  # the first call warms the solver's library up
+        seconds = min(seconds, *(SOLVERS[solver](book, net)[0] for _ in range(2)))
     mine, clearing = timed(lambda: clear(book, net))
     print(
         json.dumps(
