@@ -93,6 +93,34 @@ def run(
 
 
 @app.command()
+def absorption(
+    scenario: ScenarioName = "ten_thousand_h100",
+    draft: Annotated[
+        bool, typer.Option("--draft", help="Four quantities and two seeds: 15 seconds.")
+    ] = False,
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a parameter.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Result folder; results/absorption-SCENARIO if left out.")
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a result that stands there.")
+    ] = False,
+) -> None:
+    """Measure how many units one week absorbs, moved and in place, slots loose and tight: a minute and a half."""
+    _steady_numbers()
+    with _one_line():
+        from experiments.absorption import run_absorption
+        from experiments.scenario import load
+
+        chosen = load(scenario)
+        folder = out or Path("results") / f"absorption-{chosen.name}"
+        typer.echo(run_absorption(chosen, folder, draft=draft, settings=changes or [], overwrite=overwrite))
+        typer.echo(f"Tables and figure: {folder}")
+
+
+@app.command()
 def figures(run_folder: RunFolder) -> None:
     """Draw the figures of a stored run again: PNG, PDF, and the plotted numbers as CSV."""
     _steady_numbers()
