@@ -135,14 +135,16 @@ def prim(
     with warnings.catch_warnings():
         # It warns on import of evaluators that are not installed and not used here.
         warnings.simplefilter("ignore")
-        Prim = importlib.import_module("ema_workbench.analysis.prim").Prim
+        workbench = importlib.import_module("ema_workbench.analysis.prim")
         cases = parameters.reset_index(drop=True).copy()
         for name in cases:
             if not pd.api.types.is_numeric_dtype(cases[name]) or pd.api.types.is_bool_dtype(cases[name]):
                 cases[name] = cases[name].astype(str).astype("category")
             else:
                 cases[name] = cases[name].astype(float)
-        found = Prim(cases, np.asarray(interesting), peel_alpha=peel, mass_min=least_mass).find_box()
+        found = workbench.Prim(
+            cases, np.asarray(interesting), peel_alpha=peel, mass_min=least_mass
+        ).find_box()
     assert found is not None
     way = found.peeling_trajectory[["coverage", "density", "mass", "res_dim", "n"]].astype(float)
     enough = way[way["coverage"] >= coverage]
