@@ -108,7 +108,7 @@ def absorption(
         bool, typer.Option("--overwrite", help="Replace a result that stands there.")
     ] = False,
 ) -> None:
-    """Measure how many units one week absorbs, moved and in place, slots loose and tight: a minute and a half."""
+    """Measure how many units one week absorbs, moved and in place, slots loose and tight: two minutes."""
     _steady_numbers()
     with _one_line():
         from experiments.absorption import run_absorption
