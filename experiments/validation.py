@@ -465,7 +465,7 @@ def score(registered: Sequence[Row], values: "pd.DataFrame") -> "pd.DataFrame":
 
 def _verdict(row: Row, known: Floats, asked: int) -> tuple[str, float, str]:
     """Verdict, share of seeds in the band, and a note."""
-    if row.kind == "verification" and row.measure is None:
+    if not row.scored and row.measure is None:
         return "unscored", float("nan"), row.why
     if len(known) == 0 or 2 * len(known) < asked:
         note = row.why or f"the tables of {asked - len(known)} of {asked} seeds do not hold it"

@@ -1,0 +1,127 @@
+"""History matching on toy models whose answer is known on paper."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from experiments import calibration
+from experiments.calibration import CUTOFF, SKEPTICS_BOX, Prior, Target
+from experiments.design import Factor, Variation
+from sim.parameters import Parameters
+
+
+def _beliefs(count: int) -> list[Prior]:
+    return [Prior(Factor(f"x{i}", Variation(low=0.0, high=1.0)), "1", 0.5) for i in range(count)]
+
+
+@pytest.fixture(scope="module")
+def toy():
+    """f = 10 x0 with data 4 +- 0.3 (deviation, from three equal parts): survivors have |10 x0 - 4| <= 3 s."""
+    beliefs = _beliefs(3)
+    cube = calibration.wave(beliefs, 4096)
+    statistics = pd.DataFrame({"f": 10 * cube[:, 0]})
+    part = 0.3**2 / 3
+    target = Target("f", 4.0, part, part)
+    return beliefs, cube, statistics, [target], {"f": part}
+
+
+def test_survivors_fill_the_volume_known_on_paper(toy):
+    _, cube, statistics, targets, noise = toy
+    match = calibration.history_match(statistics, targets, noise)
+    half = CUTOFF * 0.3 / 10
+    share, low, high = match.volume()
+    assert share == pytest.approx(2 * half, abs=0.002)
+    assert low < 2 * half < high
+    assert np.array_equal(match.survives, np.abs(cube[:, 0] - 0.4) <= half)
+
+
+def test_only_the_parameter_that_matters_is_identified(toy):
+    beliefs, cube, statistics, targets, noise = toy
+    match = calibration.history_match(statistics, targets, noise)
+    table = calibration.recovery(cube, statistics, targets, noise, beliefs, match).set_index("parameter")
+    assert table["verdict"].tolist() == ["identified", "not", "not"]
+    assert table.loc["x0", "low"] == pytest.approx(0.4 - 0.9 * 0.09, abs=0.01)
+    assert table.loc["x0", "high"] == pytest.approx(0.4 + 0.9 * 0.09, abs=0.01)
+    assert table.loc["x0", "width"] == pytest.approx(0.18, abs=0.01)
+    assert table.loc["x0", "synthetic_width"] < 0.25
+    # The truth is where survivors are centred, so it is found; idle parameters are found at the rate of chance.
+    assert table.loc["x0", "coverage"] >= 0.9
+    assert table.loc["x1", "coverage"] == pytest.approx(0.9, abs=0.2)
+
+
+def test_each_target_is_told_what_it_rules_out(toy):
+    _, cube, statistics, targets, noise = toy
+    both = statistics.assign(g=cube[:, 1])
+    match = calibration.history_match(both, [*targets, Target("g", 0.0, 0.01, 0.0)], noise)
+    table = calibration.ruled_out(match).set_index("target")
+    assert table.loc["g", "ruled_out"] == pytest.approx(0.7, abs=0.01)
+    assert table.loc["g", "alone"] == pytest.approx(0.18 * 0.7, abs=0.01)
+
+
+def test_failed_points_do_not_survive_and_missing_statistics_do_not_rule_out(toy):
+    _, _, _, targets, noise = toy
+    statistics = pd.DataFrame({"f": [4.0, np.nan, np.nan], "g": [0.0, 0.0, np.nan]})
+    match = calibration.history_match(statistics, [*targets, Target("g", 0.0, 1.0, 0.0)], noise)
+    assert match.survives.tolist() == [True, True, False]
+
+
+def test_ranges_hold_seed_and_parameters_apart():
+    draw = np.random.default_rng(2)
+    values = pd.DataFrame({"discount": draw.normal(0.2, 0.05, 4000) + draw.normal(0, 0.03, 4000)})
+    table = calibration.headline_ranges(values, np.ones(4000, bool), {"discount": 0.03**2})
+    row = table.iloc[0]
+    assert row["parameter_deviation"] == pytest.approx(0.05, abs=0.003)
+    assert row["seed_deviation"] == pytest.approx(0.03)
+    assert row["minimum"] < row["q05"] < row["median"] < row["q95"] < row["maximum"]
+
+
+@pytest.mark.parametrize(
+    ("held", "corner", "asserted"),
+    [(0.96, 0.1, True), (0.94, 0.1, False), (0.96, -0.1, False), (0.96, np.nan, False)],
+)
+def test_a_sentence_needs_survivors_and_every_corner(held, corner, asserted):
+    values = pd.DataFrame({"discount": np.where(np.arange(1000) < held * 1000, 1.0, -1.0)})
+    corners = pd.DataFrame({"discount": [0.2, corner]})
+    table = calibration.assertions(values, np.ones(1000, bool), corners)
+    assert table.loc[0, "asserted"] == asserted
+
+
+def test_the_frontier_is_where_a_plane_crosses_zero():
+    beliefs = [
+        Prior(Factor("a", Variation(low=0.0, high=10.0)), "USD", 5.0),
+        Prior(Factor("b", Variation(low=1.0, high=100.0, scale="log")), "W", 10.0),
+    ]
+    cube = calibration.wave(beliefs, 256)
+    values = 2.0 * (cube[:, 0] - 0.25) + 0.1 * (cube[:, 1] - 0.5)
+    table = calibration.frontier(cube, values, beliefs, ("a", "b")).set_index("parameter")
+    assert table.loc["a", "flips_at"] == pytest.approx(2.5)
+    assert np.isnan(table.loc["b", "flips_at"])
+    assert table.loc["a", "r2"] == pytest.approx(1.0)
+
+
+def test_priors_lie_within_what_the_model_allows_and_the_box_is_among_them():
+    beliefs = calibration.priors()
+    keys = [prior.key for prior in beliefs]
+    assert len(set(keys)) == len(keys) and set(SKEPTICS_BOX) <= set(keys)
+    for ends in (0.0, 0.5, 1.0):
+        Parameters.from_overrides(calibration.overrides_at(beliefs, np.full(len(beliefs), ends)))
+
+
+def test_the_box_has_every_corner_once():
+    corners = calibration.box_corners()
+    assert len({tuple(corner.items()) for corner in corners}) == 32
+    for corner in corners:
+        Parameters.from_overrides(corner)
+
+
+def test_a_longer_wave_begins_with_the_shorter_one():
+    beliefs = _beliefs(5)
+    assert np.array_equal(calibration.wave(beliefs, 100), calibration.wave(beliefs, 300)[:100])
+
+
+@pytest.mark.slow
+def test_a_point_of_the_model_has_statistics_and_headlines():
+    rows = [row for row in calibration.matched_rows() if row.id in ("V3", "V4")]
+    found = calibration.evaluate({}, 7, rows)
+    assert set(found) == {*calibration.HEADLINES, "V3", "V4"}
+    assert 0 < found["loss"] < 1
