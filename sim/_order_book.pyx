@@ -15,6 +15,17 @@ from sim._network_simplex cimport (
 )
 from sim._shortest_paths cimport dequeue, enqueue, offer, take
 
+cdef extern from *:
+    """
+    #ifdef __SANITIZE_ADDRESS__
+    #define APART 1
+    #else
+    #define APART 0
+    #endif
+    """
+    # The sanitizer sees the end of an array only if it is allocated by itself.
+    const bint APART
+
 cdef int64_t LARGEST = <int64_t>1 << 60
 cdef int64_t NEVER = <int64_t>1 << 61
 # The price of goods that cannot be had: above every bid.
@@ -88,7 +99,7 @@ cdef class Workspace:
 
     cdef void *room(self, int64_t count, size_t size) except NULL:
         """Uninitialised memory until the next clearing."""
-        cdef size_t n = ((count + 1) * size + 63) & ~<size_t>63
+        cdef size_t n = <size_t>count * size + (count == 0) if APART else ((count + 1) * size + 63) & ~<size_t>63
         cdef char *got
         self.wanted += n
         if self.used + n <= self.block_size:
@@ -111,7 +122,7 @@ cdef class Workspace:
     cdef void begin(self) except *:
         """Forget the last clearing; grow the block to what it needed."""
         self.reset()
-        if self.wanted > self.block_size:
+        if self.wanted > self.block_size and not APART:
             free(self.block)
             self.block = <char *>malloc(self.wanted + self.wanted // 4)
             self.block_size = 0 if self.block == NULL else self.wanted + self.wanted // 4
