@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from experiments.design import Factor, Variation
-
 if TYPE_CHECKING:
     import pandas as pd
 
+    from experiments.design import Factor, Variation
     from experiments.sweep_results import SweepResults
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
@@ -42,7 +41,7 @@ class Problem:
         Unit of each, or "".
     """
 
-    factors: tuple[Factor, ...]
+    factors: "tuple[Factor, ...]"
     units: tuple[str, ...]
 
     @property
@@ -67,6 +66,8 @@ class Problem:
 
 def problem_of(results: "SweepResults") -> Problem:
     """The problem of a stored sweep."""
+    from experiments.design import Factor
+
     vary = results.experiment.vary
     keys = [key for key in results.parameters if key in vary]
     if not keys:
@@ -75,7 +76,7 @@ def problem_of(results: "SweepResults") -> Problem:
     return Problem(factors, tuple(results.units(key)[0] for key in keys))
 
 
-def _coordinate(factor: Factor, values: Any) -> Floats:
+def _coordinate(factor: "Factor", values: Any) -> Floats:
     variation: Variation = factor.variation
     if variation.values is not None:
         order = [str(value) for value in variation.values]

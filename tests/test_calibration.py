@@ -125,3 +125,46 @@ def test_a_point_of_the_model_has_statistics_and_headlines():
     found = calibration.evaluate({}, 7, rows)
     assert set(found) == {*calibration.HEADLINES, "V3", "V4"}
     assert 0 < found["loss"] < 1
+
+
+def _toy_point(changes, seed, rows, replication):
+    noise = np.random.default_rng([seed, replication]).normal(0, 0.01)
+    free = float(changes.get("site.vacancy", 0.016))
+    return {"discount": free - 0.03 + noise, "loss": 0.4, rows[0].id: 20 * free + noise}
+
+
+def _toy_wave(folder, points, **options):
+    from experiments.calibration_run import run_wave
+
+    box = [prior for prior in calibration.priors() if prior.key in SKEPTICS_BOX]
+    rows = [row for row in calibration.matched_rows() if row.id == "V24"]
+    return run_wave(folder, points, beliefs=box, rows=rows, evaluate=_toy_point, **options)
+
+
+def test_a_wave_is_resumed_after_a_torn_line_and_grown_without_repeating(tmp_path):
+    whole = _toy_wave(tmp_path / "whole", 64)
+    _toy_wave(tmp_path / "part", 16)
+    journal = tmp_path / "part" / "points.jsonl"
+    journal.write_text(journal.read_text()[:-9])
+    counted = []
+    grown = _toy_wave(tmp_path / "part", 64, on_point=lambda done, asked: counted.append(done))
+    assert len(counted) == 64 - 16 + 1
+    for name, table in whole.items():
+        pd.testing.assert_frame_equal(grown[name], table)
+    summary = grown["summary"].set_index("what")["value"]
+    assert summary["points"] == 64 and 0 < summary["surviving volume"] <= 1
+    # The toy's discount is below zero where few slots are free, so nothing may be asserted and the frontier
+    # is at 0.03 less the shock that all points share.
+    claim = grown["assertions"].set_index("headline").loc["discount"]
+    assert not claim["asserted"] and claim["corners_holding"] == 16
+    front = grown["frontier"].query("headline == 'discount' and parameter == 'site.vacancy'")
+    shock = np.random.default_rng([calibration.SEED, 0]).normal(0, 0.01)
+    assert front["flips_at"].item() == pytest.approx(0.03 - shock, abs=1e-6)
+
+
+def test_points_of_other_code_are_not_continued(tmp_path):
+    from experiments.store import StoreError
+
+    _toy_wave(tmp_path, 4, code="a")
+    with pytest.raises(StoreError, match="other model code"):
+        _toy_wave(tmp_path, 4, code="b")
