@@ -13,6 +13,7 @@ from agents.vocabulary import (
     LotStatus,
     PoolKind,
 )
+from sim import recoveries
 from sim.credit import Standing
 from sim.ledger import LoanStatus
 from sim.world import World
@@ -41,6 +42,8 @@ def accelerate(world: World, week: int) -> None:
             counterparty=int(loans.creditor[loan]),
             cents=int(loans.balance[loan]),
         )
+    called = np.unique(lots.lien[seized])
+    recoveries.open_files(world, week, called[~world.bridge.is_open(called)])
     agents = world.rows(AgentKind.LIQUIDATOR)
     for number, lot in enumerate(seized):
         take_possession(world, int(lot), int(agents[number % len(agents)]), week + int(sale.deadline_weeks))

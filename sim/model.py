@@ -32,6 +32,7 @@ from sim import (
     market,
     monitoring,
     operations,
+    recoveries,
     settlement,
     tenancy,
     workout,
@@ -114,6 +115,7 @@ class FireSaleModel(mesa.Model):  # type: ignore[misc]
         self.hint: Any = None
         self.quotes: list[ThreePrices] = []
         self.reference: Floats = reference_values(self.view)
+        self.world.best_use = self.reference
         self.phases = (
             ("drivers", self._draw),
             ("operations", self._operate),
@@ -253,6 +255,9 @@ class FireSaleModel(mesa.Model):  # type: ignore[misc]
         assert self.result is not None
         self.reference = reference_values(self.view)
         self.quotes = []
+        self.world.best_use = self.reference
+        self.world.first_lot_price[:] = -1
+        recoveries.mark_files(self.world)
         if not self.intents.sell.forced.any():
             return
         power, cooling = self._headroom()
@@ -271,6 +276,8 @@ class FireSaleModel(mesa.Model):  # type: ignore[misc]
             steps=options.ladder_steps,
             refine=options.refine,
         )
+        for quote in self.quotes:
+            self.world.first_lot_price[quote.product] = round(quote.first_lot_price * 100)
 
     def _settle(self, week: int) -> None:
         """Cash against title, then scrap, then what is left of failed loans."""
@@ -294,6 +301,7 @@ class FireSaleModel(mesa.Model):  # type: ignore[misc]
         """The books close to zero and nothing stands where there are no watts, or the run stops."""
         self.world.credit.remember(week, self.ledger.flows)
         self.world.ledger.check()
+        self.world.bridge.check()
         self.world.check_capacity()
         self.world.ledger.close_week()
 

@@ -16,6 +16,7 @@ from agents.vocabulary import (
     LotStatus,
     PoolKind,
 )
+from sim import recoveries
 from sim.credit import Standing
 from sim.ledger import SATOSHI, Account
 from sim.randomness import Purpose
@@ -105,8 +106,8 @@ def operate(world: World, week: int) -> None:
     revenue = np.rint(earning[on] * lots.quantity[on] * HOURS_PER_WEEK * 100).astype(np.int64)
     ledger.pay(REST_OF_WORLD, bearer[on], revenue, Account.COMPUTE_REVENUE)
     hired = operated[on]
-    fee = np.floor(revenue[hired] * parameters.lenders.operating_fee).astype(np.int64)
-    ledger.pay(bearer[on][hired], lots.agent[on][hired], fee, Account.FEE)
+    wage = np.floor(revenue[hired] * parameters.lenders.operating_fee).astype(np.int64)
+    ledger.pay(bearer[on][hired], lots.agent[on][hired], wage, Account.FEE)
     _mine(world, week, power_usd)
 
     bills = np.zeros((ledger.parties.n, len(Account)), dtype=np.int64)
@@ -127,6 +128,15 @@ def operate(world: World, week: int) -> None:
     _charge(bills, Account.STORAGE, _keeper(world, stored), monthly * 12 / WEEKS_PER_YEAR)
     _pay_bills(world, week, bills, payer, place, fee)
     world.weekly_bills = bills.sum(axis=1)
+
+    held = np.flatnonzero(lots.status == LotStatus.FORCED)
+    earned = np.zeros(lots.n, dtype=np.int64)
+    earned[operated] = revenue[hired]
+    spent = np.zeros(lots.n)
+    spent[stored] = monthly * 12 / WEEKS_PER_YEAR
+    hosted = pools.pool_hosting[lots.pool] * watts / 1000.0 / HOURS_PER_MONTH
+    spent[operated] = ((cost + hosted) * lots.quantity * HOURS_PER_WEEK)[operated] + wage / 100.0
+    recoveries.carried(world, held, earned[held], spent[held])
 
 
 def _earning(world: World, week: int, generation: Ints, present: Bools) -> Floats:

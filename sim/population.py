@@ -32,6 +32,7 @@ from sim.fleets import read_fleets
 from sim.forced_sale import BORROWER
 from sim.freight_cost import moving_costs
 from sim.ledger import SATOSHI, Ledger, LoanKind, Loans, Lots, Parties
+from sim.loss_bridge import LossBridge
 from sim.opening_debt import (
     corporate_notes,
     equipment_loan,
@@ -531,6 +532,9 @@ def _open_books(build: Builder, loans: Loans) -> World:
         moving_cost=moving_costs(parameters),
         tenants=draw_tenants(parameters.tenants, build.randomness),
         contracts=_contracts(build, lots),
+        bridge=LossBridge.empty(),
+        best_use=np.zeros(N_GENERATIONS),
+        first_lot_price=np.full(N_PRODUCTS, -1, dtype=np.int64),
         site_watts=sites,
     )
     world.planned_supply = world.running_h100_equivalents()

@@ -40,10 +40,11 @@ def digests() -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """A monthly series: first days of months and values."""
+    """A monthly series: first days of months, values, and the last day each value knows of."""
 
     months: np.ndarray[tuple[int, ...], np.dtype[np.datetime64]]
     values: Floats
+    last_days: tuple[date, ...]
 
 
 @cache
@@ -55,13 +56,47 @@ def monthly(name: str) -> Series:
         raise KeyError(f"macro_monthly.csv has no series {name}; it has {', '.join(there)}")
     rows.sort(key=lambda row: row["month"])
     months = np.array([row["month"] for row in rows], dtype="datetime64[D]")
-    return Series(months, np.array([float(row["value"]) for row in rows]))
+    last_days = tuple(date.fromisoformat(row["as_of"]) for row in rows)
+    return Series(months, np.array([float(row["value"]) for row in rows]), last_days)
+
+
+Prints = dict[str, tuple[list[date], list[float]]]
+
+
+def _prints(rows: list[dict[str, str]], series: str, value: str) -> Prints:
+    """Dated prints by series; a file's order is kept."""
+    found: Prints = {}
+    for row in rows:
+        days, values = found.setdefault(row[series], ([], []))
+        days.append(date.fromisoformat(row["date"]))
+        values.append(float(row[value]))
+    return found
+
+
+def rent_prints() -> Prints:
+    """Dated one-year contract rents by generation, USD per GPU-hour."""
+    rows = [row for row in rows_of("rental_price_points.csv") if row["kind"] == "contract_1yr"]
+    return _prints(rows, "generation", "usd_per_gpu_hour")
+
+
+def spread_prints() -> Prints:
+    """Dated spreads of GPU loans over SOFR by the standing of the tenants, basis points."""
+    return _prints(list(rows_of("spread_points.csv")), "tenants", "spread_bps")
 
 
 @cache
 def zone_prices() -> dict[str, float]:
     """Mean power price by grid zone, USD per MWh."""
     return {row["zone"]: float(row["usd_per_mwh"]) for row in rows_of("power_prices.csv")}
+
+
+@cache
+def peak_months() -> dict[str, int | None]:
+    """Month in which a grid zone's power is dearest, 1 to 12; None for a zone without a season."""
+    return {
+        row["zone"]: int(row["peak_month"]) if row["peak_month"] else None
+        for row in rows_of("power_prices.csv")
+    }
 
 
 @cache

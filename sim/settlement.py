@@ -19,10 +19,13 @@ from agents.vocabulary import (
     ScrapOrders,
     product_of,
 )
+from sim import recoveries
 from sim.credit import Standing
 from sim.financing import finance
 from sim.ledger import Account, LoanStatus, Lots
 from sim.market import MarketResult
+from sim.rounding import to_cents
+from sim.waterfall import sale_proceeds
 from sim.world import REST_OF_WORLD, World
 
 
@@ -40,30 +43,24 @@ def settle(world: World, week: int, result: MarketResult) -> Ints:
         is_forced = bool(result.orders.sell.forced[sell_row])
         rent = _slot_premium(world, result, int(trades.buyer_node[i]), target, product)
         rents[i] = rent
-        estate = _estate(world, seller) if is_forced else seller
         weeks = _delivery_weeks(world, source, target, product)
         pool = _take_slot(world, week, buyer, source, target, product, quantity)
         cost = (int(trades.price[i]) + int(trades.freight[i]) + rent) * quantity
         loan = finance(world, week, buyer, cost, product % 3 == Condition.NEW)
+        in_place = is_forced and source == target
+        slot = rent if in_place else 0
         for lot in _pick(world, seller, source, product, quantity, is_forced, week):
-            _transfer(world, week, lot, seller, buyer, pool, week + weeks, int(trades.price[i]), is_forced)
+            _transfer(
+                world, week, lot, seller, buyer, pool, week + weeks, int(trades.price[i]), is_forced, slot
+            )
             world.ledger.lots.lien[lot] = loan
             amount = int(world.ledger.lots.quantity[lot])
             world.ledger.pay(buyer, REST_OF_WORLD, int(trades.freight[i]) * amount, Account.FREIGHT)
-        if rent:
-            in_place = is_forced and source == target
+        if rent and not in_place:
             host = int(world.host[world.topology.pool_place[target]])
-            receiver = estate if in_place else host
-            world.ledger.pay(buyer, receiver, rent * quantity, Account.SLOT_PREMIUM)
+            world.ledger.pay(buyer, host, rent * quantity, Account.SLOT_PREMIUM)
         world.log_sale(week, "sale", seller, buyer, product, quantity, int(trades.price[i]))
     return rents
-
-
-def _estate(world: World, agent: int) -> int:
-    """The creditor a liquidator sells for (its first mandate's lender), or the agent itself."""
-    lots, loans = world.ledger.lots, world.ledger.loans
-    mine = np.flatnonzero((lots.agent == agent) & (lots.lien >= 0))
-    return int(loans.creditor[lots.lien[mine[0]]]) if len(mine) else agent
 
 
 def _slot_premium(world: World, result: MarketResult, node: int, pool: int, product: int) -> int:
@@ -174,14 +171,14 @@ def _transfer(
     arrival: int,
     price: int,
     is_forced: bool,
+    slot: int,
 ) -> None:
-    """Cash against title for one lot."""
+    """Cash against title for one lot; the rent of a slot sold with it belongs to the estate."""
     ledger, lots = world.ledger, world.ledger.lots
-    amount = price * int(lots.quantity[lot])
     if is_forced:
-        distribute_proceeds(world, week, lot, buyer, amount)
+        distribute_proceeds(world, week, lot, buyer, price, slot)
     else:
-        ledger.pay(buyer, seller, amount, Account.HARDWARE)
+        ledger.pay(buyer, seller, price * int(lots.quantity[lot]), Account.HARDWARE)
     product = int(lots.product[lot])
     if product % 3 == Condition.NEW:
         lots.product[lot] = product_of(product // 3, Condition.CLEAN)
@@ -193,27 +190,32 @@ def _transfer(
     lots.status[lot] = LotStatus.INVENTORY if stored else LotStatus.IN_TRANSIT
 
 
-def distribute_proceeds(world: World, week: int, lot: int, buyer: int, cents: int) -> None:
-    """Waterfall of one forced sale: fee, enforcement, the secured balance, then the debtor.
+def distribute_proceeds(world: World, week: int, lot: int, buyer: int, price: int, slot: int) -> None:
+    """Waterfall of one forced sale: enforcement, the agent's fee, the secured balance, then the debtor.
 
-    No class is paid before the one above it is whole. The agent's fee and the enforcement cost are shares of
-    gross proceeds (model_defaults: 4 % enforcement; broker and auction fees of `logistics.csv`).
+    No class is paid before the one above it is whole. Fee and enforcement cost are shares of the hardware's gross proceeds
+    (model_defaults: 4 % enforcement; broker and auction fees of `logistics.csv`); ``price`` and ``slot`` are cents per GPU.
     """
     ledger, lots, loans = world.ledger, world.ledger.lots, world.ledger.loans
+    gpus, product = int(lots.quantity[lot]), int(lots.product[lot])
     lien, agent, debtor = int(lots.lien[lot]), int(lots.agent[lot]), int(lots.owner[lot])
     creditor = int(loans.creditor[lien]) if lien >= 0 else debtor
-    ledger.pay(buyer, creditor, cents, Account.PROCEEDS)
-    fee = round(cents * float(world.parameters.liquidators.agency_fee))
-    cost = round(cents * float(world.parameters.lenders.enforcement_cost))
-    ledger.pay(creditor, agent, fee, Account.FEE)
-    ledger.pay(creditor, REST_OF_WORLD, cost, Account.ENFORCEMENT)
+    ledger.pay(buyer, creditor, price * gpus, Account.PROCEEDS)
+    ledger.pay(buyer, creditor, slot * gpus, Account.SLOT_PREMIUM)
+    fee = int(to_cents(price * gpus / 100.0 * world.parameters.liquidators.agency_fee))
+    costs = sale_proceeds(price * gpus, world.parameters.lenders.enforcement_cost, fees=fee)
+    ledger.pay(creditor, agent, costs.fees, Account.FEE)
+    ledger.pay(creditor, REST_OF_WORLD, costs.enforcement, Account.ENFORCEMENT)
     if lien < 0:
         return
-    net = cents - fee - cost
+    net = costs.net + slot * gpus
     applied = min(net, int(loans.balance[lien]))
     ledger.repay(np.array([lien]), np.array([applied]))
     if net > applied:
         ledger.pay(creditor, debtor, net - applied, Account.PROCEEDS)
+    if world.bridge.is_open([lien])[0]:
+        spent = costs.fees + costs.enforcement
+        recoveries.sold(world, lien, product, gpus, price, spent, slot * gpus, applied, net - applied)
 
 
 def close_loans(world: World, week: int) -> None:
@@ -223,11 +225,13 @@ def close_loans(world: World, week: int) -> None:
     for row in np.flatnonzero((loans.status == LoanStatus.ACCELERATED) & ~waiting):
         if np.any((lots.lien == row) & (lots.quantity > 0)):
             continue
-        if loans.balance[row] == 0:
+        loss = world.ledger.write_off(int(row)) if loans.balance[row] else 0
+        if world.bridge.is_open([row])[0]:
+            world.bridge.close(week, [row], written_off=[loss])
+        if loss == 0:
             loans.status[row] = LoanStatus.REPAID
             world.log(week, "loan_repaid", int(loans.debtor[row]), counterparty=int(loans.creditor[row]))
             continue
-        loss = world.ledger.write_off(int(row))
         world.log(
             week, "deficiency", int(loans.debtor[row]), counterparty=int(loans.creditor[row]), cents=loss
         )
@@ -246,7 +250,7 @@ def scrap(world: World, week: int, orders: ScrapOrders, salvager: int) -> None:
             amount = int(lots.quantity[lot])
             price = min(cents, int(ledger.parties.cash[salvager]) // max(amount, 1))
             if mandated:
-                distribute_proceeds(world, week, lot, salvager, price * amount)
+                distribute_proceeds(world, week, lot, salvager, price, 0)
                 watts = (
                     amount // int(PRODUCT_UNIT[product]) * int(world.unit_watts[PRODUCT_GENERATION[product]])
                 )

@@ -20,6 +20,8 @@ from agents.vocabulary import (
     LotStatus,
     View,
 )
+from sim import recoveries
+from sim.bitcoin_loan import price_cents, worth
 from sim.credit import Plan, Standing
 from sim.debt_service import level, pay_overdue
 from sim.forced_sale import take_possession
@@ -105,6 +107,8 @@ def default(world: World, week: int, party: int, cause: str, view: View) -> None
     world.log(week, "workout", party, detail=f"{plan.name.lower()}: {why}")
     tenants_leave(world, week, party)
     cancel_orders(world, week, party)
+    judgment_liens(world, party)
+    recoveries.open_files(world, week, rows[loans.balance[rows] > 0])
 
 
 # -- the ladder -------------------------------------------------------------------------------------------
@@ -298,7 +302,6 @@ def cancel_orders(world: World, week: int, party: int) -> None:
 def possess(world: World, week: int, party: int) -> None:
     """Lenders take the hardware, the cash and the coins; the hardware goes where the plan says."""
     credit, lots, loans = world.credit, world.ledger.lots, world.ledger.loans
-    judgment_liens(world, party)
     plan = Plan(credit.plan[party])
     weeks = {
         Plan.OPERATE: OPERATING_WEEKS,
@@ -337,9 +340,13 @@ def sweep(world: World, week: int, party: int) -> None:
     """Coins and sites are sold and the cash is paid out: secured loans first, pro rata, then the others."""
     ledger, loans = world.ledger, world.ledger.loans
     called = np.flatnonzero((loans.debtor == party) & (loans.status == LoanStatus.ACCELERATED))
+    called = called[loans.balance[called] > 0]
     for row in called[loans.pledged[called] > 0]:
-        coins = int(loans.pledged[row])
-        ledger.sell_pledged(int(row), coins, round(coins / 1e8 * world.btc_usd * 100), REST_OF_WORLD)
+        owed, coins = int(loans.balance[row]), int(loans.pledged[row])
+        proceeds = int(worth(coins, price_cents(world.btc_usd)))
+        ledger.sell_pledged(int(row), coins, proceeds, REST_OF_WORLD)
+        applied = owed - int(loans.balance[row])
+        world.bridge.receive([row], [applied], [applied])
     own = np.array([party])
     ledger.sell_bitcoin(own, ledger.parties.bitcoin[own].copy(), world.btc_usd, REST_OF_WORLD)
     if world.site_watts[party]:
@@ -348,4 +355,5 @@ def sweep(world: World, week: int, party: int) -> None:
     paid = distribute(max(int(ledger.parties.cash[party]), 0), loans.balance[called], rank).paid
     ledger.pay(party, loans.creditor[called], paid, Account.PROCEEDS)
     ledger.repay(called, paid)
+    world.bridge.receive(called, paid, paid)
     world.log(week, "recovery", party, cents=int(paid.sum()), detail="cash, coins and sites")

@@ -23,6 +23,7 @@ from agents.vocabulary import (
 from sim.credit import Credit
 from sim.drivers import Drivers
 from sim.ledger import SATOSHI, Account, Ledger
+from sim.loss_bridge import LossBridge
 from sim.market import UNLIMITED_WATTS
 from sim.parameters import Parameters
 from sim.randomness import Randomness
@@ -90,6 +91,9 @@ class World:
     credit: Credit
     tenants: Tenants
     contracts: ComputeContracts
+    bridge: LossBridge
+    best_use: Floats  # (G,) value in the best admissible use, last seen, USD per GPU
+    first_lot_price: Ints  # (N_PRODUCTS,) this week's price of one lot, cents; -1 where none was found
     site_watts: Ints  # IT watts of the sites each party owns
     typical_value: Floats  # (N_PRODUCTS,) value at the typical operator, last seen, USD per GPU
     moving_cost: Floats  # (N_PRODUCTS,) typical cost of moving a GPU, USD

@@ -8,6 +8,7 @@ from sim import reference
 from sim.drivers import Drivers, hashprice
 from sim.parameters import Parameters
 from sim.randomness import Randomness
+from sim.replay import Origin
 
 H100, VR200 = GENERATIONS.index("H100"), GENERATIONS.index("VR200")
 
@@ -97,7 +98,7 @@ def test_halving_halves_hashprice() -> None:
 def test_replay_shows_observed_hashprice_and_says_where_it_ends() -> None:
     run = paths(60, clock__start="2025-10-06", bitcoin__driver="replay", interest__driver="replay")
     series = reference.monthly("hashprice_subsidy_only")
-    known = run.observed["hashprice_subsidy_only"]
+    known = run.origin["hashprice_usd_per_ph_day"] == Origin.OBSERVED
     june = int(np.flatnonzero(run.dates == np.datetime64("2026-06-08"))[0])
     assert known[june]
     assert not known[june + 4]

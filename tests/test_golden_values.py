@@ -1,5 +1,7 @@
 """Numbers that were computed by hand, or by others, before the model was written (contracts.md 3, theory.md A)."""
 
+from datetime import date
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,11 +15,13 @@ from agents.valuation import (
     running_cost_per_hour,
     unit_value,
 )
+from sim import reference
 from sim.clearing import Book, Network, clear
 from sim.contracts import balance_after, debt_service_coverage, level_payment, rent_at_coverage
 from sim.drivers import Drivers, hashprice
 from sim.parameters import Parameters
 from sim.randomness import Purpose, Randomness
+from sim.replay import Origin, week_of
 from sim.rounding import largest_remainder
 
 # site: power USD/kWh, PUE, hosting USD/kW-month -> value at rents 2.65, 2.35, 1.70, 1.00
@@ -259,16 +263,18 @@ def test_replay_of_the_contradicting_episode() -> None:
     """October 2025 to March 2026: bitcoin down 39 %, H100 contract rent up 38 %."""
     run = paths(
         40,
-        clock__start="2025-10-06",
+        clock__start="2025-09-29",
         rent__driver="replay",
         bitcoin__driver="replay",
         rent__initial__H100=1.70,
     )
-    march = int(np.flatnonzero(run.dates == np.datetime64("2026-03-02"))[0])
-    assert run.btc_usd[march] / run.btc_usd[0] - 1 == pytest.approx(-0.39, abs=0.02)
-    first = run.rent_exogenous[0, 2]
-    assert run.rent_exogenous[march, 2] / first - 1 == pytest.approx(0.38, abs=0.03)
-    assert run.observed["btc_usd_close"].all()
+    closes = [week_of(run.start, date(2025, 10, 31)), week_of(run.start, date(2026, 3, 31))]
+    prints = [week_of(run.start, day) for day in reference.rent_prints()["H100"][0][:2]]
+    bitcoin, rent = run.btc_usd[closes], run.rent_exogenous[prints, 2]
+    assert bitcoin[1] / bitcoin[0] - 1 == pytest.approx(-0.39, abs=0.005)
+    assert rent[1] / rent[0] - 1 == pytest.approx(0.38, abs=0.005)
+    assert np.all(run.origin["btc_usd"][closes] == Origin.OBSERVED)
+    assert np.all(run.origin["rent_usd_per_hour_H100"][prints] == Origin.OBSERVED)
 
 
 def test_a_successor_lowers_older_rents_once_and_spares_itself() -> None:
