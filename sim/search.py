@@ -138,7 +138,7 @@ def over_the_counter_price(
 
     ``1/r - (delta/r) [r(1-q) + ld + 2 lambda m_lo (1-q)] / [r + ld + 2 lambda m_lo (1-q) + lu + 2 lambda m_hn q]``
 
-    >>> round(over_the_counter_price(0.1, 1, 0.2, 5, 0.5, 0.3, 0.6), 5)
+    >>> round(float(over_the_counter_price(0.1, 1, 0.2, 5, 0.5, 0.3, 0.6)), 5)
     9.56164
     """
     _, buyers, sellers, _ = over_the_counter_masses(rate, to_high, to_low, supply)

@@ -1,0 +1,309 @@
+"""What the market would look like with some of its frictions gone (economics.md section 2).
+
+Nothing is deleted from a finished book. A relaxation changes what buyers see (room, cooling, cash) or are (margins,
+appetite), they state their intents anew by their own rules, and the book is built and cleared again. Sellers keep
+this week's offers.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from agents.party import Party
+from agents.vocabulary import (
+    PRODUCT_LIQUID,
+    PRODUCT_UNIT,
+    AgentKind,
+    Bools,
+    BuyIntents,
+    Floats,
+    Intents,
+    Ints,
+    SellOrders,
+    View,
+)
+from sim.clearing import Network
+from sim.market import clear_intents, cut_forced_supply, select
+
+if TYPE_CHECKING:
+    from sim.model import FireSaleModel
+
+FAMILIES = (
+    "transport",
+    "power",
+    "liquid",
+    "cash",
+    "search",
+    "distressed_insiders",
+    "margins",
+    "order_limits",
+)
+INSIDERS = (AgentKind.MINER, AgentKind.NEO_CLOUD)
+# Cents: covers every intent of a buyer many times over, and leaves room below the kernel's largest amount.
+AMPLE_CASH = 10**17
+# Watts a buyer may set out to fill when its appetite is lifted; its slots then decide.
+AMPLE_WATTS = 1e15
+MARGINS = ("bid_margin", "used_discount", "target_margin")
+APPETITES = ("growth_share", "smallest_want_watts", "weekly_watts", "absorption")
+
+Relaxed = frozenset[str]
+Rebuild = Callable[[Relaxed], BuyIntents]
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One week's market, ready to be cleared with any of `FAMILIES` relaxed.
+
+    Parameters
+    ----------
+    sell
+        Offers; they stay as they are.
+    rebuild
+        Buy intents with families relaxed.
+    power, cooling : (nodes,) int64
+        Headroom before the clearing, IT watts.
+    """
+
+    sell: SellOrders
+    rebuild: Rebuild
+    network: Network
+    first_node: int
+    power: Ints
+    cooling: Ints
+    theta: float
+    steps: int
+    refine: bool
+    _networks: dict[Relaxed, Network] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def prices(self, relaxed: Relaxed, product: int) -> tuple[float, float]:
+        """Price and first-lot price of a forced class, cents per GPU, at the quantity-weighted mean of its sellers' pools."""
+        sell = self.sell
+        rows = np.flatnonzero(sell.forced & (sell.product == product) & (sell.quantity > 0))
+        weight = sell.quantity[rows] / sell.quantity[rows].sum()
+        nodes = sell.pool[rows] + self.first_node
+        one = cut_forced_supply(sell, product, int(PRODUCT_UNIT[product]))
+        buy, network = self.rebuild(relaxed), self._network(relaxed)
+        ample = ample_room(sell, network)
+        power = np.where(self.power >= 0, ample, 0) if "power" in relaxed else self.power
+        # Liquid watts are nested in watts: without limits of their own they end where the watts do.
+        cooling = power if "liquid" in relaxed else self.cooling
+        kept = self._coupled(product, relaxed)
+        found = []
+        for offers in (sell, one):
+            chosen = replace(offers, quantity=np.where(kept[offers.product], offers.quantity, 0))
+            _, clearing = clear_intents(
+                chosen,
+                select(buy, kept[buy.product]),  # type: ignore[arg-type]
+                network,
+                self.first_node,
+                power,
+                cooling,
+                theta=self.theta,
+                steps=self.steps,
+                refine=self.refine,
+                whole=False,
+            )
+            found.append(float(np.dot(clearing.price[product, nodes], weight)))
+        return found[0], found[1]
+
+    def _network(self, relaxed: Relaxed) -> Network:
+        key = relaxed & {"transport", "liquid"}
+        if key not in self._networks:
+            self._networks[key] = relaxed_network(self.network, self.first_node, key)
+        return self._networks[key]
+
+    def _coupled(self, product: int, relaxed: Relaxed) -> Bools:
+        """Classes that compete with `product` for anything scarce; the others cannot move its price."""
+        everything = np.ones(len(PRODUCT_LIQUID), dtype=np.bool_)
+        if "power" not in relaxed:
+            return everything
+        alone = np.arange(len(everything)) == product
+        if "liquid" in relaxed or not PRODUCT_LIQUID[product]:
+            return np.asarray(alone)
+        return np.asarray(alone | PRODUCT_LIQUID)
+
+
+def ample_room(sell: SellOrders, network: Network) -> int:
+    """Watts in which everything on offer fits four times over."""
+    watts = sell.quantity * network.unit_watts[sell.product] // network.unit[sell.product]
+    return 4 * int(watts.sum()) + 4 * int(network.unit_watts.max())
+
+
+def relaxed_network(network: Network, first_node: int, relaxed: Relaxed) -> Network:
+    """The network without freight, or with liquid cooling everywhere; export rules stay.
+
+    A lane into a pool that was barred for want of cooling opens at the dearest re-installation of the class.
+    """
+    if not {"transport", "liquid"} & relaxed:
+        return network
+    freight = network.freight.copy()
+    if "liquid" in relaxed:
+        entering = network.lanes[:, 1] >= first_node
+        inside = freight[:, entering]
+        freight[:, entering] = np.where(inside < 0, inside.max(axis=1, initial=-1)[:, None], inside)
+    if "transport" in relaxed:
+        freight = np.minimum(freight, 0)
+    return replace(network, freight=freight)
+
+
+class AgentsRebuild:
+    """Buy intents of all agents by their own rules, under a relaxed view and relaxed parameters.
+
+    Parameters
+    ----------
+    model
+        A model that has decided and not yet settled this week. A type whose agents decide one by one is asked one by
+        one; its parameters cannot be relaxed, so its margins and cash are lifted on the intents it returns.
+    present : (parties,) bool, optional
+        Buyers the search layer let into this week's market; all if omitted. ``search`` brings the others back.
+    """
+
+    def __init__(self, model: "FireSaleModel", present: Bools | None = None) -> None:
+        self.model = model
+        self.present = np.ones(len(model.view.cash), dtype=np.bool_) if present is None else present
+        view = model.view
+        # Bids do not depend on what is standing: without lots the agents' offers cost nothing to form.
+        empty = {f.name: getattr(view, f.name)[:0] for f in fields(View) if f.name.startswith("lot_")}
+        self.view = replace(view, **empty)
+        self.ample = ample_room(model.intents.sell, model.world.topology.network())
+        self._kept: dict[Relaxed, BuyIntents] = {}
+        self._stated: dict[tuple[type[Party], Relaxed], list[Intents]] = {}
+        self._views: dict[Relaxed, View] = {}
+
+    def __call__(self, relaxed: Relaxed) -> BuyIntents:
+        """Intents with families relaxed; each combination is asked for once."""
+        key = relaxed - {"transport"}
+        if key not in self._kept:
+            self._kept[key] = self._state(key) if key else self.model.intents.buy
+        return self._kept[key]
+
+    def active(self) -> list[str]:
+        """Families whose relaxation can change anything this week."""
+        sell, buy = self.model.intents.sell, self.model.intents.buy
+        offered = np.unique(sell.product[sell.quantity > 0])
+        network = self.model.world.topology.network()
+        entering = network.lanes[:, 1] >= self.model.world.topology.places.n
+        wet = PRODUCT_LIQUID[offered].any() or (network.freight[np.ix_(offered, entering)] < 0).any()
+        test = {
+            "liquid": bool(wet),
+            "search": not self.present.all(),
+            "distressed_insiders": len(self._distressed()) > 0,
+            "margins": bool((buy.margin > 0).any()),
+        }
+        return [name for name in FAMILIES if test.get(name, True)]
+
+    def _state(self, relaxed: Relaxed) -> BuyIntents:
+        parts: list[Intents] = []
+        for agent_type, agents in self.model.agents_by_type.items():
+            seen = relaxed & self._relevant(agent_type)
+            if (agent_type, seen) not in self._stated:
+                self._stated[agent_type, seen] = self._ask(agent_type, list(agents), seen)
+            parts += self._stated[agent_type, seen]
+        buy = Intents.concatenate(parts).buy
+        if "margins" in relaxed:
+            buy = replace(buy, margin=np.zeros_like(buy.margin))
+        if "cash" in relaxed:
+            buy = replace(buy, cash=np.maximum(buy.cash, np.maximum(buy.value, 0) * buy.wanted))
+        if "search" not in relaxed:
+            buy = select(buy, self.present[buy.party])  # type: ignore[assignment]
+        return buy
+
+    def _relevant(self, agent_type: type[Party]) -> Relaxed:
+        """Families that can change what agents of a type ask for; the search layer acts on what they asked."""
+        named = type(self.model.section_of(agent_type.kind)).model_fields.keys()
+        left = {"power", "liquid", "cash"}
+        if agent_type.kind in INSIDERS:
+            left.add("distressed_insiders")
+        if named & set(MARGINS):
+            left.add("margins")
+        if named & set(APPETITES):
+            left.add("order_limits")
+        return frozenset(left)
+
+    def _ask(self, agent_type: type[Party], agents: list[Party], relaxed: Relaxed) -> list[Intents]:
+        """Intents of one type under a relaxed view and section."""
+        if relaxed not in self._views:
+            self._views[relaxed] = self._view(relaxed)
+        view, section = self._views[relaxed], self.model.section_of(agent_type.kind)
+        if agent_type.decide is not Party.decide:
+            return [agent.decide(view) for agent in sorted(agents, key=lambda agent: agent.row)]
+        names = (MARGINS if "margins" in relaxed else ()) + (APPETITES if "order_limits" in relaxed else ())
+        known = type(section).model_fields
+        lifted = {name: 0.0 if name in MARGINS else AMPLE_WATTS for name in names if name in known}
+        rows = np.sort(np.array([agent.row for agent in agents], dtype=np.int64))
+        return [agent_type.decide_all(view, rows, section.model_copy(update=lifted))]
+
+    def _view(self, relaxed: Relaxed) -> View:
+        view = self.view
+        pools = len(view.pool_free)
+        everywhere = np.full(pools, self.ample, dtype=np.int64)
+        if "power" in relaxed:
+            view = replace(view, pool_free=everywhere)
+        if "liquid" in relaxed:
+            view = replace(view, pool_free_liquid=view.pool_free, pool_liquid_capacity=everywhere)
+        if "distressed_insiders" in relaxed:
+            view = self._healed(view)
+        if "cash" in relaxed:
+            view = replace(view, cash=np.full(len(view.cash), AMPLE_CASH, dtype=np.int64))
+        return view
+
+    # -- distressed insiders ------------------------------------------------------------------------------
+
+    def _spendable(self) -> tuple[Floats, Floats]:
+        """Cash above the reserve, and the reserve, of every insider; NaN for others, cents."""
+        view = self.view
+        keep = np.full(len(view.cash), np.nan)
+        for kind in INSIDERS:
+            mine = view.party_kind == kind
+            months = float(getattr(self.model.section_of(kind), "reserve_months", 0.0))
+            keep[mine] = view.obligations[mine] * months
+        return view.cash - keep, keep
+
+    def _healthy(self) -> Bools:
+        view = self.view
+        able = self.model.world.active & view.may_spend & ~view.distressed & ~view.frozen
+        spare, _ = self._spendable()
+        return np.asarray(able & (np.nan_to_num(spare, nan=-1.0) > 0))
+
+    def _distressed(self) -> Ints:
+        """Insiders that failed, are held by their lenders or are short of their reserve, where others of their kind are not."""
+        healthy = self._healthy()
+        kinds = [kind for kind in INSIDERS if (healthy & (self.view.party_kind == kind)).any()]
+        return np.flatnonzero(np.isin(self.view.party_kind, kinds) & ~healthy)
+
+    def _healed(self, view: View) -> View:
+        """Distressed insiders bid again, with the spare cash of the median healthy one of their kind."""
+        world, rows, healthy = self.model.world, self._distressed(), self._healthy()
+        spare, keep = self._spendable()
+        cash = view.cash.copy()
+        for kind in INSIDERS:
+            sick = rows[view.party_kind[rows] == kind]
+            well = healthy & (view.party_kind == kind)
+            if len(sick):
+                cash[sick] = np.rint(np.nan_to_num(keep[sick]) + np.median(spare[well])).astype(np.int64)
+        gone = np.flatnonzero(~world.active)
+        lost = np.isin(world.pair_party, gone)
+        party = np.r_[view.pair_party, world.pair_party[lost]]
+        pool = np.r_[view.pair_pool, world.pair_pool[lost]]
+        order = np.lexsort((pool, party))
+        sick = np.isin(np.arange(len(cash)), rows)
+        return replace(
+            view,
+            cash=cash,
+            pair_party=party[order],
+            pair_pool=pool[order],
+            may_spend=view.may_spend | sick,
+            distressed=view.distressed & ~sick,
+            frozen=view.frozen & ~sick,
+        )
+
+
+def names_of(mask: int, families: Iterable[str]) -> Relaxed:
+    """Families whose bit is set.
+
+    >>> sorted(names_of(0b101, ("transport", "power", "cash")))
+    ['cash', 'transport']
+    """
+    return frozenset(name for i, name in enumerate(families) if mask >> i & 1)

@@ -1,0 +1,310 @@
+"""Which friction costs what: Shapley values of the price and of the fire-sale discount (economics.md 2, theory.md D.4).
+
+Two games over the families of `sim.relaxation`, both in cents per GPU of a forced class:
+
+    level   v(S) = p(S) - p(none)              what relaxing the families in S adds to the price
+    impact  v(S) = D(none) - D(S),  D = p0 - p    what it takes off the fire-sale discount
+
+Relaxing one friction alone may gain nothing and relaxing it last a great deal, so a value never stands without its
+range over orders, first-in and last-in. Values are added up as rationals and sum exactly to v(all).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cache
+from math import comb, factorial, isfinite
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from agents.vocabulary import CONDITIONS, GENERATIONS, PRODUCT_CONDITION, PRODUCT_GENERATION, Bools
+from sim.anatomy import whole_cents
+from sim.relaxation import FAMILIES, AgentsRebuild, Setting, names_of
+
+if TYPE_CHECKING:
+    from sim.model import FireSaleModel
+
+GAMES = ("level", "impact")
+NOT_ATTRIBUTED = "not_attributed"
+CENTS = "cents per GPU"
+SHAPLEY = {
+    "week": ("week", "week of the offer"),
+    "generation": ("", "forced generation"),
+    "game": ("", "level: of the price; impact: of the fire-sale discount"),
+    "family": ("", "friction relaxed; not_attributed is what is left when all are"),
+    "value": (CENTS, "Shapley value"),
+    "low": (CENTS, "least contribution in any order looked at"),
+    "high": (CENTS, "largest contribution in any order looked at"),
+    "first_in": (CENTS, "contribution when relaxed alone"),
+    "last_in": (CENTS, "contribution when relaxed last"),
+    "condition": ("", "condition of the forced units"),
+    "error": (
+        CENTS,
+        "standard error of the value over antithetic pairs of orders; 0 where all orders were taken",
+    ),
+    "orders": ("1", "orders of relaxation the value is a mean of"),
+}
+INTERACTIONS = {
+    "week": ("week", "week of the offer"),
+    "generation": ("", "forced generation"),
+    "game": ("", "level or impact"),
+    "family": ("", "friction relaxed"),
+    "other": ("", "friction relaxed with it"),
+    "value": (
+        CENTS,
+        "Shapley interaction: gain of relaxing both beyond the sum of the gains; below 0 substitutes",
+    ),
+    "condition": ("", "condition of the forced units"),
+}
+# Worth of a coalition, one entry per game; a coalition is a bit mask of players.
+Worth = Callable[[int], tuple[Fraction, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """Solution of one game: arrays of rationals over players. ``interaction`` is None unless all orders were taken."""
+
+    value: list[Fraction]
+    low: list[Fraction]
+    high: list[Fraction]
+    first_in: list[Fraction]
+    last_in: list[Fraction]
+    error: list[float]
+    orders: int
+    interaction: list[list[Fraction]] | None = None
+
+
+def exact(worth: Worth, players: int, game: int) -> Shares:
+    """All orders: ``phi_i = sum over S of |S|! (n - |S| - 1)! / n! (v(S + i) - v(S))``.
+
+    The interaction of i and j is Grabisch and Roubens's, ``sum of |S|! (n - |S| - 2)! / (n - 1)!`` times the second difference.
+    """
+    n, whole = players, (1 << players) - 1
+    v = [worth(mask)[game] for mask in range(whole + 1)]
+    value, low, high = [], [], []
+    for i in range(n):
+        gains: dict[int, list[Fraction]] = {}
+        for mask in range(whole + 1):
+            if not mask >> i & 1:
+                gains.setdefault(mask.bit_count(), []).append(v[mask | 1 << i] - v[mask])
+        value.append(
+            sum((sum(g, Fraction(0)) / (n * comb(n - 1, size)) for size, g in gains.items()), Fraction(0))
+        )
+        low.append(min(min(g) for g in gains.values()))
+        high.append(max(max(g) for g in gains.values()))
+    pairs = [[Fraction(0)] * n for _ in range(n)]
+    for i in range(n):
+        for j in range(i):
+            both = 1 << i | 1 << j
+            total = Fraction(0)
+            for mask in range(whole + 1):
+                if not mask & both:
+                    size = mask.bit_count()
+                    second = v[mask | both] - v[mask | 1 << i] - v[mask | 1 << j] + v[mask]
+                    total += Fraction(factorial(size) * factorial(n - size - 2), factorial(n - 1)) * second
+            pairs[i][j] = pairs[j][i] = total
+    first, last = _ends(v.__getitem__, n)
+    return Shares(value, low, high, first, last, [0.0] * n, factorial(n), pairs)
+
+
+def sampled(worth: Worth, players: int, game: int, pairs: int, turn: int) -> Shares:
+    """Orders in antithetic pairs (an order and its reverse); their mean telescopes, so it too sums exactly to v(all).
+
+    Parameters
+    ----------
+    pairs
+        Pairs of orders, at most `players`.
+    turn
+        Rotates the design, so that weeks look at different orders.
+
+    Notes
+    -----
+    The orders are rows of a Williams square: over its rows every player stands in every place once, and follows every
+    other about equally often. First-in and last-in are exact. The error is the standard error of the mean over pairs.
+    """
+    n = players
+    whole = (1 << n) - 1
+
+    def v(mask: int) -> Fraction:
+        return worth(mask)[game]
+
+    first, last = _ends(v, n)
+    low, high = (
+        [min(a, b) for a, b in zip(first, last, strict=True)],
+        [max(a, b) for a, b in zip(first, last, strict=True)],
+    )
+    means: list[list[Fraction]] = []
+    for order in williams(n, pairs, turn):
+        total = [Fraction(0)] * n
+        for way in (order, order[::-1]):
+            mask = 0
+            for i in way:
+                gain = v(mask | 1 << i) - v(mask)
+                mask |= 1 << i
+                total[i] += gain
+                low[i], high[i] = min(low[i], gain), max(high[i], gain)
+        means.append([x / 2 for x in total])
+    value = [sum((m[i] for m in means), Fraction(0)) / len(means) for i in range(n)]
+    assert sum(value) == v(whole) - v(0)
+    spread = np.array([[float(x) for x in m] for m in means])
+    error = spread.std(axis=0, ddof=1) / np.sqrt(len(means)) if len(means) > 1 else np.full(n, np.nan)
+    return Shares(value, low, high, first, last, error.tolist(), 2 * len(means))
+
+
+def williams(players: int, rows: int, turn: int) -> list[list[int]]:
+    """Rows of a Williams square, spread evenly and rotated by `turn`.
+
+    >>> williams(4, 2, 0)
+    [[0, 3, 1, 2], [2, 1, 3, 0]]
+    """
+    n = players
+    zigzag = [i // 2 if i % 2 == 0 else n - (i + 1) // 2 for i in range(n)]
+    rows = min(rows, n)
+    return [[(z + turn + r * n // rows) % n for z in zigzag] for r in range(rows)]
+
+
+def _ends(v: Callable[[int], Fraction], n: int) -> tuple[list[Fraction], list[Fraction]]:
+    whole = (1 << n) - 1
+    return (
+        [v(1 << i) - v(0) for i in range(n)],
+        [v(whole) - v(whole & ~(1 << i)) for i in range(n)],
+    )
+
+
+def solve(worth: Worth, players: int, *, pairs: int, turn: int, all_orders: bool) -> list[Shares]:
+    """Every game of `worth`; all orders if asked for or no dearer than the sample."""
+    kept = cache(worth)
+    cheap = 2**players <= 2 + 2 * players + 2 * pairs * max(players - 3, 0)
+    games = range(len(kept(0)))
+    if all_orders or cheap:
+        return [exact(kept, players, game) for game in games]
+    return [sampled(kept, players, game, pairs, turn) for game in games]
+
+
+def worth_of(setting: Setting, families: Sequence[str], product: int) -> Worth:
+    """The two games of a forced class as functions of a coalition of families."""
+    found: dict[int, tuple[Fraction, Fraction]] = {}
+
+    def prices(mask: int) -> tuple[Fraction, Fraction]:
+        if mask not in found:
+            price, first_lot = setting.prices(names_of(mask, families), product)
+            found[mask] = Fraction(price), Fraction(first_lot) - Fraction(price)
+        return found[mask]
+
+    def worth(mask: int) -> tuple[Fraction, ...]:
+        (start, discount), (price, left) = prices(0), prices(mask)
+        return price - start, discount - left
+
+    return worth
+
+
+def decompose(
+    setting: Setting,
+    families: Sequence[str],
+    product: int,
+    reference: float,
+    *,
+    pairs: int,
+    turn: int,
+    all_orders: bool,
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Rows of `SHAPLEY` and of `INTERACTIONS` for one forced class, without week and class.
+
+    Parameters
+    ----------
+    families
+        Those that are active this week; the others get rows of zeros.
+    reference
+        V* in USD; the level game leaves V* - p(all) unattributed, the impact game p0(all) - p(all).
+
+    Notes
+    -----
+    Cents of a game sum exactly to its total in whole cents: p(all) - p(none), each rounded down.
+    """
+    price, first_lot = setting.prices(frozenset(), product)
+    freed, freed_lot = setting.prices(frozenset(families), product)
+    if not all(isfinite(x) for x in (price, first_lot, freed, freed_lot)):
+        return [], []
+    worth = worth_of(setting, families, product)
+    solutions = solve(worth, len(families), pairs=pairs, turn=turn, all_orders=all_orders)
+    totals = (
+        int(freed // 1) - int(price // 1),
+        int((Fraction(first_lot) - Fraction(price)) // 1) - int((Fraction(freed_lot) - Fraction(freed)) // 1),
+    )
+    left = (round(reference * 100) - int(freed // 1), int((Fraction(freed_lot) - Fraction(freed)) // 1))
+    rows: list[dict[str, Any]] = []
+    pairs_of: list[dict[str, Any]] = []
+    for game, shares, total, rest in zip(GAMES, solutions, totals, left, strict=True):
+        cents = whole_cents(shares.value, total).tolist()
+        for family in FAMILIES:
+            row = dict.fromkeys(("value", "low", "high", "first_in", "last_in"), 0)
+            error = 0.0
+            if family in families:
+                i = families.index(family)
+                row = {
+                    "value": cents[i],
+                    **{
+                        name: round(getattr(shares, name)[i])
+                        for name in ("low", "high", "first_in", "last_in")
+                    },
+                }
+                error = shares.error[i]
+            rows.append({"game": game, "family": family, **row, "error": error, "orders": shares.orders})
+        same = dict.fromkeys(("value", "low", "high", "first_in", "last_in"), rest)
+        rows.append({"game": game, "family": NOT_ATTRIBUTED, **same, "error": 0.0, "orders": shares.orders})
+        if shares.interaction is not None:
+            for i, family in enumerate(families):
+                for j in range(i):
+                    value = round(shares.interaction[i][j])
+                    pairs_of.append({"game": game, "family": family, "other": families[j], "value": value})
+    return rows, pairs_of
+
+
+def setting_of(model: "FireSaleModel", rebuild: AgentsRebuild) -> Setting:
+    """This week's market of a model that has cleared and not yet settled."""
+    assert model.result is not None
+    options, book = model.parameters.market, model.result.orders.book
+    return Setting(
+        sell=model.intents.sell,
+        rebuild=rebuild,
+        network=model.world.topology.network(),
+        first_node=model.world.topology.places.n,
+        power=book.power,
+        cooling=book.cooling,
+        theta=options.theta,
+        steps=options.ladder_steps,
+        refine=options.refine,
+    )
+
+
+def record_shapley(
+    model: "FireSaleModel", week: int, *, pairs: int, all_orders: bool, present: Bools | None = None
+) -> None:
+    """Write the week's rows of `shapley` and, where all orders were taken, of `shapley_interactions`."""
+    if not model.quotes:
+        return
+    rebuild = AgentsRebuild(model, present)
+    families, setting = rebuild.active(), setting_of(model, rebuild)
+    for quote in model.quotes:
+        about = {
+            "week": week,
+            "generation": GENERATIONS[PRODUCT_GENERATION[quote.product]],
+            "condition": CONDITIONS[PRODUCT_CONDITION[quote.product]],
+        }
+        rows, interactions = decompose(
+            setting,
+            families,
+            quote.product,
+            quote.reference_value,
+            pairs=pairs,
+            turn=week,
+            all_orders=all_orders,
+        )
+        for table, meaning, found in (
+            ("shapley", SHAPLEY, rows),
+            ("shapley_interactions", INTERACTIONS, interactions),
+        ):
+            if found:
+                whole = [about | row for row in found]
+                model.recorder.rows(table, {c: np.array([r[c] for r in whole]) for c in meaning}, meaning)
