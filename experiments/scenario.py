@@ -131,13 +131,13 @@ def _load(name: str, folder: Path, loading: tuple[str, ...]) -> Scenario:
         parent = _load(base, Path(source).parent if _is_path(source) else Path(), (*loading, source))
         overrides.update(parent.overrides)
         arms.update(parent.arms)
-    own = dict(_leaves(_table(table, "overrides", source)))
+    own = dict(leaves(_table(table, "overrides", source)))
     _validate(own, source)
     overrides.update(own)
     for arm, changes in _table(table, "arms", source).items():
         if not isinstance(changes, Mapping):
             raise ScenarioError(f"{source}: arms.{arm}: expected a table of parameters, got {changes!r}")
-        arms[arm] = dict(_leaves(changes))
+        arms[arm] = dict(leaves(changes))
         _validate(arms[arm], f"{source} [arms.{arm}]")
     stem = Path(source).stem
     called = _text(table, "name", source, stem)
@@ -187,11 +187,11 @@ def _table(table: Mapping[str, Any], key: str, source: str) -> Mapping[str, Any]
     return value
 
 
-def _leaves(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def leaves(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Nested tables as dotted keys."""
     for key, value in table.items():
         if isinstance(value, Mapping):
-            yield from _leaves(value, f"{prefix}{key}.")
+            yield from leaves(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", _plain(value)
 

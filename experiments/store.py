@@ -119,7 +119,7 @@ def save(
         for name in sorted(tables):
             table = _arrow(name, tables[name], columns.get(name, {}))
             pq.write_table(table, place / f"{name}.parquet", **PARQUET)
-            described[name] = {"rows": table.num_rows, "digest": _digest(table)}
+            described[name] = {"rows": table.num_rows, "digest": table_digest(table)}
             for field in table.schema:
                 unit, meaning = columns.get(name, {}).get(field.name, ("", ""))
                 codebook.append(
@@ -208,7 +208,7 @@ def digest(folder: str | Path) -> str:
         If a table is not the one the manifest was written for.
     """
     manifest = load_manifest(folder)
-    found = {name: _digest(table) for name, table in load_tables(folder).items()}
+    found = {name: table_digest(table) for name, table in load_tables(folder).items()}
     for name, entry in manifest["tables"].items():
         if found[name] != entry["digest"]:
             raise StoreError(f"{folder}: {name}.parquet is not the table the manifest was written for")
@@ -217,7 +217,7 @@ def digest(folder: str | Path) -> str:
 
 def digest_of(tables: Mapping[str, Table]) -> str:
     """The digest a run would have if it were stored."""
-    return _combined({name: _digest(_arrow(name, table, {})) for name, table in tables.items()})
+    return _combined({name: table_digest(_arrow(name, table, {})) for name, table in tables.items()})
 
 
 def provenance() -> dict[str, Any]:
@@ -289,7 +289,7 @@ def _take_name(scratch: Path, target: Path, overwrite: bool, sign: str) -> None:
         if stands:
             retired.rename(target)
         raise
-    _flush_folder(target.parent)
+    flush_folder(target.parent)
     shutil.rmtree(retired, ignore_errors=True)
 
 
@@ -299,11 +299,12 @@ def _flush(folder: Path) -> None:
             with path.open("rb+") as file:
                 os.fsync(file.fileno())
         else:
-            _flush_folder(path)
-    _flush_folder(folder)
+            flush_folder(path)
+    flush_folder(folder)
 
 
-def _flush_folder(folder: Path) -> None:
+def flush_folder(folder: Path) -> None:
+    """Make the names in a folder survive a power cut."""
     if os.name == "nt":  # Windows cannot open a folder
         return
     handle = os.open(folder, os.O_RDONLY)
@@ -332,7 +333,7 @@ def _arrow(name: str, table: Table, meanings: Mapping[str, tuple[str, str]]) -> 
     return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
 
 
-def _digest(table: pa.Table) -> str:
+def table_digest(table: pa.Table) -> str:
     """sha256 over names, types and values of the columns in order, independent of how they are stored."""
     content = hashlib.sha256()
     for field in table.schema:

@@ -1,0 +1,247 @@
+"""What a sweep keeps of a run of the model: outcomes, one number each, and weekly paths.
+
+`ModelTask` is what the workers of a sweep call. Every outcome has a unit and a meaning, which go into the schema of the
+stored tables, the codebook and the axes of figures.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from experiments.design import Value
+from experiments.run import simulate
+from experiments.tables import ForcedSale, forced_sales
+from sim.parameters import Parameters
+
+Table = Mapping[str, np.ndarray[Any, np.dtype[Any]]]
+# Sources that decide what a run computes; data files are among them.
+COUNTED = (".py", ".pyx", ".pxd", ".csv")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One number of a run.
+
+    Attributes
+    ----------
+    measure
+        Function of the run's tables (table -> column -> values) and of its forced sales.
+    """
+
+    unit: str
+    meaning: str
+    measure: Callable[[Mapping[str, Table], Sequence[ForcedSale]], float]
+
+
+def _mean(sales: Sequence[ForcedSale], value: Callable[[ForcedSale], float]) -> float:
+    """Mean over forced classes, weighted by units taken; classes without a value are left out."""
+    known = [(value(sale), sale.taken) for sale in sales if np.isfinite(value(sale)) and sale.taken > 0]
+    weight = sum(units for _, units in known)
+    return sum(number * units for number, units in known) / weight if weight else float("nan")
+
+
+def _ratio(
+    sales: Sequence[ForcedSale], part: Callable[[ForcedSale], float], whole: Callable[[ForcedSale], float]
+) -> float:
+    below = _mean(sales, whole)
+    return _mean(sales, part) / below if below > 0 else float("nan")
+
+
+def _total(sales: Sequence[ForcedSale], count: Callable[[ForcedSale], int]) -> float:
+    return float(sum(count(sale) for sale in sales))
+
+
+def _share(sales: Sequence[ForcedSale], count: Callable[[ForcedSale], int]) -> float:
+    taken = _total(sales, lambda sale: sale.taken)
+    return _total(sales, count) / taken if taken else float("nan")
+
+
+def _change(tables: Mapping[str, Table], column: str) -> float:
+    values = tables["weeks"][column]
+    return float(np.log(values[-1] / values[0])) if values[0] > 0 < values[-1] else float("nan")
+
+
+def _used_units(tables: Mapping[str, Table]) -> float:
+    trades = tables.get("trades")
+    if trades is None:
+        return 0.0
+    return float(trades["quantity"][(trades["channel"] != "new") & ~trades["forced"]].sum())
+
+
+def _insolvent(tables: Mapping[str, Table], agent_type: str) -> float:
+    agents = tables["agents"]
+    last = agents["week"] == agents["week"][-1]
+    chosen = last & (agents["type"] == agent_type) & (agents["net_asset_value_cents"] < 0)
+    return float(chosen.sum())
+
+
+OUTCOMES: dict[str, Outcome] = {
+    "discount": Outcome(
+        "share of p0",
+        "fire-sale discount: loss from the first-lot price because the lots come together",
+        lambda tables, sales: _ratio(
+            sales, lambda sale: sale.fire_sale_discount, lambda sale: sale.first_lot_price
+        ),
+    ),
+    "discount_at_normal_volume": Outcome(
+        "share",
+        "the same against the price at the class's normal weekly volume",
+        lambda tables, sales: _mean(sales, lambda sale: sale.discount_share_at_normal_volume),
+    ),
+    "structural_gap": Outcome(
+        "share of V*",
+        "structural gap: what one lot loses against the best admissible use",
+        lambda tables, sales: _ratio(
+            sales, lambda sale: sale.structural_gap, lambda sale: sale.reference_value
+        ),
+    ),
+    "recovery": Outcome(
+        "share of V*",
+        "price received over value in the best admissible use",
+        lambda tables, sales: _ratio(sales, lambda sale: sale.price, lambda sale: sale.reference_value),
+    ),
+    "price_usd": Outcome(
+        "USD per GPU",
+        "price of forced units, mean over units",
+        lambda tables, sales: _mean(sales, lambda sale: sale.price),
+    ),
+    "first_lot_price_usd": Outcome(
+        "USD per GPU",
+        "price of the first forced lot, mean over units",
+        lambda tables, sales: _mean(sales, lambda sale: sale.first_lot_price),
+    ),
+    "forced_gpus": Outcome(
+        "GPUs", "taken under a mandate", lambda tables, sales: _total(sales, lambda sale: sale.taken)
+    ),
+    "in_place_share": Outcome(
+        "share of units",
+        "sold where they stand",
+        lambda tables, sales: _share(sales, lambda sale: sale.in_place),
+    ),
+    "moved_share": Outcome(
+        "share of units", "sold and moved", lambda tables, sales: _share(sales, lambda sale: sale.moved)
+    ),
+    "scrapped_share": Outcome(
+        "share of units", "broken up", lambda tables, sales: _share(sales, lambda sale: sale.scrapped)
+    ),
+    "unsold_share": Outcome(
+        "share of units",
+        "still standing at the end",
+        lambda tables, sales: _share(sales, lambda sale: sale.unsold),
+    ),
+    "sale_weeks": Outcome(
+        "weeks",
+        "from first to last week with forced units on offer",
+        lambda tables, sales: _mean(sales, lambda sale: float(sale.last_week - sale.first_week + 1)),
+    ),
+    "rent_change_h100": Outcome(
+        "log",
+        "rent of an H100 in the last week over the first",
+        lambda t, s: _change(t, "rent_usd_per_hour_H100"),
+    ),
+    "value_change_h100": Outcome(
+        "log",
+        "value of an H100 at the typical operator in the last week over the first",
+        lambda tables, sales: _change(tables, "typical_value_usd_H100"),
+    ),
+    "used_gpus_sold": Outcome(
+        "GPUs", "used units sold of their owners' own will", lambda tables, sales: _used_units(tables)
+    ),
+    "insolvent_neo_clouds": Outcome(
+        "agents",
+        "neo-clouds worth less than nothing at last prices, at the end",
+        lambda tables, sales: _insolvent(tables, "neo_cloud"),
+    ),
+    "insolvent_miners": Outcome(
+        "agents",
+        "miners worth less than nothing at last prices, at the end",
+        lambda tables, sales: _insolvent(tables, "miner"),
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ModelTask:
+    """One run of the model as a function of parameters, seed and replication; travels to the workers.
+
+    Attributes
+    ----------
+    series
+        Columns of the weekly table to keep.
+    every
+        Weeks between kept rows.
+    """
+
+    series: tuple[str, ...] = ()
+    every: int = 1
+
+    def __call__(
+        self, parameters: Mapping[str, Value], seed: int, replication: int
+    ) -> tuple[dict[str, float], dict[str, np.ndarray[Any, np.dtype[Any]]]]:
+        """Outcomes (name -> number) and series (column -> values, equal lengths, ``week`` first)."""
+        model = simulate(Parameters.from_overrides(parameters), seed, replication=replication)
+        tables = model.tables()
+        sales = forced_sales({name: _arrow(table) for name, table in tables.items() if name in READ})
+        outcomes = {name: float(outcome.measure(tables, sales)) for name, outcome in OUTCOMES.items()}
+        if not self.series:
+            return outcomes, {}
+        rows = slice(None, None, self.every)
+        weeks = tables["weeks"]
+        return outcomes, {name: np.asarray(weeks[name])[rows] for name in ("week", *self.series)}
+
+    @property
+    def fingerprint(self) -> str:
+        """Digest of the source of everything a run computes with."""
+        return FINGERPRINT
+
+    def meanings(self) -> dict[str, tuple[str, str]]:
+        """Unit and meaning of every outcome."""
+        return {name: (outcome.unit, outcome.meaning) for name, outcome in OUTCOMES.items()}
+
+    def series_meanings(self) -> dict[str, tuple[str, str]]:
+        """Unit and meaning of every weekly column there is; lives one week to learn them."""
+        model = simulate(Parameters.from_overrides({"clock.weeks": 1}), 0)
+        weeks: dict[str, tuple[str, str]] = model.columns()["weeks"]
+        return weeks
+
+
+READ = ("weeks", "trades", "events", "agents")
+
+
+def source_fingerprint() -> str:
+    """Digest of the sources of ``agents``, ``sim`` (kernel and data too) and of the outcomes; 20 hexadecimal digits.
+
+    Comments count: telling them apart safely would cost more than the runs that a changed comment repeats.
+    """
+    root = Path(__file__).resolve().parents[1]
+    files = [
+        path
+        for folder in ("agents", "sim")
+        for path in sorted((root / folder).rglob("*"))
+        if path.suffix in COUNTED and path.is_file()
+    ]
+    files += [root / "experiments" / name for name in ("outcomes.py", "run.py", "tables.py")]
+    digest = hashlib.sha256()
+    for path in files:
+        text = path.read_bytes().replace(b"\r\n", b"\n")
+        digest.update(f"{path.relative_to(root).as_posix()} {len(text)}\n".encode())
+        digest.update(text)
+    return digest.hexdigest()[:20]
+
+
+# Taken when the code is loaded: a file edited during a sweep does not change what its workers compute.
+FINGERPRINT = source_fingerprint()
+
+
+def _arrow(table: Table) -> pa.Table:
+    return pa.table(
+        {
+            name: pa.array(values.tolist(), pa.string()) if values.dtype.kind in "UO" else pa.array(values)
+            for name, values in table.items()
+        }
+    )

@@ -1,0 +1,63 @@
+"""Runs for the tests of the sweep engine: quick, and wicked in chosen ways."""
+
+import os
+import signal
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+
+def noisy(
+    parameters: Mapping[str, Any], seed: int, replication: int
+) -> tuple[dict[str, float], dict[str, Any]]:
+    """A number that depends on everything a run may depend on, and a path of four weeks."""
+    rng = np.random.default_rng([seed, replication])
+    shock = rng.standard_normal(4)
+    level = float(parameters.get("a", 0.0)) + 10.0 * float(parameters.get("b", 0.0))
+    return {"level": level + shock[0], "spread": float(shock.std())}, {
+        "week": np.arange(4),
+        "price": level + shock,
+    }
+
+
+def wicked(
+    parameters: Mapping[str, Any], seed: int, replication: int
+) -> tuple[dict[str, float], dict[str, Any]]:
+    """Like `noisy`, except where `trouble` says otherwise."""
+    trouble = parameters.get("trouble", "")
+    if trouble == "raise":
+        raise ValueError("the model stopped in week 3")
+    if trouble == "segfault":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if trouble == "hang":
+        time.sleep(3600)
+    if trouble == "memory":
+        return {"level": float(len(bytearray(8 << 30)))}, {}
+    return noisy(parameters, seed, replication)
+
+
+def slow(
+    parameters: Mapping[str, Any], seed: int, replication: int
+) -> tuple[dict[str, float], dict[str, Any]]:
+    """Like `noisy`, after `seconds`."""
+    time.sleep(float(parameters.get("seconds", 0.02)))
+    return noisy(parameters, seed, replication)
+
+
+def busy(
+    parameters: Mapping[str, Any], seed: int, replication: int
+) -> tuple[dict[str, float], dict[str, Any]]:
+    """Uses the processor for `seconds` of its time."""
+    end = time.process_time() + float(parameters.get("seconds", 0.05))
+    count = 0
+    while time.process_time() < end:
+        count += 1
+    return noisy(parameters, seed, replication)
+
+
+noisy.fingerprint = "tasks"  # type: ignore[attr-defined]
+wicked.fingerprint = "tasks"  # type: ignore[attr-defined]
+slow.fingerprint = "tasks"  # type: ignore[attr-defined]
+busy.fingerprint = "tasks"  # type: ignore[attr-defined]
