@@ -14,15 +14,8 @@ from conftest import SHORT_SALE
 from typer.testing import CliRunner, Result
 
 from experiments import store
-from experiments.command_line import (
-    BAD_INPUT,
-    BROKEN,
-    INTERRUPTED,
-    STOPPED,
-    STORE_FAILED,
-    _code_of,
-    app,
-)
+from experiments.command_line import app
+from experiments.console import BAD_INPUT, BROKEN, INTERRUPTED, STOPPED, STORE_FAILED, code_of
 
 SALE = [part for setting in SHORT_SALE for part in ("--set", setting)]
 COMMAND = [sys.executable, "-m", "experiments.command_line"]
@@ -275,7 +268,7 @@ def test_help_is_quick_and_imports_nothing_heavy() -> None:
 
 def test_numbers_are_capped_at_avx2_without_warnings() -> None:
     program = (
-        "from experiments.command_line import _steady_numbers; _steady_numbers()\n"
+        "from experiments.console import steady_numbers; steady_numbers()\n"
         "from experiments.store import cpu_features; import os\n"
         "print(cpu_features(), os.environ['OMP_NUM_THREADS'])"
     )
@@ -316,5 +309,5 @@ def test_scenarios_and_doctor() -> None:
 
 
 def test_every_expected_failure_has_its_code() -> None:
-    assert _code_of(store.StoreError("x")) == STORE_FAILED
-    assert _code_of(RuntimeError("x")) is None
+    assert code_of(store.StoreError("x")) == STORE_FAILED
+    assert code_of(RuntimeError("x")) is None

@@ -1,0 +1,114 @@
+"""Commands that read a stored result and say what it means, and those that hold the model against data."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from experiments.console import STOPPED, one_line_errors, progress_bar, steady_numbers, stop
+
+app = typer.Typer()
+
+SweepFolder = Annotated[Path, typer.Argument(help="Result folder of a sweep.", show_default=False)]
+
+
+@app.command()
+def sensitivity(
+    sweep_folder: SweepFolder,
+    outcomes: Annotated[
+        list[str] | None, typer.Option("--outcome", help="Only this outcome; may be given again.")
+    ] = None,
+) -> None:
+    """Say what moves the outcomes of a sweep: Morris or Sobol by its design, PAWN, and the seed's own share."""
+    steady_numbers()
+    with one_line_errors():
+        from experiments.analysis import sensitivity_report
+
+        typer.echo(sensitivity_report(sweep_folder, outcomes or []))
+
+
+@app.command()
+def discover(
+    sweep_folder: SweepFolder,
+    condition: Annotated[str, typer.Argument(help="Such as 'discount > 0.2'.", show_default=False)],
+    coverage: Annotated[
+        float, typer.Option(help="Least share of such cases to keep.", min=0.05, max=1.0)
+    ] = 0.6,
+    by_run: Annotated[bool, typer.Option("--by-run", help="Single runs, not averages of points.")] = False,
+) -> None:
+    """Find the corner of parameter space where an outcome passes a threshold (PRIM; needs EMA Workbench)."""
+    steady_numbers()
+    with one_line_errors():
+        from experiments.analysis import discovery_report
+
+        typer.echo(discovery_report(sweep_folder, condition, coverage=coverage, by_run=by_run))
+
+
+@app.command()
+def compare(
+    a: Annotated[Path, typer.Argument(help="Result folder of a sweep or a run.", show_default=False)],
+    b: Annotated[Path, typer.Argument(help="The other one, with the same seeds.", show_default=False)],
+    out: Annotated[Path | None, typer.Option(help="Folder for table and figure.")] = None,
+) -> None:
+    """Compare two results run by run on the same shocks: differences b - a with intervals."""
+    steady_numbers()
+    with one_line_errors():
+        from experiments.analysis import comparison_report
+
+        typer.echo(comparison_report(a, b, out))
+
+
+@app.command()
+def verify(
+    sweep_folder: SweepFolder,
+    sample: Annotated[int, typer.Option(min=1, help="How many runs.")] = 20,
+) -> None:
+    """Repeat a sample of a sweep's runs and compare every number bit for bit."""
+    steady_numbers()
+    with one_line_errors():
+        from experiments.analysis import verification
+
+        verdict = verification(sweep_folder, sample)
+        if not verdict.passed:
+            stop(str(verdict), STOPPED)
+        typer.echo(str(verdict))
+
+
+@app.command()
+def validate(
+    seeds: Annotated[int, typer.Option(min=2, help="Seeds; 200 are pre-registered, 11 s each.")] = 200,
+    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    out: Annotated[Path, typer.Option(help="Result folder.")] = Path("results/validation"),
+) -> None:
+    """Score the model against what is known: passes, failures, and what cannot be scored, with intervals over seeds."""
+    steady_numbers()
+    with one_line_errors():
+        from experiments.analysis import validation_report
+
+        with progress_bar(False, "seeds") as progress:
+            task = progress.add_task("validate", total=seeds)
+            report = validation_report(
+                seeds, workers, out, lambda done: progress.update(task, completed=done)
+            )
+        typer.echo(report)
+
+
+@app.command()
+def calibrate(
+    points: Annotated[int, typer.Option(min=2, help="Sobol points; fewer for a draft.")] = 4096,
+    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    out: Annotated[Path, typer.Option(help="Result folder; a wave in it is continued.")] = Path(
+        "results/calibration"
+    ),
+) -> None:
+    """History matching: what the data do not rule out, and every headline's range over it. Resumes by itself."""
+    steady_numbers()
+    with one_line_errors():
+        from experiments.analysis import calibration_report
+
+        with progress_bar(False, "runs") as progress:
+            task = progress.add_task("calibrate", total=points)
+            report = calibration_report(
+                points, workers, out, lambda done, whole: progress.update(task, completed=done, total=whole)
+            )
+        typer.echo(report)
