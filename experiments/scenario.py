@@ -1,9 +1,9 @@
 """Scenarios: named sets of parameter changes in TOML, with arms that are compared with each other.
 
-A scenario file holds ``title``, ``description``, an optional ``base`` (another scenario whose changes come
-first), a table ``[overrides]`` whose keys are those of `sim.parameters.Parameters`, and tables
-``[arms.<name>]`` of further changes. Later layers win: base, overrides, arm, ``--set``. Each layer is
-validated by itself, so that a fault is reported with the file or option that holds it.
+A scenario file holds ``title``, ``description``, an optional ``base`` (another scenario whose changes come first), an
+optional list ``beside`` of shipped scenarios it is printed with, a table ``[overrides]`` whose keys are those of
+`sim.parameters.Parameters`, and tables ``[arms.<name>]`` of further changes. Later layers win: base, overrides, arm,
+``--set``. Each layer is validated by itself, so that a fault is reported with the file or option that holds it.
 """
 
 import datetime
@@ -17,7 +17,7 @@ from typing import Any
 
 from sim.parameters import ParameterError, Parameters
 
-ALLOWED = ("name", "title", "description", "base", "overrides", "arms")
+ALLOWED = ("name", "title", "description", "base", "beside", "overrides", "arms")
 DEEPEST_BASE = 16
 
 
@@ -39,6 +39,8 @@ class Scenario:
         Dotted parameter key -> value, bases included.
     arms
         Arm name -> dotted parameter key -> value, applied on top of `overrides`.
+    beside
+        Names of shipped scenarios it is compared with when it is run without an arm.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Scenario:
     source: str
     overrides: dict[str, Any]
     arms: dict[str, dict[str, Any]]
+    beside: tuple[str, ...] = ()
 
     def parameters(self, arm: str | None = None, settings: Iterable[str] = ()) -> Parameters:
         """Parameters of one arm (without one, of the scenario itself), with ``key=value`` settings on top.
@@ -148,6 +151,7 @@ def _load(name: str, folder: Path, loading: tuple[str, ...]) -> Scenario:
         source=source,
         overrides=overrides,
         arms=arms,
+        beside=_beside(table, source),
     )
 
 
@@ -178,6 +182,18 @@ def _text(table: Mapping[str, Any], key: str, source: str, default: str) -> str:
     if not isinstance(value, str):
         raise ScenarioError(f"{source}: {key}: expected text, got {value!r}")
     return value
+
+
+def _beside(table: Mapping[str, Any], source: str) -> tuple[str, ...]:
+    names = table.get("beside", [])
+    if not isinstance(names, list):
+        raise ScenarioError(f"{source}: beside: expected a list of scenarios, got {names!r}")
+    for name in names:
+        if name not in shipped():
+            raise ScenarioError(
+                f"{source}: beside: no scenario is called {name}{_nearest(str(name), shipped())}"
+            )
+    return tuple(names)
 
 
 def _table(table: Mapping[str, Any], key: str, source: str) -> Mapping[str, Any]:

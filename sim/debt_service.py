@@ -271,6 +271,7 @@ def level(balance: float, monthly_rate: float, months: int) -> float:
 
 
 def market_rate(world: World, week: int, spread: float) -> float:
-    """Rate of new debt: base rate and the spread on offer this week."""
+    """Rate of new debt: base rate and the spread on offer this week, which moves with the market's for mixed tenants."""
     _, asked = terms(world.parameters.credit, 0.0, spread, week)
-    return float(world.drivers.sofr[week]) + asked
+    moved = float(world.drivers.spread[week]) - world.parameters.lenders.spread_mixed
+    return float(world.drivers.sofr[week]) + asked + moved

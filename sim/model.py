@@ -277,7 +277,8 @@ class FireSaleModel(mesa.Model):  # type: ignore[misc]
             refine=options.refine,
         )
         for quote in self.quotes:
-            self.world.first_lot_price[quote.product] = round(quote.first_lot_price * 100)
+            if np.isfinite(quote.first_lot_price):  # nobody may want even one lot
+                self.world.first_lot_price[quote.product] = round(quote.first_lot_price * 100)
 
     def _settle(self, week: int) -> None:
         """Cash against title, then scrap, then what is left of failed loans."""

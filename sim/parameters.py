@@ -276,6 +276,9 @@ class WorldParameters(Section):
         0.3, "share of occupied watts", 0, 1, "neo-clouds' part of colocation"
     )
     largest_neo_cloud_share: float = quantity(0.4, "share", 0.1, 0.9, "largest neo-cloud's part of the fleet")
+    largest_neo_cloud: bool = setting(
+        True, "the largest neo-cloud takes part; off, its halls are full of load outside the model"
+    )
     oldest_fleet_years: float = quantity(5, "years", 1, 8, "oldest units in fleets")
     financed_share: float = quantity(
         0.65, "share of lots", 0, 1, "bought with a loan", "50-80 % of capex", "C"

@@ -291,7 +291,8 @@ def _fill_fleets(build: Builder) -> Loans:
             )
             build.pairs.add((owner, int(pool)))
         share = world.colocation_gpu_share if kind == "colo" else 1.0
-        share = 0.0 if world.fleets_file else share
+        left_out = owner == clouds[0] and not world.largest_neo_cloud
+        share = 0.0 if world.fleets_file or left_out else share
         dry = held - int(topology.pool_liquid[pool])
         rest = _stock(build, loans, owner, int(pool), int(busy * share), dry, unit_watts)
         build.background[pool] += busy - (int(busy * share) - rest)

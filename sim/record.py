@@ -207,7 +207,7 @@ def _trades(model: "FireSaleModel", week: int) -> None:
     first, pools = world.topology.places.n, world.topology
     source, target = trades.seller_node - first, trades.buyer_node - first
     generation = PRODUCT_GENERATION[trades.product]
-    first_lot = {q.product: round(q.first_lot_price * 100) for q in model.quotes}
+    first_lot = np.maximum(world.first_lot_price, 0)
     seller, buyer = result.orders.sell.party[trades.sell], result.orders.buy.party[trades.buy]
     new = PRODUCT_CONDITION[trades.product] == Condition.NEW
     columns = {
@@ -231,7 +231,7 @@ def _trades(model: "FireSaleModel", week: int) -> None:
         "forced": result.orders.sell.forced[trades.sell],
         "channel": np.where(new, "new", np.where(source == target, "in_place", "moved")),
         "reference_value_cents": np.rint(model.reference[generation] * 100).astype(np.int64),
-        "first_lot_price_cents": np.array([first_lot.get(int(p), 0) for p in trades.product]),
+        "first_lot_price_cents": first_lot[trades.product],
     }
     model.recorder.rows("trades", columns, TRADES)
 

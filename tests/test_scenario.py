@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from agents.vocabulary import GENERATIONS
 from experiments.scenario import ScenarioError, load, settings_of, shipped
 from sim.parameters import Parameters
 
@@ -38,6 +40,61 @@ def test_ten_thousand_h100_and_its_arms() -> None:
         "in_place-loose": (True, 0.06),
         "in_place-tight": (True, 0.005),
     }
+
+
+def test_credit_and_technology_are_never_mixed() -> None:
+    """economics.md 7: a funding shock leaves rents alone, a rent slump leaves credit open, and neither correlates anything."""
+    calm = Parameters().flat()
+    changed = {
+        name: {key: value for key, value in load(name).parameters().flat().items() if value != calm[key]}
+        for name in ("credit_crisis", "rent_slump", "correlation_convergence")
+    }
+    credit = load("credit_crisis").parameters().credit
+    assert set(changed["credit_crisis"]) == {"clock.weeks", "credit.stop_week"}
+    assert (credit.stop_weeks, credit.stop_advance_cut, credit.stop_spread_rise) == (26, 0.15, 0.03)
+    assert {
+        arm: load("credit_crisis").parameters(arm).credit.stop_weeks for arm in ("stop-13", "stop-52")
+    } == {
+        "stop-13": 13,
+        "stop-52": 52,
+    }
+    assert set(changed["rent_slump"]) == {"clock.weeks", "rent.slump_week"}
+    assert load("rent_slump").parameters().rent.slump == -0.5
+    assert changed["correlation_convergence"] == {
+        "clock.weeks": 260,
+        "correlation.rho_stress": 0.6,
+        "correlation.stress_mean_shift": -0.25,
+    }
+
+
+def test_every_stressed_scenario_has_the_sceptics_arms() -> None:
+    asked = set(load("calm").arms)
+    assert {"in_place-tight", "in_place-loose", "half_marked", "without_largest", "reserve-scrap"} <= asked
+    for name in ("credit_crisis", "rent_slump", "correlation_convergence", "rebound_2026"):
+        assert asked <= set(load(name).arms), name
+
+
+def test_the_rebound_replays_everything_that_is_cited() -> None:
+    from sim import reference
+    from sim.drivers import Drivers
+    from sim.randomness import Randomness
+    from sim.replay import Origin
+
+    parameters = load("rebound_2026").parameters()
+    drivers = Drivers(
+        parameters, Randomness(7, 0), tuple(reference.zone_prices())[:1], parameters.clock.weeks
+    )
+    replayed = ("btc_usd", "hashprice_usd_per_ph_day", "sofr", "spread", "rent_usd_per_hour_H100")
+    for name in replayed:
+        assert np.any(drivers.origin[name] == Origin.OBSERVED), name
+        assert not np.any(np.isin(drivers.origin[name], (Origin.DRAWN, Origin.ASSUMED))), name
+    assert np.all(drivers.origin["rent_usd_per_hour_A100"] == Origin.FILLED)
+    assert drivers.btc_usd[drivers.origin["btc_usd"] == Origin.OBSERVED][0] == 109_580.94
+    h100 = drivers.rent_exogenous[:, GENERATIONS.index("H100")]
+    assert h100[0] == pytest.approx(1.70, abs=0.03) and h100[-1] == pytest.approx(2.65)
+    # The levels of the others were set so that the replay ends where the default world begins.
+    ends = drivers.rent_exogenous[-1] / Parameters().rent.initial.array()
+    assert np.all(np.abs(np.log(ends)) < 0.05), ends
 
 
 def test_layers_win_in_order(tmp_path: Path) -> None:
@@ -76,6 +133,8 @@ def test_a_file_can_build_on_a_shipped_scenario(tmp_path: Path) -> None:
         ("overrides = 3\n", ["mine.toml", "overrides: expected a table"]),
         ("[arms]\nx = 3\n", ["mine.toml", "arms.x: expected a table"]),
         ("title = 3\n", ["mine.toml", "title: expected text"]),
+        ('beside = "calm"\n', ["mine.toml", "beside: expected a list"]),
+        ('beside = ["calmm"]\n', ["mine.toml", "beside", "did you mean calm?"]),
         ("title = \n", ["mine.toml", "not valid TOML", "line 1"]),
         ('base = "calmm"\n', ["did you mean calm?"]),
         ('base = "mine.toml"\n', ["mine.toml", "its own base"]),
@@ -100,13 +159,13 @@ def test_files_that_are_no_text(tmp_path: Path) -> None:
         load(f"{tmp_path}/")
 
 
-def test_unknown_scenario_and_arm_get_the_nearest_name() -> None:
+def test_unknown_scenario_and_arm_get_the_nearest_name(tmp_path: Path) -> None:
     with pytest.raises(ScenarioError, match="did you mean ten_thousand_h100"):
         load("ten_thousand_h10")
     with pytest.raises(ScenarioError, match="did you mean moved-tight"):
         load("ten_thousand_h100").parameters("moved-tigth")
     with pytest.raises(ScenarioError, match="there are none"):
-        load("calm").parameters("moved")
+        load(write(tmp_path, "title = 'bare'\n")).parameters("moved")
 
 
 @pytest.mark.parametrize(
