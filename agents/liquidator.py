@@ -70,7 +70,8 @@ class Liquidator(Party):
         cls, view: View, rows: Ints, parameters: LiquidatorParameters
     ) -> tuple[SellOrders, ScrapOrders]:
         """Release part of every mandate; what is left after the deadline is broken up."""
-        lot = np.flatnonzero((view.lot_status == LotStatus.FORCED) & np.isin(view.lot_agent, rows))
+        standing = (view.lot_status == LotStatus.FORCED) & (view.lot_quantity > 0)
+        lot = np.flatnonzero(standing & np.isin(view.lot_agent, rows))
         late = view.lot_deadline[lot] < view.week
         # After the deadline a lender that can operate the units keeps them; the rest is broken up.
         kept = (credit_bid(view, lot) > 0) & ~view.lot_run_off[lot]

@@ -45,6 +45,24 @@ class MinerParameters(Section):
     )
     convertible_coupon: float = quantity(0.01, "per year", 0, 0.045, "coupon", "0-4.5 %, 2025-26 deals", "B")
     convertible_put_years: float = quantity(3, "years", 2, 5, "from issue to the holder's put")
+    convertible_youngest_months: int = quantity(
+        10,
+        "months",
+        0,
+        60,
+        "age of the newest convertible in week 0",
+        "issued November 2024 to December 2025",
+        "B",
+    )
+    convertible_oldest_months: int = quantity(
+        23,
+        "months",
+        0,
+        60,
+        "age of the oldest convertible in week 0",
+        "issued November 2024 to December 2025",
+        "B",
+    )
     bitcoin_pledged_share: float = quantity(0.5, "share of coins", 0, 1, "coins pledged to a bitcoin loan")
     bitcoin_loan_to_value: float = quantity(
         0.57, "share", 0.4, 0.7, "bitcoin loan at the start and after a call", "filings, 2025", "B"

@@ -56,11 +56,33 @@ class NeoCloudParameters(Section):
     notes_spread: float = quantity(
         0.055, "per year", 0.03, 0.1, "spread of notes over SOFR", "9.25 % notes, 2025", "B"
     )
-    notes_tenor_years: float = quantity(
-        5, "years", 2, 10, "tenor at issue; maturities are spread over it", "2025-26 notes", "C"
+    notes_tenor_years: float = quantity(5, "years", 2, 10, "tenor of new notes", "2025-26 notes", "B")
+    notes_earliest_months: int = quantity(
+        44,
+        "months",
+        1,
+        120,
+        "first maturity of the notes in week 0",
+        "filings: June 2030 to October 2032",
+        "B",
+    )
+    notes_latest_months: int = quantity(
+        72,
+        "months",
+        1,
+        120,
+        "last maturity of the notes in week 0",
+        "filings: June 2030 to October 2032",
+        "B",
     )
     payout_share: float = quantity(
-        0.25, "share a month", 0, 1, "cash above the reserve paid to owners or spent outside this market"
+        0.25,
+        "share a month",
+        0,
+        1,
+        "cash above the reserve paid to owners, as far as net worth has grown",
+        "notes of 2025-26 limit restricted payments",
+        "C",
     )
 
 
@@ -75,7 +97,9 @@ class NeoCloud(Party):
         cash = spendable(view, rows, parameters.reserve_months)
         payout = np.zeros(len(rows), dtype=np.int64)
         if view.week % PAYOUT_WEEKS == 0:
+            # Restricted payments: owners are paid out of gains, never out of what lenders count on.
             payout = np.floor(cash[rows] * parameters.payout_share).astype(np.int64)
+            payout = np.minimum(payout, view.gain[rows])
             cash[rows] -= payout
         wanted = np.maximum(view.fleet_watts * parameters.growth_share, parameters.smallest_want_watts)
         slots = slots_of(view, rows, (PoolKind.PRIVATE, PoolKind.OPEN, PoolKind.IN_PLACE, PoolKind.FORWARD))

@@ -193,9 +193,11 @@ def refresh_offers(view: View, rows: Ints, *, interval_weeks: int, share: float)
     """
     turn = (rows + view.week) % interval_weeks == 0
     turn = (turn | view.distressed[rows]) & ~view.frozen[rows]
+    worn = view.week - view.lot_vintage >= view.physical_life * WEEKS_PER_YEAR
     lot = np.flatnonzero(
         np.isin(view.lot_owner, rows[turn])
         & (view.lot_lien < 0)
+        & ~worn  # those are broken up
         & ((view.lot_status == LotStatus.RUNNING) | (view.lot_status == LotStatus.IDLE))
     )
     if len(lot) == 0:

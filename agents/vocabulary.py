@@ -189,6 +189,7 @@ class View:
     advance: Floats  # per party, share of delivered cost a purchase of used units is lent
     may_spend: Bools  # per party: free to buy and to pay owners
     distressed: Bools  # per party: missed a payment or a test
+    gain: Ints  # cents per party, net asset value above its opening level; what owners may be paid from
     frozen: Bools  # per party: in the hands of its lenders
 
 

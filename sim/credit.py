@@ -38,7 +38,15 @@ class CreditParameters(Section):
     workouts: bool = setting(
         True, "mechanism: lenders compare amending, operating and selling; off, they sell"
     )
-    balloon_share: float = quantity(0.2, "share of principal", 0, 0.6, "due at the end of a loan")
+    balloon_share: float = quantity(
+        0.0,
+        "share of principal",
+        0,
+        0.6,
+        "due at the end of a loan",
+        "GPU facilities amortise fully over five years from each draw",
+        "B",
+    )
     dscr_trap: float = quantity(
         1.45,
         "ratio",

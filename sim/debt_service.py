@@ -149,7 +149,8 @@ def refinance(world: World, week: int) -> None:
         debtor, creditor, balance = int(loans.debtor[row]), int(loans.creditor[row]), int(loans.balance[row])
         amount = min(int(offer[i]), balance) if good[i] else 0
         pay_down = balance - amount
-        if amount == 0 and loans.pledged[row]:
+        raise_cash(world, debtor, pay_down)
+        if loans.pledged[row] and pay_down > world.ledger.parties.cash[debtor]:
             repay_in_coins(world, int(row), week)
             continue
         if amount == 0 or pay_down > world.ledger.parties.cash[debtor]:
@@ -158,6 +159,7 @@ def refinance(world: World, week: int) -> None:
             continue
         world.ledger.pay(debtor, creditor, pay_down, Account.PRINCIPAL)
         world.ledger.repay(np.array([row]), np.array([pay_down]))
+        top_up(world, int(row))
         reset(world, int(row), week, int(months[i]))
         world.log(week, "refinanced", debtor, counterparty=creditor, cents=amount)
 
@@ -179,6 +181,28 @@ def convert(world: World, week: int, rows: Ints) -> Ints:
             week, "converted", int(loans.debtor[row]), counterparty=int(loans.creditor[row]), cents=cents
         )
     return rows[~np.isin(rows, taken)]
+
+
+def raise_cash(world: World, party: int, cents: int) -> None:
+    """Sell free coins for what cash does not cover (contracts.md 5.1: coins are posted first and sold second)."""
+    ledger = world.ledger
+    missing = cents - int(ledger.parties.cash[party])
+    if missing <= 0 or ledger.parties.bitcoin[party] == 0:
+        return
+    coins = coins_needed(np.array([missing]), price_cents(world.btc_usd), 1.0)
+    who = np.array([party])
+    ledger.sell_bitcoin(who, np.minimum(coins, ledger.parties.bitcoin[who]), world.btc_usd, REST_OF_WORLD)
+
+
+def top_up(world: World, row: int) -> None:
+    """Pledge the coins that bring a renewed bitcoin loan back to its opening loan-to-value."""
+    loans = world.ledger.loans
+    if loans.kind[row] != LoanKind.BITCOIN:
+        return
+    needed = coins_needed(
+        loans.balance[row], price_cents(world.btc_usd), world.parameters.miners.bitcoin_loan_to_value
+    )
+    world.ledger.pledge(row, max(int(needed) - int(loans.pledged[row]), 0))
 
 
 def repay_in_coins(world: World, row: int, week: int) -> None:
@@ -211,9 +235,10 @@ def new_months(world: World, rows: Ints) -> Ints:
 def offers(world: World, rows: Ints, week: int) -> Ints:
     """Largest new loan a lender would put in place of each maturing one, cents.
 
-    Equipment: what the collateral at market and the income beside other debts support. Notes: par, if coverage
-    passes the covenant and net worth exceeds them. Bitcoin: the opening loan-to-value on the coins pledged.
-    Convertible: par, if net worth exceeds it.
+    Every offer is at today's advance rate and spread (economics.md section 10). Equipment: what the collateral at market
+    and the income beside other debts support. Bitcoin: the opening loan-to-value on the debtor's coins. Notes and
+    convertibles, which have no collateral: the advance on everything the debtor owns as a going concern less the debt
+    that stays; notes also need income that covers all service at the new rate.
     """
     loans, lots, parameters = world.ledger.loans, world.ledger.lots, world.parameters
     lenders, credit = parameters.lenders, parameters.credit
@@ -236,11 +261,16 @@ def offers(world: World, rows: Ints, week: int) -> Ints:
         market_rate(world, week, lenders.spread_mixed),
         new_months(world, rows),
     ).amount
-    covered = world.credit.coverage()[debtor] >= credit.dscr_covenant
-    equity = np.maximum(world.net_asset_value()[debtor], 0)
-    par = np.where(covered | (kind == LoanKind.CONVERTIBLE), np.minimum(balance, equity), 0)
+    owed = world.ledger.debt()[debtor]
+    assets = world.net_asset_value()[debtor] + owed
+    room = np.floor(advance * np.maximum(assets, 0)).astype(np.int64) - (owed - balance)
+    repriced = balance * (market_rate(world, week, parameters.neo_clouds.notes_spread) - loans.rate[rows])
+    covered = income[debtor] >= credit.dscr_covenant * (due[debtor] + repriced)
+    par = np.where(covered | (kind == LoanKind.CONVERTIBLE), np.clip(room, 0, balance), 0)
     price = price_cents(world.btc_usd)
-    coins = largest_loan(loans.pledged[rows], price, parameters.miners.bitcoin_loan_to_value)
+    # The borrower may add free coins to the pledge.
+    own = loans.pledged[rows] + world.ledger.parties.bitcoin[debtor]
+    coins = largest_loan(own, price, parameters.miners.bitcoin_loan_to_value)
     offer = np.where(np.isin(kind, (LoanKind.NOTES, LoanKind.CONVERTIBLE)), par, equipment)
     return np.asarray(np.where(kind == LoanKind.BITCOIN, coins, offer))
 

@@ -7,6 +7,7 @@ observed loan-to-value, and a warehouse line behind every lender's book.
 
 import numpy as np
 
+from agents.miner import MinerParameters
 from agents.vocabulary import UNIT, WEEKS_PER_YEAR, Ints
 from sim.facilities import balloon_payment
 from sim.ledger import SATOSHI, LoanKind, Loans, LoanStatus
@@ -81,7 +82,6 @@ def miners_debt(
     section = parameters.miners
     dates = randomness.uniform(Purpose.MINER_DEBT, 0, miners)
     terms = randomness.uniform(Purpose.MINER_DEBT, 1, miners)
-    put_months = round(section.convertible_put_years * MONTHS)
     price = parameters.bitcoin.initial_price_usd
     for i, miner in enumerate(miners):
         face = int(assets[miner] * section.convertible_share)
@@ -94,7 +94,7 @@ def miners_debt(
                 balance=face,
                 rate=coupon,
                 payment=round(face * coupon / MONTHS),
-                months_left=1 + int(dates[i] * put_months),
+                months_left=_months_to_put(section, float(dates[i])),
                 kind=int(LoanKind.CONVERTIBLE),
             )
         pledged = int(bitcoin[miner] * section.bitcoin_pledged_share)
@@ -114,13 +114,24 @@ def miners_debt(
             )
 
 
+def _months_to_put(section: MinerParameters, luck: float) -> int:
+    """Months until holders of a convertible may ask for their money: put date less the age of the note."""
+    youngest, oldest = section.convertible_youngest_months, section.convertible_oldest_months
+    age = youngest + int(luck * max(oldest - youngest + 1, 1))
+    return max(round(section.convertible_put_years * MONTHS) - age, 1)
+
+
 def corporate_notes(
     parameters: Parameters, randomness: Randomness, loans: Loans, clouds: Ints, bond_market: int
 ) -> None:
-    """Unsecured notes of neo-clouds: a stated share of all their debt, in four equal maturities drawn over the tenor."""
+    """Unsecured notes of neo-clouds: a stated share of all their debt, in four equal maturities.
+
+    They fall due between the first and the last maturity on record, which is why nothing unsecured is due in the
+    first years: the notes outstanding in 2026 were all issued since 2025.
+    """
     section = parameters.neo_clouds
     rate = parameters.interest.sofr_initial + section.notes_spread
-    months = section.notes_tenor_years * MONTHS
+    first, last = section.notes_earliest_months, section.notes_latest_months
     for cloud in clouds:
         secured = int(loans.balance[loans.debtor == cloud].sum())
         face = int(secured * section.notes_share / (1.0 - section.notes_share)) // NOTES_PER_ISSUER
@@ -134,7 +145,7 @@ def corporate_notes(
                 balance=face,
                 rate=rate,
                 payment=round(face * rate / MONTHS),
-                months_left=1 + int(left * months),
+                months_left=first + int(left * max(last - first + 1, 1)),
                 kind=int(LoanKind.NOTES),
             )
 

@@ -112,10 +112,12 @@ def look(world: World, week: int) -> View:
         advance=np.full(ledger.parties.n, _advance(world)),
         may_spend=world.credit.may_spend(),
         distressed=world.credit.distressed(),
+        gain=np.zeros(ledger.parties.n, dtype=np.int64),
         frozen=world.credit.failed(),
     )
     view.reference_value[:] = typical_values(view, parameters)
     world.typical_value = view.reference_value
+    view.gain[:] = np.maximum(world.net_asset_value() - world.credit.opening_worth, 0)
     return view
 
 

@@ -15,6 +15,7 @@ from agents.vocabulary import (
     PoolKind,
     product_of,
 )
+from sim.ledger import LoanKind, LoanStatus
 
 if TYPE_CHECKING:
     from sim.model import FireSaleModel
@@ -302,15 +303,13 @@ def _agents(model: "FireSaleModel", week: int) -> None:
 
 
 def _loans(model: "FireSaleModel", week: int) -> None:
-    from sim.ledger import LoanStatus
-
     loans = model.world.ledger.loans
     columns = {
         "week": np.full(loans.n, week),
         "loan": np.arange(loans.n),
         "debtor": loans.debtor,
         "creditor": loans.creditor,
-        "kind": np.full(loans.n, "level_pay"),
+        "kind": np.array([LoanKind(k).name.lower() for k in loans.kind]),
         "balance_cents": loans.balance,
         "rate": loans.rate,
         "status": np.array([LoanStatus(s).name.lower() for s in loans.status]),
