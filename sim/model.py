@@ -41,6 +41,7 @@ from sim.credit import QUARTER_WEEKS
 from sim.discount import ThreePrices, reference_values, three_prices
 from sim.drivers import Drivers
 from sim.ledger import Account, Ledger
+from sim.loss_bridge import LOSS_BRIDGE
 from sim.market import MarketResult
 from sim.outlook import look
 from sim.parameters import Parameters
@@ -328,12 +329,14 @@ class FireSaleModel(mesa.Model):  # type: ignore[misc]
         return copy.deepcopy(self)
 
     def tables(self) -> dict[str, dict[str, Any]]:
-        """Everything recorded: table -> column -> values."""
-        return self.recorder.tables()
+        """Everything recorded, the loss bridge as it stands, and the drivers: table -> column -> values."""
+        drivers, _ = self.world.drivers.table()
+        return self.recorder.tables() | {"loss_bridge": self.world.bridge.table(), "drivers": drivers}
 
     def columns(self) -> dict[str, dict[str, tuple[str, str]]]:
         """Unit and meaning of every column."""
-        return self.recorder.columns()
+        _, drivers = self.world.drivers.table()
+        return self.recorder.columns() | {"loss_bridge": dict(LOSS_BRIDGE), "drivers": drivers}
 
     def get_model_vars_dataframe(self) -> Any:
         """One row per week, as a pandas DataFrame indexed by week."""

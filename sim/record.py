@@ -129,6 +129,7 @@ def _weekly(model: "FireSaleModel", week: int) -> dict[str, tuple[Any, str, str]
     world, lots, result = model.world, model.world.ledger.lots, model.result
     assert result is not None
     drivers = world.drivers
+    standing = lots.status == LotStatus.FORCED
     row: dict[str, tuple[Any, str, str]] = {
         "week": (week, "week", "week of the run"),
         "date": (drivers.dates[week].astype("datetime64[D]"), "date", "its Monday"),
@@ -142,7 +143,7 @@ def _weekly(model: "FireSaleModel", week: int) -> dict[str, tuple[Any, str, str]
         "demand": (float(drivers.demand[week]), "log", "deviation of rent demand"),
         "running_h100e": (world.running_h100_equivalents(), "H100 equivalents", "running compute"),
         "forced_standing": (
-            int(lots.quantity[lots.status == LotStatus.FORCED].sum()),
+            int(lots.quantity[standing].sum()),
             "GPUs",
             "forced lots still unsold",
         ),
@@ -185,6 +186,11 @@ def _weekly(model: "FireSaleModel", week: int) -> dict[str, tuple[Any, str, str]
                 int(trades.quantity[sold & forced].sum()),
                 "GPUs",
                 f"sold under mandate, {name}",
+            ),
+            f"forced_standing_{name}": (
+                int(lots.quantity[standing & (PRODUCT_GENERATION[lots.product] == g)].sum()),
+                "GPUs",
+                f"under mandate and still unsold, {name}",
             ),
         }
         for column, meaning in (

@@ -20,7 +20,7 @@ from agents.vocabulary import (
     product_of,
 )
 from sim import recoveries
-from sim.credit import Standing
+from sim.credit import Plan, Standing
 from sim.financing import finance
 from sim.ledger import Account, LoanStatus, Lots
 from sim.market import MarketResult
@@ -200,6 +200,17 @@ def distribute_proceeds(world: World, week: int, lot: int, buyer: int, price: in
     gpus, product = int(lots.quantity[lot]), int(lots.product[lot])
     lien, agent, debtor = int(lots.lien[lot]), int(lots.agent[lot]), int(lots.owner[lot])
     creditor = int(loans.creditor[lien]) if lien >= 0 else debtor
+    plan, cause = Plan(world.credit.plan[debtor]), world.credit.cause[debtor]
+    world.log(
+        week,
+        "collateral_sale",
+        debtor,
+        counterparty=buyer,
+        product=product,
+        quantity=gpus,
+        cents=price,
+        detail=f"{plan.name.lower() if plan else 'by decree'}, cause {cause or 'unknown'}",
+    )
     ledger.pay(buyer, creditor, price * gpus, Account.PROCEEDS)
     ledger.pay(buyer, creditor, slot * gpus, Account.SLOT_PREMIUM)
     fee = int(to_cents(price * gpus / 100.0 * world.parameters.liquidators.agency_fee))
