@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from experiments import analysis_commands
+from experiments import analysis_commands, sweep_commands
 from experiments.console import (
     BAD_INPUT,
     BROKEN,
@@ -33,6 +33,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.add_typer(sweep_commands.app)
 app.add_typer(analysis_commands.app)
 
 ScenarioName = Annotated[str, typer.Argument(help="Name of a shipped scenario, or path of a .toml file.")]

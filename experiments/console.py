@@ -89,6 +89,7 @@ def one_line_errors() -> Iterator[None]:
 
 def code_of(error: Exception) -> int | None:
     """Exit code of an expected failure; nothing for a fault of firesale itself."""
+    from experiments.executors import ExecutorError
     from experiments.experiment import ExperimentError
     from experiments.run import RunError
     from experiments.scenario import ScenarioError
@@ -105,6 +106,7 @@ def code_of(error: Exception) -> int | None:
         StoreError: STORE_FAILED,
         RunError: STOPPED,
         SweepError: STOPPED,
+        ExecutorError: STOPPED,
     }
     return next((code for kind, code in codes.items() if isinstance(error, kind)), None)
 

@@ -31,6 +31,7 @@ import json
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib import resources
 from pathlib import Path
 from typing import Any, Self
 
@@ -201,7 +202,7 @@ class Experiment(Section):
         label = source or f"experiment {self.name}"
         try:
             return _Planner(self, label, folder).plan()
-        except (scenarios.ScenarioError, ParameterError, DesignError) as error:
+        except (ExperimentError, scenarios.ScenarioError, ParameterError, DesignError) as error:
             text = str(error)
             raise ExperimentError(text if text.startswith(label) else f"{label}: {text}") from None
 
@@ -270,8 +271,16 @@ class Plan:
         return hashlib.sha256("".join(point.id for point in self.points).encode()).hexdigest()
 
 
+def shipped() -> list[str]:
+    """Names of the experiments that come with the package, sorted."""
+    folder = resources.files("experiments") / "sweeps"
+    return sorted(
+        entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml")
+    )
+
+
 def load(path: str | Path) -> tuple[Experiment, Plan]:
-    """Read an experiment file and its points.
+    """Read an experiment and its points: the name of a shipped one, or the path of a ``.toml`` file.
 
     Raises
     ------
@@ -279,6 +288,12 @@ def load(path: str | Path) -> tuple[Experiment, Plan]:
         For an unreadable or malformed file, an unknown key, or a value out of range.
     """
     file = Path(path)
+    if not file.suffix and file.name == str(path):
+        if file.name not in shipped():
+            near = difflib.get_close_matches(file.name, shipped(), n=1, cutoff=0.5)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(shipped())}"
+            raise ExperimentError(f"no experiment is called {file}; {hint} A file's name ends in .toml")
+        file = Path(str(resources.files("experiments") / "sweeps" / f"{file.name}.toml"))
     try:
         text = file.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
@@ -333,8 +348,29 @@ class _Planner:
             own = {key: value for key, value in point.items() if key != ARM}
             overrides = {**self._layers(arm), **own}
             points.append(Point(index, point, overrides, _digest(flats[arm], own)))
+        self._check_record()
         meanings = {key: self._meaning(key) for key in varied}
         return Plan(experiment, points, varied, meanings, {key: base[key] for key in varied})
+
+    def _check_record(self) -> None:
+        """What shall be kept, and what the stop rule looks at, must exist."""
+        from experiments.outcomes import OUTCOMES, series_columns
+
+        asked = self.experiment
+        for where, names in (
+            ("record.outcomes", asked.record.outcomes),
+            ("replications.stop.outcome", [target.outcome for target in asked.replications.stop]),
+        ):
+            self._check_names(where, names, OUTCOMES, "outcome")
+        if columns := asked.record.series.columns:
+            self._check_names("record.series.columns", columns, series_columns(), "weekly column")
+
+    def _check_names(self, where: str, names: Iterable[str], known: Iterable[str], what: str) -> None:
+        for name in names:
+            if name not in known:
+                near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+                hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+                raise ExperimentError(f"{self.label}: {where}: no {what} is called {name}; {hint}")
 
     def _layers(self, arm: str) -> dict[str, Any]:
         own = {} if arm == DEFAULT_ARM else self.scenario.arms[arm]
@@ -416,7 +452,14 @@ def _digest(lines: Mapping[str, str], own: Mapping[str, Value]) -> str:
 
 
 def _line(key: str, value: Any) -> str:
-    return f"{key}={json.dumps(value, ensure_ascii=False)}\n"
+    """Canonical text of a parameter; a file counts by its content, so that a changed file is another run."""
+    if not key.endswith("_file") or not value:
+        return f"{key}={json.dumps(value, ensure_ascii=False)}\n"
+    try:
+        content = Path(str(value)).read_bytes().replace(b"\r\n", b"\n")
+    except OSError as error:
+        raise ExperimentError(f"{key} = {value!r}: cannot be read: {error.strerror}") from None
+    return f"{key}={hashlib.sha256(content).hexdigest()}\n"
 
 
 def _variations(table: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:

@@ -7,13 +7,15 @@ stored tables, the codebook and the axes of figures.
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
 
 from experiments.design import Value
+from experiments.experiment import Experiment
 from experiments.run import simulate
 from experiments.tables import ForcedSale, forced_sales
 from sim.parameters import Parameters
@@ -180,6 +182,11 @@ class ModelTask:
     series: tuple[str, ...] = ()
     every: int = 1
 
+    @classmethod
+    def of(cls, experiment: Experiment) -> Self:
+        """The run an experiment asks for."""
+        return cls(experiment.record.series.columns, experiment.record.series.every)
+
     def __call__(
         self, parameters: Mapping[str, Value], seed: int, replication: int
     ) -> tuple[dict[str, float], dict[str, np.ndarray[Any, np.dtype[Any]]]]:
@@ -200,14 +207,17 @@ class ModelTask:
         return FINGERPRINT
 
     def meanings(self) -> dict[str, tuple[str, str]]:
-        """Unit and meaning of every outcome."""
-        return {name: (outcome.unit, outcome.meaning) for name, outcome in OUTCOMES.items()}
+        """Unit and meaning of every outcome and kept weekly column."""
+        said = {name: (outcome.unit, outcome.meaning) for name, outcome in OUTCOMES.items()}
+        return said | ({name: series_columns()[name] for name in self.series} if self.series else {})
 
-    def series_meanings(self) -> dict[str, tuple[str, str]]:
-        """Unit and meaning of every weekly column there is; lives one week to learn them."""
-        model = simulate(Parameters.from_overrides({"clock.weeks": 1}), 0)
-        weeks: dict[str, tuple[str, str]] = model.columns()["weeks"]
-        return weeks
+
+@cache
+def series_columns() -> dict[str, tuple[str, str]]:
+    """Unit and meaning of every weekly column there is; lives one week to learn them."""
+    model = simulate(Parameters.from_overrides({"clock.weeks": 1}), 0)
+    weeks: dict[str, tuple[str, str]] = model.columns()["weeks"]
+    return weeks
 
 
 READ = ("weeks", "trades", "events", "agents")

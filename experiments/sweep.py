@@ -31,7 +31,8 @@ from experiments.executors import (
 from experiments.experiment import Plan
 from experiments.stopping import OPEN, PointProgress
 from experiments.store import StoreError, provenance
-from experiments.sweep_store import Record, SweepStore
+from experiments.sweep_journal import Record, finished, outcomes_of
+from experiments.sweep_store import SweepStore
 
 BATCH_SECONDS = 0.5  # work sent to a worker at once, so that short runs do not wait for the post
 MOST_JOBS = 64
@@ -179,6 +180,24 @@ def sweep(
         store.close()
 
 
+def code_that_counts(manifest: Mapping[str, Any], code: str, *, allow: bool) -> tuple[str, str]:
+    """Code whose stored runs count as done, and what to tell the user if the code has changed.
+
+    >>> code_that_counts({"fingerprint": "old"}, "new", allow=True)[0]
+    'old'
+    """
+    known = str(manifest.get("fingerprint", code))
+    if known == code:
+        return code, ""
+    if allow:
+        return known, f"the model's code has changed; runs of {known} are reused because you allowed it"
+    return (
+        code,
+        f"the model's code has changed since runs of {known} were stored here; they are kept in "
+        "archive.parquet and not reused (--allow-code-change reuses them)",
+    )
+
+
 class _Session:
     """One call of `sweep`."""
 
@@ -195,7 +214,7 @@ class _Session:
         self.on_progress = on_progress
         self.code = str(getattr(run, "fingerprint", "none"))
         self.before = store.manifest()
-        self.fingerprint, self.note = self._fingerprint(allow_code_change)
+        self.fingerprint, self.note = code_that_counts(self.before, self.code, allow=allow_code_change)
         self._check_growth()
         self.limits = plan.experiment.limits
         self.keep = plan.experiment.record.series.keep if getattr(run, "series", True) else 0
@@ -204,6 +223,7 @@ class _Session:
         self.rules = {index: PointProgress(plan.experiment.replications) for index in self.points}
         self.progress = Progress(points=len(own))
         self.failures: list[tuple[str, str, str]] = []
+        self.more: deque[tuple[int, int]] = deque()
         self.waiting: deque[tuple[int, int, str]] = deque()
         self.again: deque[tuple[Job, ...]] = deque()
         self.attempts: dict[str, int] = {}
@@ -215,19 +235,6 @@ class _Session:
         self.stop = _Stop()
 
     # -- what is left ---------------------------------------------------------------------------------------
-
-    def _fingerprint(self, allow: bool) -> tuple[str, str]:
-        """Code whose runs count as done, and what to tell the user if the code has changed."""
-        known = str(self.before.get("fingerprint", self.code))
-        if known == self.code:
-            return self.code, ""
-        if allow:
-            return known, f"the model's code has changed; runs of {known} are reused because you allowed it"
-        return (
-            self.code,
-            f"the model's code has changed since runs of {known} were stored here; they are kept in "
-            "archive.parquet and not reused (--allow-code-change reuses them)",
-        )
 
     def _check_growth(self) -> None:
         """A Latin hypercube of another size is another sample: no stored run would be part of it."""
@@ -248,14 +255,14 @@ class _Session:
 
     def _plan_runs(self) -> None:
         """Note what is stored, and queue the rest: first replication of every point, then the second, and so on."""
-        finished = self.store.finished()
         rule = self.plan.experiment.replications
         stops = [target.outcome for target in rule.stop]
-        known = self.store.outcomes(stops) if stops and finished else {}
-        self.finished, self.known = finished, known
+        self.finished = finished(self.store.folder)
+        self.known = outcomes_of(self.store.folder, stops) if stops and self.finished else {}
         for replication in range(min(rule.least, rule.most)):
             for index in self.points:
                 self._ask(index, replication)
+        self._ask_more()
 
     def _ask(self, index: int, replication: int) -> None:
         """A run is wanted: take it from the store, or queue it."""
@@ -273,11 +280,15 @@ class _Session:
             self.waiting.append((index, replication, run_id))
 
     def _count(self, index: int, replication: int, outcomes: Mapping[str, float] | None) -> None:
+        """A run of a point ended; what its rule asks for next is noted, and asked for by `_ask_more`."""
         rule = self.rules[index]
-        for extra in rule.end(replication, outcomes):
-            self._ask(index, extra)
+        self.more.extend((index, extra) for extra in rule.end(replication, outcomes))
         if rule.complete:
             self.progress.converged += 1
+
+    def _ask_more(self) -> None:
+        while self.more:
+            self._ask(*self.more.popleft())
 
     # -- the loop -------------------------------------------------------------------------------------------
 
@@ -291,8 +302,11 @@ class _Session:
                 try:
                     self._loop(place)
                 finally:
-                    self._flush(last=True)
-                    place.close(abandon=bool(self.in_flight))
+                    # A full disk must not leave workers behind.
+                    try:
+                        self._flush(last=True)
+                    finally:
+                        place.close(abandon=bool(self.in_flight))
         return self._finish(began)
 
     def _loop(self, place: Executor) -> None:
@@ -305,7 +319,7 @@ class _Session:
             ended = place.next(0.2)
             while ended is not None:
                 self._take(ended)
-                ended = place.next(0.0) if place.workers and not isinstance(place, Serial) else None
+                ended = place.next(0.0)
             self._flush()
             if time.monotonic() - told > 0.2:
                 self.on_progress(self._measured())
@@ -404,6 +418,7 @@ class _Session:
             self.progress.done += good
             self.progress.failed += not good
             self._count(place_index, place_replication, result.outcomes if good else None)
+        self._ask_more()
 
     def _flush(self, *, last: bool = False) -> None:
         due = time.monotonic() - self.flushed > FLUSH_SECONDS or self.store.waiting >= FLUSH_ROWS
@@ -442,16 +457,15 @@ class _Session:
         }
 
     def _meanings(self) -> dict[str, tuple[str, str]]:
-        known: dict[str, tuple[str, str]] = {
-            name: (pair[0], pair[1]) for name, pair in self.before.get("meanings", {}).items()
-        }
-        if hasattr(self.run, "meanings"):
-            known = {**self.run.meanings(), **known}
-        return known
+        """Unit and meaning of outcomes: as the code says now, then what is known of others from earlier code."""
+        now: dict[str, tuple[str, str]] = self.run.meanings() if hasattr(self.run, "meanings") else {}
+        before = {name: (pair[0], pair[1]) for name, pair in self.before.get("meanings", {}).items()}
+        return now | {name: pair for name, pair in before.items() if name not in now}
 
     def _finish(self, began: float) -> Report:
-        interrupted = self.stop.asked
-        complete = not interrupted and not self.waiting and not self.again and self.shard is None
+        nothing_left = not (self.waiting or self.again or self.in_flight)
+        interrupted = self.stop.asked and not nothing_left
+        complete = nothing_left and self.shard is None
         manifest = dict(self.before)
         if self.shard is None and (self._changed() or not self.before.get("complete")):
             self._finish_rules()

@@ -102,6 +102,14 @@ def journal(folder: Path) -> list[Path]:
     return [path for path in shards if str(path.relative_to(folder)) not in gone]
 
 
+def schema(path: Path) -> pa.Schema:
+    """Columns of a Parquet file; StoreError names a file that cannot be read."""
+    try:
+        return pq.ParquetFile(path).schema_arrow
+    except (OSError, pa.ArrowException) as error:
+        raise StoreError(f"{path}: cannot be read: {error}") from None
+
+
 def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
     """A Parquet file, or those of the columns it has; StoreError names a file that cannot be read."""
     try:
@@ -126,7 +134,7 @@ def read(folder: Path, columns: Sequence[str] | None = None) -> Sources | None:
     for path in others:
         names = columns
         if names is None:
-            names = [name for name in pq.ParquetFile(path).schema_arrow.names if not name.startswith(SERIES)]
+            names = [name for name in schema(path).names if not name.startswith(SERIES)]
         tables.append(read_parquet(path, names))
         paths.append(path)
     if not tables:
@@ -138,10 +146,39 @@ def read(folder: Path, columns: Sequence[str] | None = None) -> Sources | None:
     return Sources(table, file, row, paths)
 
 
+def finished(folder: Path) -> dict[str, tuple[str, bool]]:
+    """Stored runs: id -> (status, whether its series are stored)."""
+    sources = read(folder, ["run_id", "status", "has_series"])
+    if sources is None:
+        return {}
+    status = sources.table.column("status").to_pylist()
+    series = sources.table.column("has_series").to_pylist()
+    return {run_id: (status[row], bool(series[row])) for run_id, row in sources.chosen.items()}
+
+
+def outcomes_of(folder: Path, names: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Outcomes of the stored runs that ended well: id -> name -> value, NaN where there is none."""
+    sources = read(folder, ["run_id", "status", "has_series", *(OUTCOME + name for name in names)])
+    if sources is None:
+        return {}
+    status = sources.table.column("status").to_pylist()
+    missing = [float("nan")] * len(status)
+    held = {
+        name: sources.table.column(OUTCOME + name).to_pylist()
+        if OUTCOME + name in sources.table.column_names
+        else missing
+        for name in names
+    }
+    return {
+        run_id: {name: float("nan") if values[row] is None else values[row] for name, values in held.items()}
+        for run_id, row in sources.chosen.items()
+        if status[row] == OK
+    }
+
+
 def _read_tables(runs: Path, log: Path, columns: Sequence[str] | None) -> pa.Table:
     """runs.parquet and log.parquet side by side, in the shape of a shard."""
-    schema = pq.ParquetFile(runs).schema_arrow
-    outcomes = [f.name for f in schema if (f.metadata or {}).get(b"role") == b"outcome"]
+    outcomes = [f.name for f in schema(runs) if (f.metadata or {}).get(b"role") == b"outcome"]
     wanted = outcomes if columns is None else [name for name in outcomes if OUTCOME + name in columns]
     table = read_parquet(log, None if columns is None else [name for name in columns if name in FIXED])
     if wanted:
@@ -197,7 +234,7 @@ class SeriesReader:
 
 def _lists(path: Path) -> dict[str, tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]]:
     """Series columns of a shard: name -> (offsets, values)."""
-    names = [name for name in pq.ParquetFile(path).schema_arrow.names if name.startswith(SERIES)]
+    names = [name for name in schema(path).names if name.startswith(SERIES)]
     table = read_parquet(path, names)
     columns = {}
     for name in names:

@@ -1,4 +1,4 @@
-"""The store of a sweep: nothing that was computed is lost to a crash, a kill or a full files.disk.
+"""The store of a sweep: nothing that was computed is lost to a crash, a kill or a full disk.
 
 Results go first into a journal of small Parquet shards, each written under another name, flushed to the disk and renamed, so
 that a shard is whole or absent. Compaction turns journal and earlier tables into new tables; the new files stand
@@ -43,7 +43,6 @@ from experiments.sweep_results import SweepResults
 from experiments.sweep_tables import (
     COMMIT,
     FIXED,
-    OUTCOME,
     log_table,
     long_table,
     points_table,
@@ -103,35 +102,6 @@ class SweepStore:
         """What is known about the sweep; empty for a new folder."""
         return read_manifest(self.folder, missing_ok=True)
 
-    def finished(self) -> dict[str, tuple[str, bool]]:
-        """Stored runs: id -> (status, whether its series are stored)."""
-        sources = read(self.folder, ["run_id", "status", "has_series"])
-        if sources is None:
-            return {}
-        status = sources.table.column("status").to_pylist()
-        series = sources.table.column("has_series").to_pylist()
-        return {run_id: (status[row], bool(series[row])) for run_id, row in sources.chosen.items()}
-
-    def outcomes(self, names: Sequence[str]) -> dict[str, dict[str, float]]:
-        """Outcomes of the runs that ended well: id -> name -> value."""
-        sources = read(self.folder, ["run_id", "status", "has_series", *(OUTCOME + name for name in names)])
-        if sources is None:
-            return {}
-        status = sources.table.column("status").to_pylist()
-        held = {
-            name: sources.table.column(OUTCOME + name).to_pylist()
-            for name in names
-            if OUTCOME + name in sources.table.column_names
-        }
-        return {
-            run_id: {
-                name: (held[name][row] if name in held and held[name][row] is not None else float("nan"))
-                for name in names
-            }
-            for run_id, row in sources.chosen.items()
-            if status[row] == OK
-        }
-
     def has_journal(self) -> bool:
         """Rows stand in the journal that are not in the tables yet."""
         return bool(journal(self.folder))
@@ -144,7 +114,7 @@ class SweepStore:
         return len(self._waiting)
 
     def add(self, record: Record) -> None:
-        """Take a row; `flush` puts it on the files.disk."""
+        """Take a row; `flush` puts it on the disk."""
         self._waiting.append(record)
 
     def flush(self) -> None:
@@ -172,6 +142,7 @@ class SweepStore:
         if same:
             return
         if self.shared and before and not self._lock.take(exclusive=True):
+            self._lock.take(exclusive=False)
             raise StoreError(
                 f"{self.folder}: others are writing the runs of a different experiment or model here"
             )
@@ -182,9 +153,17 @@ class SweepStore:
             "manifest.json": json_bytes({**before, **manifest, "complete": False}),
         }
         with _plain_errors(self.folder):
-            for name, data in written.items():
-                self._write(self._part(name), data)
-            self._commit(list(written), [])
+            if self.shared and not before:
+                # Writers that start together write the same; each file by itself, so that they need not wait.
+                for name, data in written.items():
+                    part = self._part(f"{secrets.token_hex(4)}.{name}")
+                    self._write(part, data)
+                    files.disk.rename(part, self.folder / name)
+                files.disk.sync_folder(self.folder)
+            else:
+                for name, data in written.items():
+                    self._write(self._part(name), data)
+                self._commit(list(written), [])
         if self.shared:
             self._lock.take(exclusive=False)
 
@@ -282,8 +261,9 @@ class SweepStore:
     def _recover(self) -> None:
         """Carry an interrupted exchange to its end, and clear away what never got its name."""
         self._redo()
-        for path in [*self.folder.glob(".*.part"), *(self.folder / JOURNAL).glob(".*.part")]:
-            files.disk.remove(path)
+        if not self.shared:  # the part may be another writer's, where the file system has no locks
+            for path in [*self.folder.glob(".*.part"), *(self.folder / JOURNAL).glob(".*.part")]:
+                files.disk.remove(path)
 
     def _part(self, name: str) -> Path:
         return self.folder / f".{name}.part"
@@ -413,7 +393,7 @@ def load(path: str | Path) -> SweepResults:
     if not (folder / JOURNAL).is_dir():
         raise StoreError(f"{folder}: no result of a sweep (it has no folder {JOURNAL})")
     manifest = read_manifest(folder)
-    if not journal(folder):
+    if manifest.get("complete") and not journal(folder):
         return SweepResults(folder, manifest)
     plan = SweepResults(folder, manifest).plan()
     sources = read(folder)

@@ -109,22 +109,20 @@ def runs_table(
     for name in plan.varied:
         values, kind = _varied(plan, name)
         columns.append((name, pa.array(values, kind).take(pa.array(points, pa.int32())), "parameter"))
-    for name in _outcome_names(rows, meanings):
-        column = OUTCOME + name
-        if taken is not None and column in taken.column_names:
-            columns.append((name, taken.column(column), "outcome"))
-        else:
-            columns.append((name, pa.nulls(len(points), pa.float64()), "outcome"))
+    if taken is not None:
+        columns.extend(
+            (name, taken.column(OUTCOME + name), "outcome") for name in _outcome_names(taken, meanings)
+        )
     return _described("runs", columns, {**plan.meanings, **meanings})
 
 
-def _outcome_names(rows: pa.Table | None, meanings: Mapping[str, tuple[str, str]]) -> list[str]:
-    """Outcomes that occur, declared ones first and in their order."""
-    found = (
-        []
-        if rows is None
-        else [name.removeprefix(OUTCOME) for name in rows.column_names if name.startswith(OUTCOME)]
-    )
+def _outcome_names(taken: pa.Table, meanings: Mapping[str, tuple[str, str]]) -> list[str]:
+    """Outcomes that occur in these runs (not in archived ones), declared ones first and in their order."""
+    found = [
+        name.removeprefix(OUTCOME)
+        for name in taken.column_names
+        if name.startswith(OUTCOME) and taken.column(name).null_count < taken.num_rows
+    ]
     declared = [name for name in meanings if name in found]
     return [*declared, *sorted(set(found) - set(declared))]
 

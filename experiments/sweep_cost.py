@@ -1,0 +1,104 @@
+"""What a sweep will cost, before it is begun: runs that are left, time, disk, from a few runs that are measured."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from experiments.executors import OK, Batch, Job, LocalPool, Result, Run
+from experiments.experiment import Plan
+from experiments.sweep_journal import Record, finished, shard
+
+PILOTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """Runs of a sweep that are not stored.
+
+    Attributes
+    ----------
+    stored
+        Runs that are asked for in any case and stored.
+    least, most
+        Runs to compute: at least, and if no point stops before its maximum.
+    """
+
+    stored: int
+    least: int
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What pilot runs say about one run. Times are s, memory and disk MB.
+
+    Attributes
+    ----------
+    seconds
+        Wall time of every pilot.
+    peak_mb
+        Largest memory of a worker.
+    disk_mb
+        Room of a run in the store before compression, so at most.
+    failures
+        Status and error of the pilots that failed.
+    """
+
+    seconds: list[float]
+    peak_mb: float
+    disk_mb: float
+    failures: list[str]
+
+    @property
+    def mean(self) -> float:
+        """Mean wall time of a pilot, s."""
+        return math.fsum(self.seconds) / len(self.seconds)
+
+
+def left_of(
+    plan: Plan, folder: Path, fingerprint: str, manifest: Mapping[str, Any], shard: tuple[int, int] | None
+) -> Left:
+    """Runs a sweep still has to compute; `fingerprint` names the code whose stored runs count."""
+    stored = finished(folder) if manifest else {}
+    good = {run_id for run_id, (status, _) in stored.items() if status == OK}
+    rule = plan.experiment.replications
+    own = plan.points if shard is None else plan.points[shard[0] - 1 :: shard[1]]
+    have = sum(
+        plan.run_id(point, replication, fingerprint) in good
+        for point in own
+        for replication in range(rule.least)
+    )
+    return Left(have, len(own) * rule.least - have, max(len(own) * rule.most - have, 0))
+
+
+def pilot(plan: Plan, run: Run, workers: int, fingerprint: str) -> Cost:
+    """Compute the first run of a few points spread over the design, and forget the results."""
+    count = min(PILOTS, len(plan.points))
+    chosen = [plan.points[(len(plan.points) - 1) * number // max(count - 1, 1)] for number in range(count)]
+    limits = plan.experiment.limits
+    keep = plan.experiment.record.series.keep > 0
+    pool = LocalPool(min(workers, count))
+    results: list[Result] = []
+    try:
+        for point in chosen:
+            job = Job(str(point.index), point.overrides, plan.seed_of(point), 0, keep)
+            pool.submit(Batch(run, fingerprint, (job,), limits.run_seconds, limits.memory_mb))
+        while len(results) < count:
+            ended = pool.next(1.0)
+            if ended is None:
+                continue
+            name = ended.batch.jobs[0].run_id
+            lost = Result(name, ended.status, ended.error, "", limits.run_seconds, math.nan, {}, {})
+            results.extend(ended.results or [lost])
+    finally:
+        pool.close(abandon=len(results) < count)
+    records = [Record(result.run_id, "", 0, 0, fingerprint, 1, result) for result in results]
+    peaks = [result.peak_mb for result in results if math.isfinite(result.peak_mb)]
+    return Cost(
+        [result.seconds for result in results],
+        max(peaks, default=math.nan),
+        shard(records).nbytes / 1e6 / count,
+        [f"{result.status}: {result.error}" for result in results if result.status != OK],
+    )
