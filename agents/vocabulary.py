@@ -154,7 +154,7 @@ class View:
     pair_pool: Ints
     # parties, one row each
     party_kind: Ints
-    cash: Ints  # cents
+    cash: Ints  # cents, less what deliveries on their way will cost
     bitcoin: Ints  # satoshi
     obligations: Ints  # cents a month: power, hosting, debt service
     fleet_watts: Ints

@@ -10,8 +10,9 @@ from enum import IntEnum
 
 import numpy as np
 
-from agents.schema import Section, quantity, setting
+from agents.schema import Section, choice, quantity, setting
 from agents.vocabulary import N_PRODUCTS, Bools, Floats, Ints
+from sim.covenants import coverage_ratio
 from sim.ledger import Account, Loans
 
 QUARTER_WEEKS = 13
@@ -73,6 +74,15 @@ class CreditParameters(Section):
     )
     mark_to_market_share: float = quantity(
         0.0, "share of lenders", 0, 0.5, "lenders that test against the appraisal", "economics.md 16 g"
+    )
+    mark_to_market_basis: str = choice(
+        "appraisal", ("appraisal", "market"), "what mark-to-market lenders test against"
+    )
+    loan_to_cost_covenant: float = quantity(
+        1.0, "share of net book", 0.6, 1.2, "most a cost-based lender accepts over straight-line book value"
+    )
+    interest_covenant: float = quantity(
+        1.0, "ratio", 0, 3, "operating income over interest below which the covenant is breached"
     )
     book_life_years: float = quantity(
         6, "years", 3, 8, "straight line of the cost-based borrowing base", "DDTL 5.0 as audited", "C"
@@ -154,7 +164,7 @@ class Plan(IntEnum):
 class Credit:
     """Credit state of all parties, one entry each.
 
-    ``income`` and ``due`` hold the last quarter by week, shape (13, parties), cents. ``appraisal`` and ``marks``
+    ``income``, ``due`` and ``interest`` hold the last quarter by week, shape (13, parties), cents. ``appraisal`` and ``marks``
     are USD per GPU by product class; ``marks`` holds one row per past week.
     """
 
@@ -171,6 +181,7 @@ class Credit:
     run_off: Bools  # lenders whose own funding has been called
     income: Ints
     due: Ints
+    interest: Ints
     appraisal: Floats
     marks: list[Floats] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)  # this week's events by kind
@@ -194,6 +205,7 @@ class Credit:
             run_off=np.zeros(parties, dtype=np.bool_),
             income=ring,
             due=ring.copy(),
+            interest=ring.copy(),
             appraisal=np.zeros(N_PRODUCTS),
         )
 
@@ -201,17 +213,21 @@ class Credit:
         """Keep this week's operating cash flow, shape (parties, accounts); what falls due is added by `owe`."""
         self.income[week % QUARTER_WEEKS] = flows[:, list(INCOME)].sum(axis=1)
 
-    def owe(self, week: int, due: Ints) -> None:
-        """Keep the debt service that fell due this week, cents per party."""
+    def owe(self, week: int, due: Ints, interest: Ints) -> None:
+        """Keep the debt service that fell due this week, and the interest in it, cents per party."""
         self.due[week % QUARTER_WEEKS] = due
+        self.interest[week % QUARTER_WEEKS] = interest
 
     def coverage(self) -> Floats:
         """DSCR over the last quarter: operating cash flow over debt service due; infinite without debt service.
 
         Source: contracts.md 4.9, ``DSCR = CFADS / (interest + scheduled principal)``, on one quarter.
         """
-        income, due = self.income.sum(axis=0), self.due.sum(axis=0)
-        return np.asarray(np.divide(income, due, out=np.full(len(income), np.inf), where=due > 0))
+        return coverage_ratio(self.income.sum(axis=0), self.due.sum(axis=0))
+
+    def interest_coverage(self) -> Floats:
+        """ICR over the last quarter: operating income over interest due (contracts.md 4.9)."""
+        return coverage_ratio(self.income.sum(axis=0), self.interest.sum(axis=0))
 
     def move(self, party: int, standing: Standing, until: int = -1) -> None:
         """Change a borrower's standing."""

@@ -35,7 +35,9 @@ def service_debt(world: World, week: int) -> None:
     np.add.at(
         scheduled, debtor, np.where(loans.months_left[live] <= 1, np.minimum(due, regular(world, live)), due)
     )
-    credit.owe(week, scheduled)
+    accrued = np.zeros_like(scheduled)
+    np.add.at(accrued, debtor, interest)
+    credit.owe(week, scheduled, accrued)
     cash = np.maximum(ledger.parties.cash, 0)
     cash[REST_OF_WORLD] = 0
     paid = clear_claims(debtor, creditor, due, cash).paid

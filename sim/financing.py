@@ -8,8 +8,10 @@ warehouse line sized by their performing loans; a shortfall that cash cannot cov
 import numpy as np
 
 from agents.vocabulary import AgentKind, Ints
-from sim.credit import QUARTER_WEEKS, lending_open, terms
+from sim import origination
+from sim.credit import QUARTER_WEEKS, lending_open
 from sim.debt_service import level, market_rate
+from sim.facilities import commitment_left, cost_base, draw_available, draw_cliff, undrawn_fee
 from sim.ledger import Account, LoanKind, LoanStatus
 from sim.rounding import largest_remainder
 from sim.world import World
@@ -20,7 +22,7 @@ MONTHS = 12
 def committed(world: World, week: int) -> Ints:
     """Undrawn commitments whose window is still open, cents per party."""
     credit = world.credit
-    return np.where(credit.window_end > week, credit.commitment, 0)
+    return commitment_left(credit.commitment, 0, week, credit.window_end)
 
 
 def open_lines(world: World, week: int) -> None:
@@ -43,13 +45,27 @@ def open_lines(world: World, week: int) -> None:
         mine = np.flatnonzero(house == lender)
         share = largest_remainder(int(funds[lender]), weight[mine])
         room = np.maximum(int(limit * book[lender]) - lent[clouds[mine], lender], 0)
-        credit.line[clouds[mine]] += np.minimum(share, room)
+        behind = origination.tenant_room(world, clouds[mine], int(lender), int(book[lender]), lent[:, lender])
+        credit.line[clouds[mine]] += np.minimum(np.minimum(share, room), behind)
+
+
+def charge_undrawn(world: World, week: int) -> None:
+    """The month's fee on what may still be drawn, as far as cash goes (contracts.md 4.3)."""
+    credit, ledger = world.credit, world.ledger
+    fee = undrawn_fee(credit.commitment, 0, world.parameters.lenders.undrawn_fee, week, credit.window_end)
+    who = np.flatnonzero(fee)
+    paid = np.minimum(fee[who], np.maximum(ledger.parties.cash[who], 0))
+    ledger.pay(who, house_bank(world, who), paid, Account.FEE)
 
 
 def _end_windows(world: World, week: int) -> None:
     credit = world.credit
     for party in np.flatnonzero((credit.window_end == week) & (credit.commitment > 0)):
-        world.log(week, "draw_window_ended", int(party), cents=int(credit.commitment[party]))
+        lost = int(credit.commitment[party])
+        waiting = int(world.ledger.orders.cost[world.ledger.orders.buyer == party].sum())
+        cliff = int(draw_cliff(world.parameters.lenders.advance_rate, waiting, lost, 0))
+        told = f"{cliff / 1e8:.1f} million USD of it for units on order"
+        world.log(week, "draw_window_ended", int(party), cents=lost, detail=told)
         credit.commitment[party] = 0
 
 
@@ -90,21 +106,63 @@ def lender_funds(world: World) -> Ints:
     return funds
 
 
-def finance(world: World, week: int, buyer: int, cost: int, is_new: bool) -> int:
-    """Draw a loan on a purchase costing `cost` cents with freight; the loan's row, or -1 if nothing is drawn."""
+def advance(world: World, week: int, is_new: bool) -> float:
+    """Share of the cost of a purchase that is lent today; a committed draw keeps the advance it was signed at."""
+    return origination.advance_on_offer(
+        world, week, world.parameters.lenders.advance_rate if is_new else world.parameters.credit.advance_used
+    )
+
+
+def offer(world: World, week: int, buyer: int, cost: int, is_new: bool) -> int:
+    """Cents a buyer may draw on a purchase costing `cost` cents with freight.
+
+    New units under a committed facility: ``min(alpha capex, M - drawn, BB - B)`` whatever happens to lending; everything else
+    is at today's advance and within today's line.
+    """
     credit, parameters = world.credit, world.parameters
     if credit.line[buyer] <= 0:
-        return -1
-    advance = parameters.lenders.advance_rate if is_new else parameters.credit.advance_used
-    if credit.commitment[buyer] == 0 or week >= credit.window_end[buyer]:
-        advance, _ = terms(parameters.credit, advance, 0.0, week)
-    amount = min(int(np.ceil(advance * cost)), int(credit.line[buyer]))
+        return 0
+    fresh = min(int(np.floor(advance(world, week, is_new) * cost)), int(credit.line[buyer]))
+    fresh = fresh if lending_open(parameters.credit, week) else 0
+    signed = parameters.lenders.advance_rate
+    loans = world.ledger.loans
+    rows = np.flatnonzero((loans.debtor == buyer) & loans.live() & (loans.kind == LoanKind.DELAYED_DRAW))
+    base = cost_base(
+        np.zeros(len(rows) + 1, dtype=np.int64),
+        np.append(loans.cost[rows], cost),
+        np.append(week - loans.start[rows], 0),
+        signed,
+        parameters.credit.book_life_years,
+        1,
+    )[0]
+    drawn = draw_available(
+        signed,
+        cost,
+        int(credit.commitment[buyer]),
+        0,
+        base,
+        int(loans.balance[rows].sum()),
+        week,
+        int(credit.window_end[buyer]),
+    )
+    return max(int(drawn) if is_new else 0, fresh)
+
+
+def finance(world: World, week: int, buyer: int, cost: int) -> int:
+    """Draw a loan on used units bought today; the loan's row, or -1 if nothing is drawn."""
+    return draw(world, week, buyer, offer(world, week, buyer, cost, is_new=False), cost)
+
+
+def draw(world: World, week: int, buyer: int, amount: int, cost: int) -> int:
+    """Draw `amount` cents on hardware that cost `cost`; the loan's row, or -1."""
+    credit = world.credit
     lender = int(house_bank(world, np.array([buyer]))[0])
     if amount <= 0 or not _fund(world, lender, amount):
         return -1
-    credit.line[buyer] -= amount
+    row = _tranche(world, week, buyer, lender, amount, cost)
+    credit.line[buyer] = max(int(credit.line[buyer]) - amount, 0)
     credit.commitment[buyer] -= min(amount, int(credit.commitment[buyer]))
-    return _tranche(world, week, buyer, lender, amount, cost)
+    return row
 
 
 def _fund(world: World, lender: int, amount: int) -> bool:
@@ -135,7 +193,7 @@ def _tranche(world: World, week: int, buyer: int, lender: int, amount: int, cost
             creditor=lender,
             principal=amount,
             balance=amount,
-            rate=market_rate(world, week, world.parameters.lenders.spread_mixed),
+            rate=market_rate(world, week, float(origination.tenant_spreads(world)[buyer])),
             months_left=months,
             cost=cost,
             start=week,

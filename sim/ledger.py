@@ -196,6 +196,44 @@ class Loans:
         return np.asarray((self.status <= LoanStatus.ARREARS) & (self.balance > 0))
 
 
+@dataclass(slots=True)
+class Orders:
+    """New units ordered and not yet delivered, one row an order; cents in total."""
+
+    buyer: Ints
+    product: Ints
+    arrival: Ints  # week of first service
+    gpus: Ints
+    unpaid: Ints  # due on delivery
+    cost: Ints  # with freight, what a loan is sized on
+
+    @classmethod
+    def empty(cls) -> "Orders":
+        """Nothing on its way."""
+        return cls(*(np.zeros(0, dtype=np.int64) for _ in fields(cls)))
+
+    @property
+    def n(self) -> int:
+        """Number of orders."""
+        return len(self.buyer)
+
+    def append(self, **row: int) -> None:
+        """Add an order to the buyer's others of the same class and week."""
+        same = (self.buyer == row["buyer"]) & (self.product == row["product"])
+        found = np.flatnonzero(same & (self.arrival == row["arrival"]))
+        for f in fields(self):
+            column = getattr(self, f.name)
+            if len(found) == 0:
+                setattr(self, f.name, np.append(column, row[f.name]))
+            elif f.name in ("gpus", "unpaid", "cost"):
+                column[found[0]] += row[f.name]
+
+    def keep(self, rows: Bools) -> None:
+        """Drop all other orders."""
+        for f in fields(self):
+            setattr(self, f.name, getattr(self, f.name)[rows])
+
+
 class Ledger:
     """State of the world and the only door through which it changes.
 
@@ -214,6 +252,7 @@ class Ledger:
         self.parties = parties
         self.lots = lots
         self.loans = loans
+        self.orders = Orders.empty()
         self.flows = np.zeros((parties.n, len(Account)), dtype=np.int64)
         self.scrapped = np.zeros(N_GENERATIONS, dtype=np.int64)
         self.failed = np.zeros(N_GENERATIONS, dtype=np.int64)

@@ -32,6 +32,7 @@ from sim import (
     market,
     monitoring,
     operations,
+    orders,
     recoveries,
     settlement,
     tenancy,
@@ -182,10 +183,12 @@ class FireSaleModel(mesa.Model):  # type: ignore[misc]
 
     def _service_debt(self, week: int) -> None:
         """Loans are refinanced and paid in the week that holds the first of a month; then lenders are margined."""
-        self.world.credit.owe(week, np.zeros(self.ledger.parties.n, dtype=np.int64))
+        nothing = np.zeros(self.ledger.parties.n, dtype=np.int64)
+        self.world.credit.owe(week, nothing, nothing)
         if self.world.drivers.starts_month(week):
             debt_service.service_debt(self.world, week)
             financing.margin_lenders(self.world, week)
+            financing.charge_undrawn(self.world, week)
 
     def _test_covenants(self, week: int) -> None:
         """Marks are kept every week; appraisals and tests come once a quarter."""
@@ -204,6 +207,7 @@ class FireSaleModel(mesa.Model):  # type: ignore[misc]
     def _decide(self, week: int) -> None:
         """Everybody looks at the same view and says what it intends; treasuries act at once."""
         financing.open_lines(self.world, week)
+        orders.pay_on_delivery(self.world, week)
         self.view = look(self.world, week)
         self.intents = self._gather(self.view)
         treasury, ledger = self.intents.treasury, self.world.ledger

@@ -4,14 +4,29 @@ Appraisals look back and are smoothed, so they hold past sale prices (economics.
 book cost; only mark-to-market lenders test the appraisal (contracts.md 0 and 4.9).
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from agents.vocabulary import N_PRODUCTS, AgentKind, Floats, Ints, LotStatus
-from sim.covenants import appraise
+from agents.lender import LenderKind
+from agents.vocabulary import N_PRODUCTS, WEEKS_PER_YEAR, AgentKind, Ints
+from sim.contracts import borrowing_base
+from sim.covenants import (
+    Basis,
+    Breaches,
+    Covenants,
+    Leverage,
+    appraise,
+    collateral_value,
+    covenant_breaches,
+    leverage,
+)
 from sim.credit import QUARTER_WEEKS, Standing
 from sim.facilities import apply_triggers, cost_base, mandatory_prepayment
-from sim.ledger import Account, LoanKind, LoanStatus
+from sim.ledger import Account, LoanKind
+from sim.origination import lender_kinds, tested_basis
 from sim.randomness import Purpose
+from sim.rounding import to_cents
 from sim.world import REST_OF_WORLD, World
 
 RESERVE_MONTHS = 2
@@ -37,30 +52,83 @@ def appraise_fleet(world: World) -> None:
 
 
 def review(world: World, week: int) -> None:
-    """Appraise and test every borrower with live debt; a breach is waived, cured, or runs to default."""
+    """Appraise and test every borrower with live equipment debt; a breach is waived, cured, or runs to default."""
     credit, parameters = world.credit, world.parameters.credit
     appraise_fleet(world)
     if not parameters.covenants or week < QUARTER_WEEKS:
         return
-    loans = world.ledger.loans
     cover = credit.coverage()
-    operators = np.isin(world.ledger.parties.kind, (AgentKind.MINER, AgentKind.NEO_CLOUD))
-    for party in np.unique(loans.debtor[loans.live() & (loans.kind <= LoanKind.ASSET_BACKED)]):
-        if not operators[party] or credit.standing[party] > Standing.TRAPPED:
-            continue
-        _test(world, week, int(party), float(cover[party]))
+    parties = tested_borrowers(world)
+    for party in parties:
+        prepay_base(world, week, int(party))
+        sweep_asset_backed(world, week, int(party), float(cover[party]))
+    tests = examine_loans(world, week)
+    for party in parties:
+        _judge(world, week, int(party), tests)
 
 
-def _test(world: World, week: int, party: int, cover: float) -> None:
+def tested_borrowers(world: World) -> Ints:
+    """Operators in good standing with live equipment debt."""
+    loans = world.ledger.loans
+    debtors = np.unique(loans.debtor[loans.live() & (loans.kind <= LoanKind.ASSET_BACKED)])
+    operators = np.isin(world.ledger.parties.kind[debtors], (AgentKind.MINER, AgentKind.NEO_CLOUD))
+    return np.asarray(debtors[operators & (world.credit.standing[debtors] <= Standing.TRAPPED)])
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """Covenant tests of this quarter on every live equipment loan."""
+
+    row: Ints  # loan
+    debtor: Ints
+    basis: Ints  # what its lender measures collateral by
+    leverage: Leverage
+    breach: Breaches
+
+
+def examine_loans(world: World, week: int) -> Examination:
+    """Coverage of the borrower, and loan to value on the basis of each loan's lender (contracts.md 4.9)."""
+    loans, lots, credit = world.ledger.loans, world.ledger.lots, world.credit
+    parameters = world.parameters.credit
+    row = np.flatnonzero(loans.live() & (loans.kind <= LoanKind.ASSET_BACKED))
+    place = np.full(loans.n, -1)
+    place[row] = np.arange(len(row))
+    pledged = np.flatnonzero(lots.lien >= 0)
+    asset = place[lots.lien[pledged]]
+    product, gpus = lots.product[pledged], lots.quantity[pledged]
+    years = (week - loans.start[row]) / WEEKS_PER_YEAR
+    book = to_cents(borrowing_base(1.0, loans.cost[row] / 100.0, years, parameters.book_life_years))
+    ratios = leverage(
+        loans.balance[row],
+        book,
+        collateral_value(asset, gpus, credit.appraisal[product], len(row)),
+        collateral_value(asset, gpus, world.price[product, lots.pool[pledged]], len(row)),
+    )
+    basis = tested_basis(world, loans.creditor[row])
+    levels = Covenants(
+        coverage=parameters.dscr_covenant,
+        interest_coverage=parameters.interest_covenant,
+        loan_to_value=np.where(
+            basis == Basis.COST, parameters.loan_to_cost_covenant, parameters.loan_to_value_covenant
+        ),
+        basis=basis,
+    )
+    debtor = loans.debtor[row]
+    failed = covenant_breaches(levels, credit.coverage()[debtor], credit.interest_coverage()[debtor], ratios)
+    return Examination(row, debtor, basis, ratios, failed)
+
+
+def _judge(world: World, week: int, party: int, tests: Examination) -> None:
+    """One borrower's quarter: a breach, a cash trap, or nothing."""
     credit, parameters = world.credit, world.parameters.credit
-    prepay_base(world, week, party)
-    sweep_asset_backed(world, week, party, cover)
-    if cover < parameters.dscr_covenant:
-        breach(world, week, party, "coverage", round(cover, 3))
-        return
-    ratio = appraised_loan_to_value(world, party)
-    if ratio > parameters.loan_to_value_covenant:
-        breach(world, week, party, "loan_to_value", round(ratio, 3))
+    own = np.flatnonzero(tests.debtor == party)
+    cover = float(credit.coverage()[party])
+    failed = own[tests.breach.any[own]]
+    if len(failed):
+        rows = tests.row[failed]
+        breach(
+            world, week, party, rows, _told(tests, failed, cover, float(credit.interest_coverage()[party]))
+        )
         return
     trapped = cover < parameters.dscr_trap
     if trapped and credit.standing[party] == Standing.PERFORMING:
@@ -68,18 +136,37 @@ def _test(world: World, week: int, party: int, cover: float) -> None:
     credit.move(party, Standing.TRAPPED if trapped else Standing.PERFORMING)
 
 
-def breach(world: World, week: int, party: int, test: str, value: float) -> None:
-    """Waive a first breach that is expected to heal, let owners cure, or open the cure period."""
-    credit, parameters = world.credit, world.parameters.credit
-    world.log(week, "covenant_breach", party, detail=f"{test} {value}")
+def _told(tests: Examination, failed: Ints, cover: float, interest: float) -> str:
+    """Which test failed and by how much: coverage before interest before collateral."""
+    if tests.breach.coverage[failed].any():
+        return f"coverage {cover:.3f}"
+    if tests.breach.interest_coverage[failed].any():
+        return f"interest_coverage {interest:.3f}"
+    worst = failed[np.argmax(tests.leverage.tested(tests.basis)[failed])]
+    ratio = float(tests.leverage.tested(tests.basis)[worst])
+    return f"loan_to_value {ratio:.3f} by {Basis(tests.basis[worst]).name.lower()}"
+
+
+def breach(world: World, week: int, party: int, rows: Ints, told: str) -> None:
+    """Waive a first breach that is expected to heal, let owners cure, or open the cure period.
+
+    A waiver needs the lenders of more than half of the breached debt; those that act on a first breach never give one
+    (contracts.md 5.3).
+    """
+    credit, parameters, loans = world.credit, world.parameters.credit, world.ledger.loans
+    world.log(week, "covenant_breach", party, detail=told)
     credit.breaches[party] += 1
-    rows = np.array([party])
-    luck = float(world.randomness.uniform(Purpose.WAIVER, week, rows)[0])
-    if credit.breaches[party] == 1 and heals(world, party) and luck < parameters.waiver_probability:
-        world.log(week, "waiver", party, detail=test)
+    owed = loans.balance[rows]
+    patient = lender_kinds(world)[loans.creditor[rows]] != LenderKind.PRIVATE_CREDIT
+    willing = int(owed[patient].sum()) * 2 > int(owed.sum())
+    who = np.array([party])
+    luck = float(world.randomness.uniform(Purpose.WAIVER, week, who)[0])
+    hopeful = willing and credit.breaches[party] == 1 and heals(world, party)
+    if hopeful and luck < parameters.waiver_probability:
+        world.log(week, "waiver", party, detail=told)
         credit.move(party, Standing.TRAPPED)
         return
-    luck = float(world.randomness.uniform(Purpose.EQUITY_CURE, week, rows)[0])
+    luck = float(world.randomness.uniform(Purpose.EQUITY_CURE, week, who)[0])
     if world.net_asset_value()[party] > 0 and luck < parameters.equity_cure_probability:
         cure(world, week, party)
         return
@@ -152,36 +239,3 @@ def pay_early(world: World, week: int, party: int, rows: Ints, cents: int, why: 
     ledger.repay(rows, paid)
     loans.overdue[rows] = np.minimum(loans.overdue[rows], loans.balance[rows])
     world.log(week, "prepayment", party, cents=int(paid.sum()), detail=why)
-
-
-def marked_lenders(world: World) -> Ints:
-    """Lenders that test against the appraisal: a stated share of them, the first rows."""
-    lenders = world.rows(AgentKind.LENDER)
-    return lenders[: round(len(lenders) * world.parameters.credit.mark_to_market_share)]
-
-
-def appraised_loan_to_value(world: World, party: int) -> float:
-    """Loans of mark-to-market lenders over their collateral at the appraisal; 0 without such loans."""
-    loans, lots = world.ledger.loans, world.ledger.lots
-    rows = np.flatnonzero(
-        loans.live() & (loans.debtor == party) & np.isin(loans.creditor, marked_lenders(world))
-    )
-    rows = rows[loans.kind[rows] <= LoanKind.ASSET_BACKED]
-    owed = float(loans.balance[rows].sum())
-    if owed == 0:
-        return 0.0
-    pledged = np.isin(lots.lien, rows)
-    worth = float((lots.quantity[pledged] * world.credit.appraisal[lots.product[pledged]]).sum()) * 100.0
-    return owed / worth if worth > 0 else float("inf")
-
-
-def book_loan_to_value(world: World, week: int, values: Floats) -> float:
-    """All secured equipment debt over its collateral at `values`, USD per GPU by class."""
-    loans, lots = world.ledger.loans, world.ledger.lots
-    rows = np.flatnonzero(
-        (loans.balance > 0) & (loans.kind <= LoanKind.ASSET_BACKED) & (loans.status <= LoanStatus.ACCELERATED)
-    )
-    pledged = np.isin(lots.lien, rows) & (lots.status != LotStatus.INVENTORY)
-    worth = float((lots.quantity[pledged] * values[lots.product[pledged]]).sum()) * 100.0
-    owed = float(loans.balance[rows].sum())
-    return owed / worth if worth > 0 else float("nan")

@@ -20,7 +20,7 @@ from agents.vocabulary import (
     PoolKind,
     View,
 )
-from sim.credit import terms
+from sim import financing, orders
 from sim.ledger import LoanStatus
 from sim.parameters import Parameters
 from sim.world import World
@@ -80,7 +80,7 @@ def look(world: World, week: int) -> View:
         pair_party=pair_party,
         pair_pool=pair_pool,
         party_kind=ledger.parties.kind,
-        cash=ledger.parties.cash,
+        cash=np.maximum(ledger.parties.cash - orders.set_aside(world, week), 0),
         bitcoin=ledger.parties.bitcoin,
         obligations=_obligations(world),
         fleet_watts=world.fleet_watts(),
@@ -169,8 +169,7 @@ def _run_off(world: World) -> Bools:
 
 def _advance(world: World) -> float:
     """Lowest advance rate a purchase may get this week: used units at today's terms."""
-    section = world.parameters.credit
-    return terms(section, section.advance_used, 0.0, world.week)[0]
+    return financing.advance(world, world.week, is_new=False)
 
 
 def product_ages(world: World, week: int) -> Floats:

@@ -19,7 +19,7 @@ from agents.vocabulary import (
     ScrapOrders,
     product_of,
 )
-from sim import recoveries
+from sim import orders, recoveries
 from sim.credit import Plan, Standing
 from sim.financing import finance
 from sim.ledger import Account, LoanStatus, Lots
@@ -46,7 +46,8 @@ def settle(world: World, week: int, result: MarketResult) -> Ints:
         weeks = _delivery_weeks(world, source, target, product)
         pool = _take_slot(world, week, buyer, source, target, product, quantity)
         cost = (int(trades.price[i]) + int(trades.freight[i]) + rent) * quantity
-        loan = finance(world, week, buyer, cost, product % 3 == Condition.NEW)
+        is_new = product % 3 == Condition.NEW
+        loan = -1 if is_new else finance(world, week, buyer, cost)
         in_place = is_forced and source == target
         slot = rent if in_place else 0
         for lot in _pick(world, seller, source, product, quantity, is_forced, week):
@@ -55,6 +56,8 @@ def settle(world: World, week: int, result: MarketResult) -> Ints:
             )
             world.ledger.lots.lien[lot] = loan
             amount = int(world.ledger.lots.quantity[lot])
+            if is_new:
+                orders.place(world, lot, buyer, int(trades.price[i]), cost * amount // quantity)
             world.ledger.pay(buyer, REST_OF_WORLD, int(trades.freight[i]) * amount, Account.FREIGHT)
         if rent and not in_place:
             host = int(world.host[world.topology.pool_place[target]])
@@ -175,11 +178,11 @@ def _transfer(
 ) -> None:
     """Cash against title for one lot; the rent of a slot sold with it belongs to the estate."""
     ledger, lots = world.ledger, world.ledger.lots
+    product = int(lots.product[lot])
     if is_forced:
         distribute_proceeds(world, week, lot, buyer, price, slot)
-    else:
+    elif product % 3 != Condition.NEW:
         ledger.pay(buyer, seller, price * int(lots.quantity[lot]), Account.HARDWARE)
-    product = int(lots.product[lot])
     if product % 3 == Condition.NEW:
         lots.product[lot] = product_of(product // 3, Condition.CLEAN)
         lots.vintage[lot] = arrival

@@ -11,21 +11,19 @@ import numpy as np
 
 from agents.operating import hold_values
 from agents.vocabulary import (
-    PRODUCT_CONDITION,
-    PRODUCT_GENERATION,
     WEEKS_PER_YEAR,
     AgentKind,
-    Condition,
     Ints,
     LotStatus,
     View,
 )
-from sim import recoveries
+from sim import orders, recoveries
 from sim.bitcoin_loan import price_cents, worth
 from sim.credit import Plan, Standing
 from sim.debt_service import level, pay_overdue
 from sim.forced_sale import take_possession
 from sim.ledger import BULLET, Account, LoanKind, LoanStatus
+from sim.monitoring import examine_loans
 from sim.randomness import Purpose
 from sim.tenants import end_contracts
 from sim.waterfall import Rank, distribute
@@ -58,8 +56,8 @@ def advance_standing(world: World, week: int, view: View) -> None:
             else:
                 default(world, week, int(party), payment_cause(world, int(party)), view)
         elif standing == Standing.CURE:
-            cover = float(credit.coverage()[party])
-            if cover >= world.parameters.credit.dscr_covenant:
+            tests = examine_loans(world, week)
+            if not tests.breach.any[tests.debtor == party].any():
                 world.log(week, "cured", int(party))
                 credit.move(int(party), Standing.TRAPPED)
             else:
@@ -106,7 +104,7 @@ def default(world: World, week: int, party: int, cause: str, view: View) -> None
     credit.move(party, Standing.ENFORCEMENT, week + weeks)
     world.log(week, "workout", party, detail=f"{plan.name.lower()}: {why}")
     tenants_leave(world, week, party)
-    cancel_orders(world, week, party)
+    orders.cancel(world, week, party)
     judgment_liens(world, party)
     recoveries.open_files(world, week, rows[loans.balance[rows] > 0])
 
@@ -270,35 +268,6 @@ def tenants_leave(world: World, week: int, party: int) -> None:
         world.log(week, "tenants_leave", party, quantity=int(contracts.gpus[gone].sum()))
 
 
-def cancel_orders(world: World, week: int, party: int) -> None:
-    """Send new units back that have not arrived; the maker keeps the deposit, the refund goes to the lender first."""
-    ledger, lots = world.ledger, world.ledger.lots
-    maker = int(world.rows(AgentKind.MANUFACTURER)[0])
-    lead = int(world.parameters.freight.installation_weeks)
-    on_order = (lots.owner == party) & (lots.status == LotStatus.IN_TRANSIT) & (lots.vintage == lots.arrival)
-    for row in np.flatnonzero(on_order & (lots.arrival > week + lead)):
-        gpus, generation = int(lots.quantity[row]), int(PRODUCT_GENERATION[lots.product[row]])
-        price = world.parameters.hardware.list_price_usd.array()[generation]
-        refund = round(gpus * float(price) * (1.0 - world.parameters.credit.order_deposit) * 100)
-        refund = min(refund, int(ledger.parties.cash[maker]))
-        ledger.pay(maker, party, refund, Account.REFUND)
-        lien = int(lots.lien[row])
-        if lien >= 0:
-            applied = min(refund, int(ledger.loans.balance[lien]))
-            ledger.pay(party, int(ledger.loans.creditor[lien]), applied, Account.PRINCIPAL)
-            ledger.repay(np.array([lien]), np.array([applied]))
-        ledger.cancel_delivery(int(row))
-        world.log(
-            week,
-            "order_cancelled",
-            party,
-            counterparty=maker,
-            product=int(lots.product[row]),
-            quantity=gpus,
-            cents=refund,
-        )
-
-
 def possess(world: World, week: int, party: int) -> None:
     """Lenders take the hardware, the cash and the coins; the hardware goes where the plan says."""
     credit, lots, loans = world.credit, world.ledger.lots, world.ledger.loans
@@ -310,8 +279,6 @@ def possess(world: World, week: int, party: int) -> None:
     agents = world.rows(AgentKind.LIQUIDATOR)
     seized = np.flatnonzero((lots.owner == party) & (lots.lien >= 0) & (lots.status <= LotStatus.IN_TRANSIT))
     for number, lot in enumerate(seized):
-        if PRODUCT_CONDITION[lots.product[lot]] == Condition.NEW:
-            continue
         take_possession(world, int(lot), int(agents[(party + number) % len(agents)]), week + weeks)
     world.log(
         week,

@@ -259,7 +259,10 @@ class World:
                 self.parameters.valuation.discount_rate,
                 self.parameters.rent.trend_deflation,
             )
-        return np.asarray(ledger.parties.cash - ledger.debt() + np.rint(usd * 100).astype(np.int64))
+        unpaid = np.zeros(ledger.parties.n, dtype=np.int64)
+        np.add.at(unpaid, ledger.orders.buyer, ledger.orders.unpaid)
+        owed = ledger.debt() + unpaid
+        return np.asarray(ledger.parties.cash - owed + np.rint(usd * 100).astype(np.int64))
 
     def log(self, week: int, kind: str, party: int, **what: int | str) -> None:
         """Append an event and count it."""

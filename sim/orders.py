@@ -1,0 +1,96 @@
+"""New units on their way: a deposit with the order, the rest and the loan on delivery, or the order is lost.
+
+Delivery takes a quarter or more, and the facility that was to pay for it may be closed by then: that is the funding cliff of a
+delayed-draw loan (contracts.md 4.3). Who cannot pay, or gives up its orders in distress, loses the deposit (economics.md 9).
+"""
+
+import numpy as np
+
+from agents.vocabulary import AgentKind, Bools, Ints, LotStatus
+from sim import financing
+from sim.ledger import Account
+from sim.world import World
+
+
+def place(world: World, lot: int, buyer: int, price: int, cost: int) -> None:
+    """Order the units of a lot: pay the deposit, owe the rest. ``price`` in cents per GPU, ``cost`` in total with freight."""
+    lots, ledger = world.ledger.lots, world.ledger
+    gpus = int(lots.quantity[lot])
+    deposit = round(price * world.parameters.credit.order_deposit) * gpus
+    ledger.pay(buyer, _maker(world), deposit, Account.HARDWARE)
+    ledger.orders.append(
+        buyer=buyer,
+        product=int(lots.product[lot]),
+        arrival=int(lots.arrival[lot]),
+        gpus=gpus,
+        unpaid=price * gpus - deposit,
+        cost=cost,
+    )
+
+
+def pay_on_delivery(world: World, week: int) -> None:
+    """Take delivery of what reaches its dock this week: draw the loan, pay the rest, or lose the order."""
+    orders = world.ledger.orders
+    lead = int(world.parameters.freight.installation_weeks)
+    due = np.flatnonzero(orders.arrival - lead <= week)
+    for i in due:
+        buyer, cost, unpaid = int(orders.buyer[i]), int(orders.cost[i]), int(orders.unpaid[i])
+        loan = financing.offer(world, week, buyer, cost, is_new=True)
+        if not world.active[buyer] or world.ledger.parties.cash[buyer] + loan < unpaid:
+            _lose(world, week, int(i), "not financed")
+            continue
+        row = financing.draw(world, week, buyer, loan, cost)
+        world.ledger.pay(buyer, _maker(world), unpaid, Account.HARDWARE)
+        if row >= 0:
+            world.ledger.lots.lien[_lots(world, int(i))] = row
+    orders.keep(~np.isin(np.arange(orders.n), due))
+
+
+def cancel(world: World, week: int, party: int) -> None:
+    """Give up all orders of a party; the maker keeps the deposits."""
+    orders = world.ledger.orders
+    mine = np.flatnonzero(orders.buyer == party)
+    for i in mine:
+        _lose(world, week, int(i), "given up")
+    orders.keep(orders.buyer != party)
+
+
+def set_aside(world: World, week: int) -> Ints:
+    """Cash each buyer must keep for its deliveries, cents: what is unpaid less the loan it counts on today."""
+    orders, parties = world.ledger.orders, world.ledger.parties
+    unpaid, cost = np.zeros(parties.n, dtype=np.int64), np.zeros(parties.n, dtype=np.int64)
+    np.add.at(unpaid, orders.buyer, orders.unpaid)
+    np.add.at(cost, orders.buyer, orders.cost)
+    advance = np.where(world.credit.line > 0, financing.advance(world, week, is_new=True), 0.0)
+    counted = np.minimum(np.floor(advance * cost).astype(np.int64), world.credit.line)
+    return np.asarray(np.maximum(unpaid - counted, 0))
+
+
+def _lose(world: World, week: int, order: int, why: str) -> None:
+    """Take an order's units out of the world again and write it down."""
+    orders = world.ledger.orders
+    for lot in np.flatnonzero(_lots(world, order)):
+        world.ledger.cancel_delivery(int(lot))
+    world.log(
+        week,
+        "order_cancelled",
+        int(orders.buyer[order]),
+        counterparty=_maker(world),
+        product=int(orders.product[order]),
+        quantity=int(orders.gpus[order]),
+        cents=int(orders.unpaid[order]),
+        detail=why,
+    )
+
+
+def _lots(world: World, order: int) -> Bools:
+    """Rows of the lots of an order: in transit, never in service, unpledged, due the same week."""
+    lots, orders = world.ledger.lots, world.ledger.orders
+    due = orders.arrival[order]
+    same = (lots.owner == orders.buyer[order]) & (lots.product == orders.product[order])
+    same &= (lots.arrival == due) & (lots.vintage == due) & (lots.lien < 0)
+    return np.asarray(same & (lots.status == LotStatus.IN_TRANSIT) & (lots.quantity > 0))
+
+
+def _maker(world: World) -> int:
+    return int(world.rows(AgentKind.MANUFACTURER)[0])
