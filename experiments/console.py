@@ -16,9 +16,7 @@ Every failure is one line on stderr.
 """
 
 import os
-import platform
 import signal
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -27,16 +25,13 @@ from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
+from experiments.steady_numbers import steady_environment
+
 if TYPE_CHECKING:
     from rich.progress import Progress
 
 STOPPED, BAD_INPUT, STORE_FAILED, BROKEN, RUNS_FAILED, INTERRUPTED = 1, 2, 3, 4, 5, 130
-THREAD_LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
-DISABLED_FEATURES = "NPY_DISABLE_CPU_FEATURES"
 TRACEBACK = "FIRESALE_TRACEBACK"
-ASK_NUMPY = "from numpy._core import _multiarray_umath as core; print(*core.__cpu_dispatch__)"
-# Dispatch targets above AVX2, whatever a NumPy release calls them.
-ABOVE_AVX2 = ("AVX512", "X86_V4", "AVX10")
 
 
 @contextmanager
@@ -122,19 +117,6 @@ def _interrupt(number: int, frame: object) -> NoReturn:
 
 
 def steady_numbers() -> None:
-    """Make results a function of the input alone: no threads in linear algebra, no code above AVX2 in NumPy.
-
-    NumPy's exp, log and power differ in the last bit between AVX2 and AVX-512. Its level can only be chosen before it is
-    imported, and naming a feature a build does not choose between is a warning, so another process is asked for the names.
-    """
-    if "numpy" in sys.modules:
-        return
-    for name in THREAD_LIMITS:
-        os.environ[name] = "1"
-    if platform.machine().lower() not in ("x86_64", "amd64", "i686"):
-        return
-    asked = subprocess.run([sys.executable, "-c", ASK_NUMPY], capture_output=True, text=True, check=False)
-    above = [name for name in asked.stdout.split() if name.startswith(ABOVE_AVX2)]
-    already = os.environ.get(DISABLED_FEATURES, "").replace(",", " ").split()
-    if above:
-        os.environ[DISABLED_FEATURES] = " ".join(dict.fromkeys([*already, *above]))
+    """Make results a function of the input alone; to be called before anything imports NumPy."""
+    if "numpy" not in sys.modules:
+        steady_environment()

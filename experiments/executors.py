@@ -23,6 +23,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from experiments.design import Value
+from experiments.steady_numbers import steady_environment
 
 Series = dict[str, np.ndarray[Any, np.dtype[Any]]]
 Run = Callable[[Mapping[str, Value], int, int], tuple[Mapping[str, float], Mapping[str, Any]]]
@@ -247,6 +248,7 @@ class LocalPool:
     def _start(self) -> Any:
         import pebble
 
+        steady_environment()
         return pebble.ProcessPool(max_workers=self.workers, initializer=prepare_worker, context=self._context)
 
     def submit(self, batch: Batch) -> None:

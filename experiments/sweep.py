@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from experiments.dask_cluster import DaskCluster
 from experiments.executors import (
     OK,
     RAISED,
@@ -135,7 +136,7 @@ def sweep(
     run: Run,
     folder: str | Path,
     *,
-    executor: Executor | int = 1,
+    executor: Executor | int | str = 1,
     shard: tuple[int, int] | None = None,
     allow_code_change: bool = False,
     on_progress: Callable[[Progress], None] = lambda progress: None,
@@ -292,7 +293,7 @@ class _Session:
 
     # -- the loop -------------------------------------------------------------------------------------------
 
-    def live(self, executor: Executor | int) -> Report:
+    def live(self, executor: Executor | int | str) -> Report:
         self._plan_runs()
         began = time.time()
         if self.waiting:
@@ -515,7 +516,9 @@ class _Session:
         }
 
 
-def _executor(executor: Executor | int) -> Executor:
+def _executor(executor: Executor | int | str) -> Executor:
+    if isinstance(executor, str):
+        return DaskCluster(executor)
     if not isinstance(executor, int):
         return executor
     return LocalPool(executor) if executor else Serial()

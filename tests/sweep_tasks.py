@@ -57,7 +57,17 @@ def busy(
     return noisy(parameters, seed, replication)
 
 
+def logged(
+    parameters: Mapping[str, Any], seed: int, replication: int
+) -> tuple[dict[str, float], dict[str, Any]]:
+    """Like `slow`; every computation leaves a line in `file`."""
+    with open(parameters["file"], "a", encoding="ascii") as handle:
+        handle.write(f"{parameters['a']} {replication}\n")
+    return slow(parameters, seed, replication)
+
+
 noisy.fingerprint = "tasks"  # type: ignore[attr-defined]
 wicked.fingerprint = "tasks"  # type: ignore[attr-defined]
 slow.fingerprint = "tasks"  # type: ignore[attr-defined]
 busy.fingerprint = "tasks"  # type: ignore[attr-defined]
+logged.fingerprint = "tasks"  # type: ignore[attr-defined]
