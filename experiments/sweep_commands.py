@@ -77,7 +77,7 @@ def sweep(
                 plan,
                 task,
                 folder,
-                executor=processes,
+                executor=dask or processes,
                 shard=part,
                 allow_code_change=allow_code_change,
                 on_progress=on_progress,

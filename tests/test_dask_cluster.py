@@ -1,5 +1,8 @@
 """A sweep on a Dask cluster of real processes: the digest of one machine, whatever happens to workers and scheduler."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -56,6 +59,54 @@ def test_digest_is_that_of_one_machine_with_two_and_four_workers(
         four = sweep(_plan(), sweep_tasks.noisy, tmp_path / "four", executor=executor)
     assert two.complete and four.complete
     assert two.manifest["digest"] == four.manifest["digest"] == digest
+
+
+SMALL = """
+scenario = "ten_thousand_h100"
+[overrides]
+clock.weeks = 6
+forced_sale.week = 2
+forced_sale.deadline_weeks = 2
+[vary]
+"forced_sale.gpus" = [1000, 5000]
+"site.vacancy" = [0.01, 0.04]
+[replications]
+count = 2
+"""
+
+
+@pytest.mark.slow
+def test_command_computes_the_model_on_the_cluster(cluster: Cluster, tmp_path: Path) -> None:
+    (tmp_path / "small.toml").write_text(SMALL, encoding="utf-8")
+    digests = set()
+    for place in (("--dask", cluster.address), ("--workers", "1"), ("--workers", "2")):
+        out = tmp_path / "-".join(place).replace("/", "")
+        command = ("sweep", "small.toml", "--out", str(out), *place)
+        done = _firesale(tmp_path, *command)
+        assert done.returncode == 0, done.stderr
+        digests.add(load(out).manifest["digest"])
+    assert len(digests) == 1
+
+
+@pytest.mark.slow
+def test_command_says_in_one_line_that_no_scheduler_answers(tmp_path: Path) -> None:
+    (tmp_path / "small.toml").write_text(SMALL, encoding="utf-8")
+    done = _firesale(tmp_path, "sweep", "small.toml", "--dask", "tcp://127.0.0.1:9")
+    assert done.returncode == 1
+    assert done.stderr.startswith("firesale: no Dask scheduler answers at tcp://127.0.0.1:9: ")
+    assert done.stderr.count("\n") == 1
+
+
+def _firesale(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "experiments.command_line", *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
 
 
 @pytest.mark.slow
