@@ -48,8 +48,13 @@ def main() -> None:
 
 @app.command()
 def run(
-    scenario: ScenarioName = "ten_thousand_h100",
-    arm: Annotated[str | None, typer.Option(help="An arm of the scenario, or `all` to compare them.")] = None,
+    scenario: ScenarioName = "credit_crisis",
+    arm: Annotated[
+        str | None,
+        typer.Option(
+            help="An arm of the scenario, `all` to compare them, or `default` for the scenario alone."
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed; runs with one seed share their shocks.")] = 7,
     weeks: Annotated[int | None, typer.Option(help="Length of the run, instead of clock.weeks.")] = None,
     changes: Annotated[
@@ -64,7 +69,10 @@ def run(
     draw: Annotated[bool, typer.Option("--figures/--no-figures", help="Draw the figures too.")] = True,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
 ) -> None:
-    """Run a scenario: print what forced units fetch, and store tables, manifest and figures."""
+    """Run a scenario: print who failed, what forced units fetch and what lenders lose; store tables and figures.
+
+    Without --arm a scenario is run beside those it is to be compared with; they are stored in its folder `beside`.
+    """
     steady_numbers()
     with one_line_errors():
         from experiments.run import DEFAULT_ARM, run_scenario
@@ -81,12 +89,19 @@ def run(
                 return lambda week: progress.update(task, completed=week)
 
             runs = run_scenario(
-                chosen, arms, seed, folder, settings=settings, overwrite=overwrite, on_arm=on_arm
+                chosen,
+                arms,
+                seed,
+                folder,
+                settings=settings,
+                overwrite=overwrite,
+                beside=arm is None,
+                on_arm=on_arm,
             )
         _print_runs(runs)
         typer.echo(f"Tables: {folder}")
         if draw:
-            _draw([done.folder for done in runs])
+            _draw([folder] if arm is None else [done.folder for done in runs])
 
 
 @app.command()
@@ -238,26 +253,25 @@ def _draw(folders: list[Path]) -> None:
 def _print_runs(runs: "list[Finished]") -> None:
     from rich.console import Console
 
-    from experiments.run import printed_tables
+    from experiments.printout import WIDE, printed_tables
 
-    # Piped into a file there is no terminal to fit.
-    console = Console() if sys.stdout.isatty() else Console(width=110)
+    # Numbers are never cut to fit a narrow terminal.
+    console = Console(width=max(Console().width, WIDE) if sys.stdout.isatty() else WIDE)
     first = runs[0].manifest
     console.print(
         f"{first['title']}: {first['weeks']} weeks, seed {first['seed']}", style="bold", highlight=False
     )
+    for table in printed_tables(runs):
+        console.print(table)
     if not any(done.sales for done in runs):
         sale = first["parameters"]
         late = sale["forced_sale.enabled"] and sale["forced_sale.week"] >= first["weeks"]
         why = (
             f"the sale is set for week {sale['forced_sale.week']}, after the last week"
             if late
-            else "none was set"
+            else "no lender sold"
         )
         console.print(f"No forced sale: {why}.", highlight=False)
-        return
-    for table in printed_tables(runs):
-        console.print(table)
 
 
 def _refuse_shadowed_packages() -> None:

@@ -1,7 +1,7 @@
-"""One run, or one scenario with all its arms: simulate, store, draw, and print what a forced sale cost.
+"""One run, one scenario with all its arms, or one beside others: simulate and store.
 
-The tables are stored before anything is drawn from them, and figures and the printed table are made from what was stored, so
-nothing that was computed is lost to a fault in a figure.
+The tables are stored before anything is drawn from them, and figures and the printed tables are made from what was stored,
+so nothing that was computed is lost to a fault in a figure.
 """
 
 import time
@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments import store, tables
-from experiments.scenario import Scenario
+from experiments.credit_tables import CreditRecord, credit_record
+from experiments.scenario import Scenario, load
 from sim.parameters import ParameterError, Parameters
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from sim.model import FireSaleModel
 
 DEFAULT_ARM = "default"  # the scenario itself, without the changes of an arm
+BESIDE = "beside"  # folder of the scenarios a run is to be read beside
 
 
 class RunError(Exception):
@@ -28,12 +28,18 @@ class RunError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A stored run: its arm, folder and manifest, and what came of its forced sales."""
+    """A stored run: its arm, folder and manifest, what came of its forced sales, and of its borrowers."""
 
     arm: str
     folder: Path
     manifest: dict[str, Any]
     sales: list[tables.ForcedSale]
+    credit: CreditRecord
+
+    @property
+    def label(self) -> str:
+        """What it is called in a table: its arm, or the scenario itself."""
+        return str(self.manifest["scenario"]) if self.arm == DEFAULT_ARM else self.arm
 
 
 def simulate(
@@ -110,6 +116,7 @@ def run_scenario(
     *,
     settings: Iterable[str] = (),
     overwrite: bool = False,
+    beside: bool = False,
     on_arm: Callable[[str, int], Callable[[int], None]] = lambda arm, weeks: lambda week: None,
 ) -> list[Finished]:
     """Run arms of a scenario with one seed, and store them as one folder (one arm) or one folder with a folder per arm.
@@ -118,107 +125,36 @@ def run_scenario(
     ----------
     arms
         Names of arms; ``"default"`` is the scenario without any.
+    beside
+        Also run the scenarios it is to be read beside, over as many weeks; each is stored in ``beside/NAME``.
     on_arm
-        Called before each arm with its name and length; returns the callback for its weeks.
+        Called before each run with its name and length; returns the callback for its weeks.
     """
-    # Bad input is found before the first week of the first arm is paid for.
-    planned = [(arm, scenario.parameters(None if arm == DEFAULT_ARM else arm, settings)) for arm in arms]
+    # Bad input is found before the first week of the first run is paid for.
+    settings = list(settings)
+    planned = [
+        (scenario, arm, scenario.parameters(None if arm == DEFAULT_ARM else arm, settings)) for arm in arms
+    ]
+    places = [Path() if len(arms) == 1 else Path(arm) for arm in arms]
+    if beside:
+        weeks = f"clock.weeks={planned[0][2].clock.weeks}"
+        for other in map(load, scenario.beside):
+            planned.append((other, DEFAULT_ARM, other.parameters(None, [*settings, weeks])))
+            places.append(Path(BESIDE) / other.name)
     with store.writing(folder, overwrite=overwrite) as scratch:
-        for arm, parameters in planned:
-            place = scratch if len(planned) == 1 else scratch / arm
-            run_arm(scenario, arm, parameters, seed, place, on_week=on_arm(arm, parameters.clock.weeks))
-    return [finished(folder if len(planned) == 1 else folder / arm) for arm, _ in planned]
+        for (asked, arm, parameters), place in zip(planned, places, strict=True):
+            name = asked.name if arm == DEFAULT_ARM else arm
+            run_arm(
+                asked, arm, parameters, seed, scratch / place, on_week=on_arm(name, parameters.clock.weeks)
+            )
+    return [finished(folder / place) for place in places]
 
 
 def finished(folder: Path) -> Finished:
-    """A stored run and what came of its forced sales."""
-    manifest = store.load_manifest(folder)
-    return Finished(manifest["arm"], folder, manifest, tables.forced_sales(store.load_tables(folder)))
-
-
-def printed_tables(runs: Sequence[Finished]) -> "list[Table]":
-    """What became of the forced units, three prices, and the two gaps between them; a row per arm and class."""
-    return [_quantities(runs), _prices(runs), _gaps(runs)]
-
-
-def _quantities(runs: Sequence[Finished]) -> "Table":
-    table = _table(
-        "Forced units (GPUs)",
-        ["weeks", "offered", "in place", "moved", "scrap", "unsold"],
-    )
-    for run, sale in _rows(runs):
-        counts = (sale.taken, sale.in_place, sale.moved, sale.scrapped, sale.unsold)
-        span = f"{sale.first_week}–{sale.last_week}"
-        table.add_row(run.arm, sale.generation, span, *(f"{count:,}" for count in counts))
-    return table
-
-
-def _prices(runs: Sequence[Finished]) -> "Table":
-    headers = ["V*\nbest use", "p0\nfirst lot", "p\nprice", "p\nlow – high"]
-    table = _table("Prices (USD per GPU, mean over units sold)", headers)
-    for run, sale in _rows(runs):
-        table.add_row(
-            run.arm,
-            sale.generation,
-            _usd(sale.reference_value),
-            _usd(sale.first_lot_price),
-            _usd(sale.price) if sale.sold else f"{_usd(sale.price)} (quoted)",
-            f"{_usd(sale.price_low)} – {_usd(sale.price_high)}",
-        )
-    return table
-
-
-def _gaps(runs: Sequence[Finished]) -> "Table":
-    headers = [
-        "V* - p0\nstructural",
-        "share\nof V*",
-        "p0 - p\nfire-sale",
-        "share\nof p0",
-        "at normal\nvolume",
-    ]
-    table = _table("Losses: structural gap and fire-sale discount (USD per GPU)", headers)
-    for run, sale in _rows(runs):
-        table.add_row(
-            run.arm,
-            sale.generation,
-            _usd(sale.structural_gap),
-            _percent(sale.structural_share),
-            _usd(sale.fire_sale_discount),
-            _percent(sale.discount_share),
-            _percent(sale.discount_share_at_normal_volume),
-        )
-    return table
-
-
-def _rows(runs: Sequence[Finished]) -> list[tuple[Finished, tables.ForcedSale]]:
-    return [(run, sale) for run in runs for sale in run.sales]
-
-
-def _table(title: str, headers: list[str]) -> "Table":
-    from rich import box
-    from rich.table import Table
-
-    table = Table(
-        title=title,
-        title_justify="left",
-        box=box.SIMPLE_HEAD,
-        title_style="bold",
-        pad_edge=False,
-        padding=(0, 1),
-    )
-    table.add_column("arm", no_wrap=True)
-    table.add_column("class", no_wrap=True)
-    for header in headers:
-        table.add_column(header, justify="right", no_wrap=True)
-    return table
-
-
-def _usd(value: float) -> str:
-    return f"{value:,.0f}" if value == value else "none"
-
-
-def _percent(share: float) -> str:
-    return f"{share:.1%}" if share == share else "none"
+    """A stored run, what came of its forced sales, and of its borrowers."""
+    manifest, stored = store.load_manifest(folder), store.load_tables(folder)
+    columns = {name: tables.columns_of(table) for name, table in stored.items()}
+    return Finished(manifest["arm"], folder, manifest, tables.forced_sales(stored), credit_record(columns))
 
 
 def _line(error: BaseException) -> str:

@@ -109,7 +109,7 @@ def _sale(weeks: Columns, tables: Mapping[str, pa.Table], name: str, taken: int 
     in_place = _quantity(tables, "trades", generation=name, forced=True, channel="in_place")
     total = _quantity(tables, "trades", generation=name, forced=True)
     scrapped = _scrapped(tables, name)
-    unsold = int(weeks["forced_standing"][-1]) if taken is not None else 0
+    unsold = int(weeks[f"forced_standing_{name}"][-1])
 
     def mean(column: str) -> float:
         values = weeks[f"{column}_usd_{name}"]

@@ -20,3 +20,14 @@ def stored_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("stored") / "run"
     run_scenario(load("ten_thousand_h100"), ["default"], 7, folder, settings=SHORT_SALE)
     return folder
+
+
+@pytest.fixture(scope="session")
+def credit_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a long enough `credit_crisis` for borrowers to fail; tests read it and never change it."""
+    from experiments.run import run_scenario
+    from experiments.scenario import load
+
+    folder = tmp_path_factory.mktemp("credit") / "run"
+    run_scenario(load("credit_crisis"), ["default"], 7, folder, settings=["clock.weeks=130"])
+    return folder

@@ -17,7 +17,7 @@ from experiments import store
 from experiments.command_line import app
 from experiments.console import BAD_INPUT, BROKEN, INTERRUPTED, STOPPED, STORE_FAILED, code_of
 
-SALE = [part for setting in SHORT_SALE for part in ("--set", setting)]
+SALE = ["ten_thousand_h100", *(part for setting in SHORT_SALE for part in ("--set", setting))]
 COMMAND = [sys.executable, "-m", "experiments.command_line"]
 
 
@@ -117,8 +117,8 @@ def test_all_arms_side_by_side(tmp_path: Path) -> None:
 def test_run_without_forced_sale_says_so(tmp_path: Path) -> None:
     result = firesale("run", "calm", "--weeks", 2, "--out", tmp_path / "calm", "--no-figures")
     assert result.exit_code == 0, result.output
-    assert "No forced sale: none was set" in result.stdout
-    result = firesale("run", "--weeks", 2, "--out", tmp_path / "early", "--no-figures")
+    assert "No forced sale: no lender sold" in result.stdout
+    result = firesale("run", "ten_thousand_h100", "--weeks", 2, "--out", tmp_path / "early", "--no-figures")
     assert "week 26, after the last week" in result.stdout
 
 
