@@ -45,7 +45,7 @@ from agents.vocabulary import (
     View,
 )
 from sim.clearing import Network
-from sim.discount import ThreePrices, reference_values
+from sim.discount import ThreePrices, best_uses
 from sim.market import MarketResult
 from sim.price_scale import Scale
 
@@ -125,27 +125,6 @@ class Worth:
     hosting: Ints
     displacement: Ints
     belief_gap: Ints
-
-
-def best_uses(view: View, reference: Floats, needed: Ints) -> tuple[Floats, Floats]:
-    """Best admissible use by product: of a clean unit of the same age, and of the unit as it is; USD, (N_PRODUCTS,).
-
-    Parameters
-    ----------
-    reference : (G,)
-        `sim.discount.reference_values`, for clean units.
-    needed
-        Products asked for; others may be given the value of a clean unit of another age.
-    """
-    clean = np.repeat(reference, N_CONDITIONS)
-    ages = view.product_age.reshape(-1, N_CONDITIONS)
-    for condition in (Condition.NEW, Condition.AS_IS):
-        asked = needed[PRODUCT_CONDITION[needed] == condition] // N_CONDITIONS
-        if np.any(ages[asked, condition] != ages[asked, Condition.CLEAN]):
-            other = replace(view, product_age=np.repeat(ages[:, condition], N_CONDITIONS))
-            clean[condition::N_CONDITIONS] = reference_values(other)
-    salvage = np.repeat(view.salvage, N_CONDITIONS)
-    return clean, np.maximum(clean * view.condition_factor[PRODUCT_CONDITION], salvage)
 
 
 def worth(view: View, result: MarketResult, rows: Ints, miners: MinerParameters) -> Worth:

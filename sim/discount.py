@@ -4,6 +4,10 @@
 when forced supply of the class is cut to one sellable unit; ``clearing_price`` p is the price. The structural gap
 V* - p0 and the fire-sale discount p0 - p sum to V* - p. Every counterfactual rebuilds the orders from the
 intents and clears again; nothing is deleted from a finished book.
+
+V* takes rents at their conditional mean (economics.md section 5). Buyers may believe otherwise: the best use as they believe it,
+``believed_value``, is what no user pays more than, and V* less it, the belief gap, is a line of its own. A first-lot price
+above V* therefore means optimistic buyers, never a use that was overlooked.
 """
 
 from dataclasses import dataclass, replace
@@ -13,7 +17,9 @@ import numpy as np
 from agents.operating import hold_values
 from agents.vocabulary import (
     LIQUID_ONLY,
+    N_CONDITIONS,
     N_GENERATIONS,
+    PRODUCT_CONDITION,
     PRODUCT_UNIT,
     BuyIntents,
     Condition,
@@ -40,6 +46,7 @@ class ThreePrices:
     offered: int
     sold: int
     reference_value: float
+    believed_value: float
     first_lot_price: float
     normal_volume_price: float
     price: float
@@ -48,8 +55,13 @@ class ThreePrices:
 
     @property
     def structural_gap(self) -> float:
-        """V* - p0: what one lot loses in this state, USD per GPU."""
+        """V* - p0: what one lot loses in this state, the belief gap included, USD per GPU."""
         return self.reference_value - self.first_lot_price
+
+    @property
+    def belief_gap(self) -> float:
+        """V* less the best use as buyers believe it, USD per GPU: negative where they expect a high rent to stay."""
+        return self.reference_value - self.believed_value
 
     @property
     def fire_sale_discount(self) -> float:
@@ -62,17 +74,18 @@ class ThreePrices:
         return 1.0 - self.price / self.first_lot_price if self.first_lot_price > 0 else float("nan")
 
 
-def reference_values(view: View) -> Floats:
+def reference_values(view: View, belief: str = "consistent") -> Floats:
     """V* of a clean unit of every generation, USD, shape (G,).
 
     The highest conditional-mean value over all users at their own slots, free of hosting, moving, waiting and
     capacity rent; liquid-only generations need a slot that can be liquid-cooled. An upper bound that grows with
-    the number of sites, so never the only denominator.
+    the number of sites, so never the only denominator. Under another of `agents.valuation.BELIEFS`, the same bound as
+    those who hold it see it.
     """
     usable = ~np.isin(view.pool_kind[view.pair_pool], (PoolKind.WAREHOUSE, PoolKind.DISPLACED))
     party, pool = view.pair_party[usable], view.pair_pool[usable]
     wet = view.pool_liquid_capacity[pool] > 0
-    expectation = replace(view, belief="consistent")
+    expectation = replace(view, belief=belief)
     best = np.zeros(N_GENERATIONS)
     for needs_liquid in (False, True):
         candidates = wet if needs_liquid else np.ones(len(pool), dtype=np.bool_)
@@ -112,6 +125,29 @@ def _undominated(view: View, party: Ints, pool: Ints) -> tuple[Ints, Ints]:
     return party[best], pool[best]
 
 
+def best_uses(
+    view: View, reference: Floats, needed: Ints, belief: str = "consistent"
+) -> tuple[Floats, Floats]:
+    """Best admissible use by product: of a clean unit of the same age, and of the unit as it is; USD, (N_PRODUCTS,).
+
+    Parameters
+    ----------
+    reference : (G,)
+        `reference_values` under the same belief, for clean units.
+    needed
+        Products asked for; others may be given the value of a clean unit of another age.
+    """
+    clean = np.repeat(reference, N_CONDITIONS)
+    ages = view.product_age.reshape(-1, N_CONDITIONS)
+    for condition in (Condition.NEW, Condition.AS_IS):
+        asked = needed[PRODUCT_CONDITION[needed] == condition] // N_CONDITIONS
+        if np.any(ages[asked, condition] != ages[asked, Condition.CLEAN]):
+            other = replace(view, product_age=np.repeat(ages[:, condition], N_CONDITIONS))
+            clean[condition::N_CONDITIONS] = reference_values(other, belief)
+    salvage = np.repeat(view.salvage, N_CONDITIONS)
+    return clean, np.maximum(clean * view.condition_factor[PRODUCT_CONDITION], salvage)
+
+
 def three_prices(
     result: MarketResult,
     sell: SellOrders,
@@ -120,7 +156,8 @@ def three_prices(
     first_node: int,
     power: Ints,
     cooling: Ints,
-    reference: Floats,
+    best: Floats,
+    believed: Floats,
     normal_volume: Floats,
     *,
     theta: float,
@@ -128,6 +165,11 @@ def three_prices(
     refine: bool,
 ) -> list[ThreePrices]:
     """The three prices of every forced class on offer this week.
+
+    Parameters
+    ----------
+    best, believed : (N_PRODUCTS,) USD
+        Best admissible use of a unit as it is, under the conditional mean of rents and as buyers believe.
 
     Notes
     -----
@@ -170,7 +212,8 @@ def three_prices(
                 product=int(product),
                 offered=int(sell.quantity[rows].sum()),
                 sold=sold,
-                reference_value=float(reference[product // 3]),
+                reference_value=float(best[product]),
+                believed_value=float(believed[product]),
                 first_lot_price=quoted(price_of(unit)),
                 normal_volume_price=quoted(price_of(normal)),
                 price=quoted(clearing.price),

@@ -39,7 +39,8 @@ from sim import (
     workout,
 )
 from sim.credit import QUARTER_WEEKS
-from sim.discount import ThreePrices, reference_values, three_prices
+from sim.anatomy import record_anatomy
+from sim.discount import ThreePrices, best_uses, reference_values, three_prices
 from sim.drivers import Drivers
 from sim.ledger import Account, Ledger
 from sim.loss_bridge import LOSS_BRIDGE
@@ -50,6 +51,7 @@ from sim.population import build_world
 from sim.randomness import Randomness
 from sim.record import record_run, record_week
 from sim.recorder import Recorder
+from sim.shapley import record_shapley
 from sim.topology import Topology, load_places
 from sim.world import REST_OF_WORLD
 
@@ -130,6 +132,7 @@ class FireSaleModel(mesa.Model):  # type: ignore[misc]
             ("decisions", self._decide),
             ("market", self._clear),
             ("discount", self._quote),
+            ("anatomy", self._dissect),
             ("settlement", self._settle),
             ("record", self._record),
             ("close", self._close),
@@ -266,7 +269,10 @@ class FireSaleModel(mesa.Model):  # type: ignore[misc]
         if not self.intents.sell.forced.any():
             return
         power, cooling = self._headroom()
-        options = self.parameters.market
+        options, forced = self.parameters.market, self.intents.sell.product[self.intents.sell.forced]
+        belief = self.view.belief
+        _, best = best_uses(self.view, self.reference, forced)
+        _, believed = best_uses(self.view, reference_values(self.view, belief), forced, belief)
         self.quotes = three_prices(
             self.result,
             self.intents.sell,
@@ -275,7 +281,8 @@ class FireSaleModel(mesa.Model):  # type: ignore[misc]
             self.world.topology.places.n,
             power,
             cooling,
-            self.reference,
+            best,
+            believed,
             self.world.volume,
             theta=options.theta,
             steps=options.ladder_steps,
@@ -284,6 +291,14 @@ class FireSaleModel(mesa.Model):  # type: ignore[misc]
         for quote in self.quotes:
             if np.isfinite(quote.first_lot_price):  # nobody may want even one lot
                 self.world.first_lot_price[quote.product] = round(quote.first_lot_price * 100)
+
+    def _dissect(self, week: int) -> None:
+        """Why prices are below value, before settlement changes the world they were found in."""
+        options = self.parameters.discount
+        if options.anatomy:
+            record_anatomy(self, week)
+        if self.quotes and options.shapley_weeks and week % options.shapley_weeks == 0:
+            record_shapley(self, week, pairs=options.shapley_pairs)
 
     def _settle(self, week: int) -> None:
         """Cash against title, then scrap, then what is left of failed loans."""

@@ -241,6 +241,18 @@ class MarketParameters(Section):
     refine: bool = setting(True, "refine cash-bound demand once around the price found")
 
 
+class DiscountParameters(Section):
+    """How far prices are taken apart; nothing here changes a price."""
+
+    anatomy: bool = setting(True, "dual accounting of every lot sold or offered, every week")
+    shapley_weeks: int = quantity(
+        4, "weeks", 0, 52, "Shapley values of a forced class in its first week and every so many; 0 never"
+    )
+    shapley_pairs: int = quantity(
+        2, "pairs of orders", 1, 8, "orders of relaxation sampled, each with its reverse", "docs/discount.md", "design"
+    )
+
+
 class ForcedSaleParameters(Section):
     """A borrower whose collateral comes to market in a chosen week."""
 
@@ -315,6 +327,7 @@ class Parameters(Section):
     freight: FreightParameters = FreightParameters()
     valuation: ValuationParameters = ValuationParameters()
     market: MarketParameters = MarketParameters()
+    discount: DiscountParameters = DiscountParameters()
     forced_sale: ForcedSaleParameters = ForcedSaleParameters()
     credit: CreditParameters = CreditParameters()
     tenants: TenantParameters = TenantParameters()

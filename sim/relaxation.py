@@ -24,7 +24,7 @@ from agents.vocabulary import (
     SellOrders,
     View,
 )
-from sim.clearing import Network
+from sim.clearing import Clearing, Network
 from sim.market import clear_intents, cut_forced_supply, select
 
 if TYPE_CHECKING:
@@ -64,6 +64,11 @@ class Setting:
         Buy intents with families relaxed.
     power, cooling : (nodes,) int64
         Headroom before the clearing, IT watts.
+
+    Notes
+    -----
+    A forced class is quoted at the quantity-weighted mean of its sellers' pools, the same weights under every relaxation. Each
+    combination of families is cleared once for all forced classes, and once more for the first lot of each class asked for.
     """
 
     sell: SellOrders
@@ -76,37 +81,69 @@ class Setting:
     steps: int
     refine: bool
     _networks: dict[Relaxed, Network] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _cleared: dict[Relaxed, Clearing] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _quoted: dict[tuple[Relaxed, int, bool], float] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
-    def prices(self, relaxed: Relaxed, product: int) -> tuple[float, float]:
-        """Price and first-lot price of a forced class, cents per GPU, at the quantity-weighted mean of its sellers' pools."""
-        sell = self.sell
-        rows = np.flatnonzero(sell.forced & (sell.product == product) & (sell.quantity > 0))
-        weight = sell.quantity[rows] / sell.quantity[rows].sum()
-        nodes = sell.pool[rows] + self.first_node
-        one = cut_forced_supply(sell, product, int(PRODUCT_UNIT[product]))
+    @property
+    def forced(self) -> Ints:
+        """Forced classes on offer."""
+        return np.unique(self.sell.product[self._mandates])
+
+    @property
+    def _mandates(self) -> Bools:
+        return self.sell.forced & (self.sell.quantity > 0)
+
+    def price(self, relaxed: Relaxed, product: int) -> float:
+        """Price of a forced class, cents per GPU."""
+        key = (relaxed, product, False)
+        if key not in self._quoted:
+            self._quoted[key] = self._quote(self._clearing(relaxed), product)
+        return self._quoted[key]
+
+    def first_lot_price(self, relaxed: Relaxed, product: int) -> float:
+        """Price of a forced class had one sellable unit of it come, cents per GPU."""
+        unit = int(PRODUCT_UNIT[product])
+        if self.sell.quantity[self._mandates & (self.sell.product == product)].sum() <= unit:
+            return self.price(relaxed, product)
+        key = (relaxed, product, True)
+        if key not in self._quoted:
+            one = cut_forced_supply(self.sell, product, unit)
+            hint = self._clearing(relaxed)
+            self._quoted[key] = self._quote(self._clear(one, relaxed, hint), product)
+        return self._quoted[key]
+
+    def _quote(self, clearing: Clearing, product: int) -> float:
+        rows = np.flatnonzero(self._mandates & (self.sell.product == product))
+        weight = self.sell.quantity[rows] / self.sell.quantity[rows].sum()
+        return float(np.dot(clearing.price[product, self.sell.pool[rows] + self.first_node], weight))
+
+    def _clearing(self, relaxed: Relaxed) -> Clearing:
+        if relaxed not in self._cleared:
+            self._cleared[relaxed] = self._clear(self.sell, relaxed, None)
+        return self._cleared[relaxed]
+
+    def _clear(self, sell: SellOrders, relaxed: Relaxed, hint: Clearing | None) -> Clearing:
         buy, network = self.rebuild(relaxed), self._network(relaxed)
-        ample = ample_room(sell, network)
-        power = np.where(self.power >= 0, ample, 0) if "power" in relaxed else self.power
+        power = np.full_like(self.power, ample_room(self.sell, network)) if "power" in relaxed else self.power
         # Liquid watts are nested in watts: without limits of their own they end where the watts do.
         cooling = power if "liquid" in relaxed else self.cooling
-        kept = self._coupled(product, relaxed)
-        found = []
-        for offers in (sell, one):
-            chosen = replace(offers, quantity=np.where(kept[offers.product], offers.quantity, 0))
-            _, clearing = clear_intents(
-                chosen,
-                select(buy, kept[buy.product]),  # type: ignore[arg-type]
-                network,
-                self.first_node,
-                power,
-                cooling,
-                theta=self.theta,
-                steps=self.steps,
-                refine=self.refine,
-                whole=False,
-            )
-            found.append(float(np.dot(clearing.price[product, nodes], weight)))
-        return found[0], found[1]
+        kept = self._coupled(relaxed)
+        _, clearing = clear_intents(
+            replace(sell, quantity=np.where(kept[sell.product], sell.quantity, 0)),
+            select(buy, kept[buy.product]),  # type: ignore[arg-type]
+            network,
+            self.first_node,
+            power,
+            cooling,
+            theta=self.theta,
+            steps=self.steps,
+            refine=self.refine,
+            whole=False,
+            hint=hint,
+        )
+        return clearing
 
     def _network(self, relaxed: Relaxed) -> Network:
         key = relaxed & {"transport", "liquid"}
@@ -114,15 +151,14 @@ class Setting:
             self._networks[key] = relaxed_network(self.network, self.first_node, key)
         return self._networks[key]
 
-    def _coupled(self, product: int, relaxed: Relaxed) -> Bools:
-        """Classes that compete with `product` for anything scarce; the others cannot move its price."""
-        everything = np.ones(len(PRODUCT_LIQUID), dtype=np.bool_)
+    def _coupled(self, relaxed: Relaxed) -> Bools:
+        """Classes that compete with a forced one for anything scarce; the others cannot move its price."""
         if "power" not in relaxed:
-            return everything
-        alone = np.arange(len(everything)) == product
-        if "liquid" in relaxed or not PRODUCT_LIQUID[product]:
-            return np.asarray(alone)
-        return np.asarray(alone | PRODUCT_LIQUID)
+            return np.ones(len(PRODUCT_LIQUID), dtype=np.bool_)
+        kept = np.isin(np.arange(len(PRODUCT_LIQUID)), self.forced)
+        if "liquid" not in relaxed and PRODUCT_LIQUID[kept].any():
+            kept |= PRODUCT_LIQUID
+        return kept
 
 
 def ample_room(sell: SellOrders, network: Network) -> int:

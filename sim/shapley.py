@@ -9,7 +9,7 @@ Relaxing one friction alone may gain nothing and relaxing it last a great deal, 
 range over orders, first-in and last-in. Values are added up as rationals and sum exactly to v(all).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from agents.vocabulary import CONDITIONS, GENERATIONS, PRODUCT_CONDITION, PRODUCT_GENERATION, Bools
+from agents.vocabulary import CONDITIONS, GENERATIONS, PRODUCT_CONDITION, PRODUCT_GENERATION, Bools, Floats
 from sim.anatomy import whole_cents
 from sim.relaxation import FAMILIES, AgentsRebuild, Setting, names_of
 
@@ -26,13 +26,14 @@ if TYPE_CHECKING:
     from sim.model import FireSaleModel
 
 GAMES = ("level", "impact")
+BELIEFS = "beliefs"
 NOT_ATTRIBUTED = "not_attributed"
 CENTS = "cents per GPU"
 SHAPLEY = {
     "week": ("week", "week of the offer"),
     "generation": ("", "forced generation"),
     "game": ("", "level: of the price; impact: of the fire-sale discount"),
-    "family": ("", "friction relaxed; not_attributed is what is left when all are"),
+    "family": ("", "friction relaxed; beliefs and not_attributed are what is left when all are"),
     "value": (CENTS, "Shapley value"),
     "low": (CENTS, "least contribution in any order looked at"),
     "high": (CENTS, "largest contribution in any order looked at"),
@@ -43,7 +44,7 @@ SHAPLEY = {
         CENTS,
         "standard error of the value over antithetic pairs of orders; 0 where all orders were taken",
     ),
-    "orders": ("1", "orders of relaxation the value is a mean of"),
+    "orders": ("1", "orders of relaxation the value is a mean of; 0: nothing to attribute"),
 }
 INTERACTIONS = {
     "week": ("week", "week of the offer"),
@@ -57,8 +58,8 @@ INTERACTIONS = {
     ),
     "condition": ("", "condition of the forced units"),
 }
-# Worth of a coalition, one entry per game; a coalition is a bit mask of players.
-Worth = Callable[[int], tuple[Fraction, ...]]
+# Worth of a coalition; a coalition is a bit mask of players.
+Worth = Callable[[int], Fraction]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +76,13 @@ class Shares:
     interaction: list[list[Fraction]] | None = None
 
 
-def exact(worth: Worth, players: int, game: int) -> Shares:
+def exact(worth: Worth, players: int) -> Shares:
     """All orders: ``phi_i = sum over S of |S|! (n - |S| - 1)! / n! (v(S + i) - v(S))``.
 
     The interaction of i and j is Grabisch and Roubens's, ``sum of |S|! (n - |S| - 2)! / (n - 1)!`` times the second difference.
     """
     n, whole = players, (1 << players) - 1
-    v = [worth(mask)[game] for mask in range(whole + 1)]
+    v = [worth(mask) for mask in range(whole + 1)]
     value, low, high = [], [], []
     for i in range(n):
         gains: dict[int, list[Fraction]] = {}
@@ -108,7 +109,7 @@ def exact(worth: Worth, players: int, game: int) -> Shares:
     return Shares(value, low, high, first, last, [0.0] * n, factorial(n), pairs)
 
 
-def sampled(worth: Worth, players: int, game: int, pairs: int, turn: int) -> Shares:
+def sampled(v: Worth, players: int, pairs: int, turn: int) -> Shares:
     """Orders in antithetic pairs (an order and its reverse); their mean telescopes, so it too sums exactly to v(all).
 
     Parameters
@@ -125,10 +126,6 @@ def sampled(worth: Worth, players: int, game: int, pairs: int, turn: int) -> Sha
     """
     n = players
     whole = (1 << n) - 1
-
-    def v(mask: int) -> Fraction:
-        return worth(mask)[game]
-
     first, last = _ends(v, n)
     low, high = (
         [min(a, b) for a, b in zip(first, last, strict=True)],
@@ -172,38 +169,37 @@ def _ends(v: Callable[[int], Fraction], n: int) -> tuple[list[Fraction], list[Fr
     )
 
 
-def solve(worth: Worth, players: int, *, pairs: int, turn: int, all_orders: bool) -> list[Shares]:
-    """Every game of `worth`; all orders if asked for or no dearer than the sample."""
+def solve(worth: Worth, players: int, *, pairs: int, turn: int, all_orders: bool) -> Shares:
+    """Shapley values: over all orders if asked for or no dearer than the sample, else over sampled ones."""
     kept = cache(worth)
     cheap = 2**players <= 2 + 2 * players + 2 * pairs * max(players - 3, 0)
-    games = range(len(kept(0)))
     if all_orders or cheap:
-        return [exact(kept, players, game) for game in games]
-    return [sampled(kept, players, game, pairs, turn) for game in games]
+        return exact(kept, players)
+    return sampled(kept, players, pairs, turn)
 
 
-def worth_of(setting: Setting, families: Sequence[str], product: int) -> Worth:
-    """The two games of a forced class as functions of a coalition of families."""
-    found: dict[int, tuple[Fraction, Fraction]] = {}
+def level_of(setting: Setting, families: Sequence[str], product: int) -> Worth:
+    """Gain in price from relaxing a coalition of families, cents per GPU."""
+    start = Fraction(setting.price(frozenset(), product))
+    return lambda mask: Fraction(setting.price(names_of(mask, families), product)) - start
 
-    def prices(mask: int) -> tuple[Fraction, Fraction]:
-        if mask not in found:
-            price, first_lot = setting.prices(names_of(mask, families), product)
-            found[mask] = Fraction(price), Fraction(first_lot) - Fraction(price)
-        return found[mask]
 
-    def worth(mask: int) -> tuple[Fraction, ...]:
-        (start, discount), (price, left) = prices(0), prices(mask)
-        return price - start, discount - left
+def impact_of(setting: Setting, families: Sequence[str], product: int) -> Worth:
+    """Fire-sale discount removed by relaxing a coalition of families, cents per GPU."""
 
-    return worth
+    def discount(mask: int) -> Fraction:
+        relaxed = names_of(mask, families)
+        return Fraction(setting.first_lot_price(relaxed, product)) - Fraction(setting.price(relaxed, product))
+
+    start = discount(0)
+    return lambda mask: start - discount(mask)
 
 
 def decompose(
     setting: Setting,
     families: Sequence[str],
     product: int,
-    reference: float,
+    reference: Floats,
     *,
     pairs: int,
     turn: int,
@@ -215,50 +211,66 @@ def decompose(
     ----------
     families
         Those that are active this week; the others get rows of zeros.
-    reference
-        V* in USD; the level game leaves V* - p(all) unattributed, the impact game p0(all) - p(all).
+    reference : (2,) USD
+        Best admissible use V*, and the same as buyers believe.
 
     Notes
     -----
-    Cents of a game sum exactly to its total in whole cents: p(all) - p(none), each rounded down.
+    Cents of a game sum exactly to its total in whole cents. The level game runs from p to V*: what relaxing all families leaves is
+    split into what beliefs differ from the conditional mean and the rest (hosting, waiting, beaten users), ``not_attributed``. The
+    impact game runs from the discount p0 - p to zero; where one lot would have fetched no more there is nothing to attribute,
+    the game is not played, and its rows are zero over zero orders.
     """
-    price, first_lot = setting.prices(frozenset(), product)
-    freed, freed_lot = setting.prices(frozenset(families), product)
-    if not all(isfinite(x) for x in (price, first_lot, freed, freed_lot)):
+    none, everything = frozenset[str](), frozenset(families)
+    ends = [price(s, product) for s in (none, everything) for price in (setting.price, setting.first_lot_price)]
+    if not all(isfinite(x) for x in ends):
         return [], []
-    worth = worth_of(setting, families, product)
-    solutions = solve(worth, len(families), pairs=pairs, turn=turn, all_orders=all_orders)
-    totals = (
-        int(freed // 1) - int(price // 1),
-        int((Fraction(first_lot) - Fraction(price)) // 1) - int((Fraction(freed_lot) - Fraction(freed)) // 1),
-    )
-    left = (round(reference * 100) - int(freed // 1), int((Fraction(freed_lot) - Fraction(freed)) // 1))
-    rows: list[dict[str, Any]] = []
-    pairs_of: list[dict[str, Any]] = []
-    for game, shares, total, rest in zip(GAMES, solutions, totals, left, strict=True):
+    price, first_lot, freed, freed_lot = (Fraction(x) for x in ends)
+    best, believed = (round(100 * float(x)) for x in reference)
+    rows, interactions = [], []
+    games = {
+        "level": (
+            level_of(setting, families, product),
+            freed // 1 - price // 1,
+            {BELIEFS: best - believed, NOT_ATTRIBUTED: believed - freed // 1},
+        ),
+        "impact": (
+            impact_of(setting, families, product),
+            (first_lot - price) // 1 - (freed_lot - freed) // 1,
+            {BELIEFS: 0, NOT_ATTRIBUTED: (freed_lot - freed) // 1},
+        ),
+    }
+    for game, (worth, total, left) in games.items():
+        shares = None
+        if game == "level" or first_lot - price >= 1:
+            shares = solve(worth, len(families), pairs=pairs, turn=turn, all_orders=all_orders)
+        else:
+            left = dict.fromkeys(left, 0)
+        rows += [{"game": game} | row for row in _rows(families, shares, total, left)]
+        if shares is not None and shares.interaction is not None:
+            interactions += [
+                {"game": game, "family": family, "other": families[j], "value": round(shares.interaction[i][j])}
+                for i, family in enumerate(families)
+                for j in range(i)
+            ]
+    return rows, interactions
+
+
+def _rows(
+    families: Sequence[str], shares: Shares | None, total: int, left: Mapping[str, int]
+) -> list[dict[str, Any]]:
+    """A row per family and per thing left over; zeros for families that are not at work and games that are not played."""
+    columns = ("value", "low", "high", "first_in", "last_in")
+    nothing = dict.fromkeys(columns, 0) | {"error": 0.0, "orders": 0 if shares is None else shares.orders}
+    rows = [{"family": family} | nothing for family in FAMILIES]
+    if shares is not None:
         cents = whole_cents(shares.value, total).tolist()
-        for family in FAMILIES:
-            row = dict.fromkeys(("value", "low", "high", "first_in", "last_in"), 0)
-            error = 0.0
-            if family in families:
-                i = families.index(family)
-                row = {
-                    "value": cents[i],
-                    **{
-                        name: round(getattr(shares, name)[i])
-                        for name in ("low", "high", "first_in", "last_in")
-                    },
-                }
-                error = shares.error[i]
-            rows.append({"game": game, "family": family, **row, "error": error, "orders": shares.orders})
-        same = dict.fromkeys(("value", "low", "high", "first_in", "last_in"), rest)
-        rows.append({"game": game, "family": NOT_ATTRIBUTED, **same, "error": 0.0, "orders": shares.orders})
-        if shares.interaction is not None:
-            for i, family in enumerate(families):
-                for j in range(i):
-                    value = round(shares.interaction[i][j])
-                    pairs_of.append({"game": game, "family": family, "other": families[j], "value": value})
-    return rows, pairs_of
+        for i, family in enumerate(families):
+            row = rows[FAMILIES.index(family)]
+            row |= {name: round(getattr(shares, name)[i]) for name in columns}
+            row |= {"value": cents[i], "error": shares.error[i]}
+    rows += [{"family": name} | nothing | dict.fromkeys(columns, int(rest)) for name, rest in left.items()]
+    return rows
 
 
 def setting_of(model: "FireSaleModel", rebuild: AgentsRebuild) -> Setting:
@@ -279,11 +291,9 @@ def setting_of(model: "FireSaleModel", rebuild: AgentsRebuild) -> Setting:
 
 
 def record_shapley(
-    model: "FireSaleModel", week: int, *, pairs: int, all_orders: bool, present: Bools | None = None
+    model: "FireSaleModel", week: int, *, pairs: int, all_orders: bool = False, present: Bools | None = None
 ) -> None:
     """Write the week's rows of `shapley` and, where all orders were taken, of `shapley_interactions`."""
-    if not model.quotes:
-        return
     rebuild = AgentsRebuild(model, present)
     families, setting = rebuild.active(), setting_of(model, rebuild)
     for quote in model.quotes:
@@ -296,7 +306,7 @@ def record_shapley(
             setting,
             families,
             quote.product,
-            quote.reference_value,
+            np.array([quote.reference_value, quote.believed_value]),
             pairs=pairs,
             turn=week,
             all_orders=all_orders,
