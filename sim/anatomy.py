@@ -6,7 +6,7 @@ On an arc from seller s to buyer b at pool i the best admissible use V* and the 
             + hosting        present value of the posted rent of the slot
             + delay          worth given up until the unit runs
             + margin         value the buyer keeps back
-            + search         what bargaining after a search takes off the limit
+            + search         (1 - theta)(highest - lowest price) where buyers must be met: bargaining within the interval
             + cash           limit less gross price, where the buyer's cash is what stops it
             + order_limit    limit less gross price, where the quantity it wants is
             + transport      freight over the lanes used
@@ -19,7 +19,7 @@ is a test of the kernel's optimality on every arc. It is asserted in rationals o
 """
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +37,6 @@ from agents.vocabulary import (
     PRODUCT_LIQUID,
     PRODUCT_UNIT,
     BuyIntents,
-    Condition,
     Floats,
     Ints,
     PoolKind,
@@ -45,6 +44,8 @@ from agents.vocabulary import (
     View,
 )
 from sim.clearing import Network
+from sim.covenants import appraise, mark_gap
+from sim.credit import CreditParameters
 from sim.discount import ThreePrices, best_uses
 from sim.market import MarketResult
 from sim.price_scale import Scale
@@ -87,7 +88,7 @@ ANATOMY = {
     "delay": (CENTS, "worth given up until the unit runs or is resold"),
     "margin": (CENTS, "share of value the buyer keeps back"),
     "cash": (CENTS, "limit less gross price, where the buyer's cash binds"),
-    "search": (CENTS, "taken off the limit by bargaining after a search"),
+    "search": (CENTS, "won by the buyer in bargaining within the price interval, where buyers must be met"),
     "transport": (CENTS, "freight over the lanes used, de-install to re-install"),
     "power": (CENTS, "rent of power, and mining given up for displaced watts"),
     "cooling": (CENTS, "rent of liquid cooling"),
@@ -104,9 +105,29 @@ ANATOMY = {
         CENTS,
         "part of misallocation: worth under the conditional mean less worth as the buyer believes",
     ),
+    "contamination": (CENTS, "appraisal less the same filter on best uses: past sale prices in the mark"),
+    "staleness": (CENTS, "the filter on best uses less best use now: lag and smoothing"),
     "displacement": (CENTS, "part of power: mining margin and retrofit given up for the slot"),
 }
 OWNED = (PoolKind.PRIVATE, PoolKind.DISPLACED)
+
+
+@dataclass(slots=True)
+class BestUseMarks:
+    """The appraisers' filter F on best uses: what appraisals would say had every mark been the best use (economics.md 13)."""
+
+    marks: list[Floats] = field(default_factory=list)
+    filtered: Floats = field(default_factory=lambda: np.zeros(N_PRODUCTS))
+
+    def mark(self, reference: Floats) -> None:
+        """Keep the best use of every generation as the week opens, (G,) USD."""
+        self.marks.append(np.repeat(reference, N_CONDITIONS))
+
+    def appraise(self, credit: CreditParameters) -> None:
+        """One quarter of the filter, with the appraisers' own lag and weight."""
+        lagged = self.marks[max(len(self.marks) - 1 - int(credit.appraisal_lag_weeks), 0)]
+        weight = credit.appraisal_weight if self.filtered.any() else 1.0
+        self.filtered = appraise(lagged, self.filtered, weight)
 
 
 class IdentityBroken(AssertionError):
@@ -164,7 +185,8 @@ def dissect(
     theta: float,
     miners: MinerParameters,
     appraisal: Floats | None = None,
-    search: Ints | None = None,
+    filtered: Floats | None = None,
+    searching: bool = False,
 ) -> dict[str, np.ndarray[Any, np.dtype[Any]]]:
     """Take every price of a week apart.
 
@@ -172,10 +194,11 @@ def dissect(
     ----------
     reference : (G,) USD
         Best admissible use of a clean unit.
-    appraisal : (N_PRODUCTS,) USD, optional
-        Marks of the lenders; best use where left out.
-    search : (buy intents,) int64 cents per GPU, optional
-        What bargaining after a search took off each limit, already contained in the posted orders.
+    appraisal, filtered : (N_PRODUCTS,) USD, optional
+        Marks of the lenders, and what the same filter makes of best uses; best use of a clean unit where left out.
+    searching
+        Buyers must be met: what the buyer's bargaining wins within the interval of clearing prices is search, not the
+        constraint that stops it. Buyers who were not met have no row; what their absence costs is in `sim.shapley`.
 
     Returns
     -------
@@ -197,7 +220,7 @@ def dissect(
     clean, best = best_uses(view, reference, product)
     value = np.rint(best * 100).astype(np.int64)
     parts, margins, regime, about = _arcs(
-        result, view, network, value, theta=theta, miners=miners, search=search
+        result, view, network, value, theta=theta, miners=miners, searching=searching
     )
     table = np.zeros((len(source), len(COMPONENTS)), dtype=np.int64)
     table[:arcs] = parts
@@ -210,7 +233,8 @@ def dissect(
     for quote in quotes:
         if math.isfinite(quote.first_lot_price):
             first_lot[quote.product] = round(quote.first_lot_price * 100)
-    mark = best if appraisal is None else appraisal
+    mark = clean if appraisal is None else appraisal
+    apart = mark_gap(mark, clean if filtered is None else filtered, clean)
     nothing = np.full(len(left), -1, dtype=np.int64)
     buyer_pool = np.r_[trades.buyer_node - first_node, nothing]
     node = seller_pool + first_node
@@ -238,6 +262,8 @@ def dissect(
         "marginal_buyer": np.r_[margins, nothing],
         "condition": np.array(CONDITIONS)[PRODUCT_CONDITION[product]],
         "belief_gap": np.r_[about.belief_gap, np.zeros(len(left), dtype=np.int64)],
+        "contamination": np.rint(apart.contamination[product] * 100).astype(np.int64),
+        "staleness": np.rint(apart.staleness[product] * 100).astype(np.int64),
         "displacement": np.r_[about.displacement, np.zeros(len(left), dtype=np.int64)],
     }
     return columns
@@ -251,15 +277,13 @@ def _arcs(
     *,
     theta: float,
     miners: MinerParameters,
-    search: Ints | None,
+    searching: bool,
 ) -> tuple[Ints, Ints, np.ndarray[Any, np.dtype[Any]], Worth]:
     """Components of the traded arcs in cents, the marginal buyer of each, its regime, and the buyers' worth."""
     trades, orders, clearing = result.trades, result.orders, result.clearing
     buy = orders.buy
     about = worth(view, result, trades.buy, miners)
-    hidden = np.zeros(len(buy.party), dtype=np.int64) if search is None else search
     limit = np.floor(buy.value * (1.0 - buy.margin)).astype(np.int64)
-    top = limit - hidden
     scale = Scale.of(
         network,
         np.unique(orders.book.generation[orders.book.quantity > 0]).astype(np.int64),
@@ -286,17 +310,22 @@ def _arcs(
                 raise IdentityBroken(f"arc {i}: lanes used are not tight")
             delivered = received + int(trades.freight[i])
         gross = delivered + power + cooling
-        wedge = int(top[row]) - gross
+        bargained = Fraction(0)
+        if searching:
+            interval = clearing.price_high[product, seller] - clearing.price_low[product, seller]
+            bargained = min(Fraction((1.0 - theta) * interval), max(int(limit[row]) - gross, Fraction(0)))
+        top = int(limit[row]) - bargained
+        wedge = top - gross
         kind = int(view.pool_kind[buy.pool[row]])
         regime[i] = "owned" if kind in OWNED else "none" if kind == PoolKind.WAREHOUSE else "leased"
         notional = power + cooling if regime[i] == "owned" else Fraction(0)
-        cause = _cause(view, buy, row, int(top[row]), gross, notional, int(orders.book.power[node]))
+        cause = _cause(view, buy, row, top, gross, notional, int(orders.book.power[node]))
         exact = dict.fromkeys(COMPONENTS, Fraction(0))
         exact["misallocation"] = Fraction(int(value[product]) - int(about.free_slot[i]))
         exact["hosting"] = Fraction(int(about.hosting[i]))
         exact["delay"] = Fraction(int(buy.delay[row]))
         exact["margin"] = Fraction(int(buy.value[row] - limit[row]))
-        exact["search"] = Fraction(int(hidden[row]))
+        exact["search"] = bargained
         exact["transport"] = Fraction(int(trades.freight[i]))
         exact["power"] = power + int(about.displacement[i])
         exact["cooling"] = cooling
@@ -316,7 +345,7 @@ def _arcs(
 
 
 def _cause(
-    view: View, buy: BuyIntents, row: int, top: int, gross: Fraction, notional: Fraction, room: int
+    view: View, buy: BuyIntents, row: int, top: Fraction, gross: Fraction, notional: Fraction, room: int
 ) -> str:
     """Which component the buyer's surplus ``top - gross`` belongs to: what stops it from taking more.
 
@@ -375,5 +404,8 @@ def record_anatomy(model: "FireSaleModel", week: int) -> None:
         model.quotes,
         theta=model.parameters.market.theta,
         miners=model.parameters.miners,
+        appraisal=model.world.credit.appraisal,
+        filtered=model.best_marks.filtered,
+        searching=model.parameters.search.enabled,
     )
     model.recorder.rows("anatomy", columns, ANATOMY)

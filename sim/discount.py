@@ -5,9 +5,9 @@ when forced supply of the class is cut to one sellable unit; ``clearing_price`` 
 V* - p0 and the fire-sale discount p0 - p sum to V* - p. Every counterfactual rebuilds the orders from the
 intents and clears again; nothing is deleted from a finished book.
 
-V* takes rents at their conditional mean (economics.md section 5). Buyers may believe otherwise: the best use as they believe it,
-``believed_value``, is what no user pays more than, and V* less it, the belief gap, is a line of its own. A first-lot price
-above V* therefore means optimistic buyers, never a use that was overlooked.
+V* takes rents at their conditional mean (economics.md section 5). Buyers may believe otherwise: no user pays more than the
+best use as they believe it, ``believed_value``, and V* less that, the belief gap, is a line of its own. A first-lot price above
+V* therefore means optimistic buyers, never a use that was overlooked.
 """
 
 from dataclasses import dataclass, replace
@@ -125,6 +125,12 @@ def _undominated(view: View, party: Ints, pool: Ints) -> tuple[Ints, Ints]:
     return party[best], pool[best]
 
 
+def received(price: Floats, sell: SellOrders, rows: Ints, first_node: int) -> float:
+    """Mean of what the offers in `rows` fetch at a table of prices, at least their reserves, by quantity; cents per GPU."""
+    here = price[sell.product[rows], sell.pool[rows] + first_node]
+    return float(np.average(np.fmax(here, sell.reserve[rows]), weights=sell.quantity[rows]))
+
+
 def best_uses(
     view: View, reference: Floats, needed: Ints, belief: str = "consistent"
 ) -> tuple[Floats, Floats]:
@@ -174,7 +180,9 @@ def three_prices(
     Notes
     -----
     A class offered in several pools is quoted at the quantity-weighted mean of its sellers' pools, the same
-    weights in every re-clearing, so that differences are differences of prices and not of weights.
+    weights in every re-clearing, so that differences are differences of prices and not of weights. No seller takes less than
+    its reserve: where no bid reaches it the lot stays, and p and p0 count it at its reserve, as the anatomy's no-bid rows do.
+    ``price_low`` and ``price_high`` are the kernel's own, 0 being no bid at all.
     """
     prices: list[ThreePrices] = []
     for product in np.unique(sell.product[sell.forced & (sell.quantity > 0)]):
@@ -214,9 +222,9 @@ def three_prices(
                 sold=sold,
                 reference_value=float(best[product]),
                 believed_value=float(believed[product]),
-                first_lot_price=quoted(price_of(unit)),
-                normal_volume_price=quoted(price_of(normal)),
-                price=quoted(clearing.price),
+                first_lot_price=received(price_of(unit), sell, rows, first_node) / 100.0,
+                normal_volume_price=received(price_of(normal), sell, rows, first_node) / 100.0,
+                price=received(clearing.price, sell, rows, first_node) / 100.0,
                 price_low=quoted(clearing.price_low),
                 price_high=quoted(clearing.price_high),
             )

@@ -34,12 +34,13 @@ from sim import (
     operations,
     orders,
     recoveries,
+    search,
     settlement,
     tenancy,
     workout,
 )
+from sim.anatomy import BestUseMarks, record_anatomy
 from sim.credit import QUARTER_WEEKS
-from sim.anatomy import record_anatomy
 from sim.discount import ThreePrices, best_uses, reference_values, three_prices
 from sim.drivers import Drivers
 from sim.ledger import Account, Ledger
@@ -118,8 +119,10 @@ class FireSaleModel(mesa.Model):  # type: ignore[misc]
         self.result: MarketResult | None = None
         self.hint: Any = None
         self.quotes: list[ThreePrices] = []
+        self.dissected: dict[int, int] = {}  # forced class -> week its frictions were last taken apart
         self.reference: Floats = reference_values(self.view)
         self.world.best_use = self.reference
+        self.best_marks = BestUseMarks()
         self.phases = (
             ("drivers", self._draw),
             ("operations", self._operate),
@@ -196,8 +199,10 @@ class FireSaleModel(mesa.Model):  # type: ignore[misc]
     def _test_covenants(self, week: int) -> None:
         """Marks are kept every week; appraisals and tests come once a quarter."""
         monitoring.mark(self.world)
+        self.best_marks.mark(self.reference)
         if week % QUARTER_WEEKS == 0:
             monitoring.review(self.world, week)
+            self.best_marks.appraise(self.parameters.credit)
 
     def _work_out(self, week: int) -> None:
         """Grace and cure run out, lenders choose, possession is taken."""
@@ -213,9 +218,17 @@ class FireSaleModel(mesa.Model):  # type: ignore[misc]
         orders.pay_on_delivery(self.world, week)
         self.view = look(self.world, week)
         self.intents = self._gather(self.view)
+        self._search(week)
         treasury, ledger = self.intents.treasury, self.world.ledger
         ledger.sell_bitcoin(treasury.party, treasury.bitcoin_sold, self.view.bitcoin_usd, REST_OF_WORLD)
         ledger.pay(treasury.party, REST_OF_WORLD, treasury.payout, Account.PAYOUT)
+
+    def _search(self, week: int) -> None:
+        """Where buyers must be met, only those who are reach this week's market (economics.md section 12)."""
+        rate = self.parameters.search.rate
+        self.present = search.present(self.world.randomness, week, self.ledger.parties.n, rate)
+        if not self.present.all():
+            self.intents.buy = search.admit(self.intents.buy, self.present)
 
     def _gather(self, view: View) -> Intents:
         """Cohort rules for every type; types that override `decide` are asked one by one."""
@@ -297,8 +310,17 @@ class FireSaleModel(mesa.Model):  # type: ignore[misc]
         options = self.parameters.discount
         if options.anatomy:
             record_anatomy(self, week)
-        if self.quotes and options.shapley_weeks and week % options.shapley_weeks == 0:
-            record_shapley(self, week, pairs=options.shapley_pairs)
+        # A class that was away from the market is new to it when it comes back.
+        forced = {quote.product for quote in self.quotes}
+        self.dissected = {product: when for product, when in self.dissected.items() if product in forced}
+        if options.shapley_weeks:
+            due = {
+                p
+                for p in forced
+                if week - self.dissected.get(p, -options.shapley_weeks) >= options.shapley_weeks
+            }
+            record_shapley(self, week, due, pairs=options.shapley_pairs, present=self.present)
+            self.dissected |= dict.fromkeys(due, week)
 
     def _settle(self, week: int) -> None:
         """Cash against title, then scrap, then what is left of failed loans."""

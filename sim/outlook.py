@@ -80,8 +80,9 @@ def look(world: World, week: int) -> View:
         pair_party=pair_party,
         pair_pool=pair_pool,
         party_kind=ledger.parties.kind,
+        # Treasuries act before the market clears: who is asked again must see what was seen the first time.
         cash=np.maximum(ledger.parties.cash - orders.set_aside(world, week), 0),
-        bitcoin=ledger.parties.bitcoin,
+        bitcoin=ledger.parties.bitcoin.copy(),
         obligations=_obligations(world),
         fleet_watts=world.fleet_watts(),
         utilisation=ledger.parties.utilisation,

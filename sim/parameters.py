@@ -27,6 +27,7 @@ from agents.valuation import BELIEFS
 from agents.vocabulary import GENERATIONS
 from sim.credit import CreditParameters
 from sim.generation_tables import GenerationMix, InitialRent, ListPrice, SalvageValue, UnitWatts
+from sim.search import SearchParameters
 from sim.tenants import TenantParameters
 
 
@@ -249,7 +250,13 @@ class DiscountParameters(Section):
         4, "weeks", 0, 52, "Shapley values of a forced class in its first week and every so many; 0 never"
     )
     shapley_pairs: int = quantity(
-        2, "pairs of orders", 1, 8, "orders of relaxation sampled, each with its reverse", "docs/discount.md", "design"
+        2,
+        "pairs of orders",
+        1,
+        8,
+        "orders of relaxation sampled, each with its reverse",
+        "docs/discount.md",
+        "design",
     )
 
 
@@ -327,6 +334,7 @@ class Parameters(Section):
     freight: FreightParameters = FreightParameters()
     valuation: ValuationParameters = ValuationParameters()
     market: MarketParameters = MarketParameters()
+    search: SearchParameters = SearchParameters()
     discount: DiscountParameters = DiscountParameters()
     forced_sale: ForcedSaleParameters = ForcedSaleParameters()
     credit: CreditParameters = CreditParameters()

@@ -45,6 +45,7 @@ class Purpose(IntEnum):
     CREDITOR = 28
     REGIME = 29
     CONTACT = 40
+    RELAXATION = 41
 
 
 class Randomness:

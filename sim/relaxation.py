@@ -25,6 +25,7 @@ from agents.vocabulary import (
     View,
 )
 from sim.clearing import Clearing, Network
+from sim.discount import received
 from sim.market import clear_intents, cut_forced_supply, select
 
 if TYPE_CHECKING:
@@ -116,8 +117,7 @@ class Setting:
 
     def _quote(self, clearing: Clearing, product: int) -> float:
         rows = np.flatnonzero(self._mandates & (self.sell.product == product))
-        weight = self.sell.quantity[rows] / self.sell.quantity[rows].sum()
-        return float(np.dot(clearing.price[product, self.sell.pool[rows] + self.first_node], weight))
+        return received(clearing.price, self.sell, rows, self.first_node)
 
     def _clearing(self, relaxed: Relaxed) -> Clearing:
         if relaxed not in self._cleared:

@@ -9,17 +9,18 @@ Relaxing one friction alone may gain nothing and relaxing it last a great deal, 
 range over orders, first-in and last-in. Values are added up as rationals and sum exactly to v(all).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
-from math import comb, factorial, isfinite
+from math import comb, factorial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from agents.vocabulary import CONDITIONS, GENERATIONS, PRODUCT_CONDITION, PRODUCT_GENERATION, Bools, Floats
 from sim.anatomy import whole_cents
+from sim.randomness import Purpose
 from sim.relaxation import FAMILIES, AgentsRebuild, Setting, names_of
 
 if TYPE_CHECKING:
@@ -109,20 +110,13 @@ def exact(worth: Worth, players: int) -> Shares:
     return Shares(value, low, high, first, last, [0.0] * n, factorial(n), pairs)
 
 
-def sampled(v: Worth, players: int, pairs: int, turn: int) -> Shares:
-    """Orders in antithetic pairs (an order and its reverse); their mean telescopes, so it too sums exactly to v(all).
-
-    Parameters
-    ----------
-    pairs
-        Pairs of orders, at most `players`.
-    turn
-        Rotates the design, so that weeks look at different orders.
+def sampled(v: Worth, players: int, orders: Sequence[Sequence[int]]) -> Shares:
+    """Each order and its reverse; the mean over both telescopes, so it too sums exactly to v(all).
 
     Notes
     -----
-    The orders are rows of a Williams square: over its rows every player stands in every place once, and follows every
-    other about equally often. First-in and last-in are exact. The error is the standard error of the mean over pairs.
+    First-in and last-in are exact. The error is the standard error of the mean over pairs: pairs are drawn independently
+    (`draw_orders`), for a balanced design would state too small an error, even none where two rows reverse each other.
     """
     n = players
     whole = (1 << n) - 1
@@ -132,7 +126,7 @@ def sampled(v: Worth, players: int, pairs: int, turn: int) -> Shares:
         [max(a, b) for a, b in zip(first, last, strict=True)],
     )
     means: list[list[Fraction]] = []
-    for order in williams(n, pairs, turn):
+    for order in orders:
         total = [Fraction(0)] * n
         for way in (order, order[::-1]):
             mask = 0
@@ -149,16 +143,9 @@ def sampled(v: Worth, players: int, pairs: int, turn: int) -> Shares:
     return Shares(value, low, high, first, last, error.tolist(), 2 * len(means))
 
 
-def williams(players: int, rows: int, turn: int) -> list[list[int]]:
-    """Rows of a Williams square, spread evenly and rotated by `turn`.
-
-    >>> williams(4, 2, 0)
-    [[0, 3, 1, 2], [2, 1, 3, 0]]
-    """
-    n = players
-    zigzag = [i // 2 if i % 2 == 0 else n - (i + 1) // 2 for i in range(n)]
-    rows = min(rows, n)
-    return [[(z + turn + r * n // rows) % n for z in zigzag] for r in range(rows)]
+def draw_orders(generator: np.random.Generator, players: int, pairs: int) -> list[list[int]]:
+    """Independent orders of the players, one a pair."""
+    return [generator.permutation(players).tolist() for _ in range(pairs)]
 
 
 def _ends(v: Callable[[int], Fraction], n: int) -> tuple[list[Fraction], list[Fraction]]:
@@ -169,13 +156,12 @@ def _ends(v: Callable[[int], Fraction], n: int) -> tuple[list[Fraction], list[Fr
     )
 
 
-def solve(worth: Worth, players: int, *, pairs: int, turn: int, all_orders: bool) -> Shares:
-    """Shapley values: over all orders if asked for or no dearer than the sample, else over sampled ones."""
+def solve(worth: Worth, players: int, orders: Sequence[Sequence[int]] | None) -> Shares:
+    """Shapley values: over all orders where none are given or the sample would be no cheaper, else over those given."""
     kept = cache(worth)
-    cheap = 2**players <= 2 + 2 * players + 2 * pairs * max(players - 3, 0)
-    if all_orders or cheap:
+    if orders is None or 2**players <= 2 + 2 * players + 2 * len(orders) * max(players - 3, 0):
         return exact(kept, players)
-    return sampled(kept, players, pairs, turn)
+    return sampled(kept, players, orders)
 
 
 def level_of(setting: Setting, families: Sequence[str], product: int) -> Worth:
@@ -200,10 +186,7 @@ def decompose(
     families: Sequence[str],
     product: int,
     reference: Floats,
-    *,
-    pairs: int,
-    turn: int,
-    all_orders: bool,
+    orders: Sequence[Sequence[int]] | None = None,
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Rows of `SHAPLEY` and of `INTERACTIONS` for one forced class, without week and class.
 
@@ -213,19 +196,22 @@ def decompose(
         Those that are active this week; the others get rows of zeros.
     reference : (2,) USD
         Best admissible use V*, and the same as buyers believe.
+    orders
+        Orders of `families` to sample; all of them if left out.
 
     Notes
     -----
-    Cents of a game sum exactly to its total in whole cents. The level game runs from p to V*: what relaxing all families leaves is
-    split into what beliefs differ from the conditional mean and the rest (hosting, waiting, beaten users), ``not_attributed``. The
-    impact game runs from the discount p0 - p to zero; where one lot would have fetched no more there is nothing to attribute,
-    the game is not played, and its rows are zero over zero orders.
+    Cents of a game sum exactly to its total in whole cents. The level game runs from p to V*: what relaxing all families
+    leaves is split into ``beliefs``, V* less the best use as buyers believe it, and ``not_attributed``: hosting, waiting, and
+    better users that did not bid. The impact game runs from the discount p0 - p to zero; where one lot would have fetched no
+    more there is nothing to attribute, the game is not played, and its rows are zero over zero orders.
     """
     none, everything = frozenset[str](), frozenset(families)
-    ends = [price(s, product) for s in (none, everything) for price in (setting.price, setting.first_lot_price)]
-    if not all(isfinite(x) for x in ends):
-        return [], []
-    price, first_lot, freed, freed_lot = (Fraction(x) for x in ends)
+    price, first_lot, freed, freed_lot = (
+        Fraction(quote(relaxed, product))
+        for relaxed in (none, everything)
+        for quote in (setting.price, setting.first_lot_price)
+    )
     best, believed = (round(100 * float(x)) for x in reference)
     rows, interactions = [], []
     games = {
@@ -243,13 +229,18 @@ def decompose(
     for game, (worth, total, left) in games.items():
         shares = None
         if game == "level" or first_lot - price >= 1:
-            shares = solve(worth, len(families), pairs=pairs, turn=turn, all_orders=all_orders)
+            shares = solve(worth, len(families), orders)
         else:
             left = dict.fromkeys(left, 0)
         rows += [{"game": game} | row for row in _rows(families, shares, total, left)]
         if shares is not None and shares.interaction is not None:
             interactions += [
-                {"game": game, "family": family, "other": families[j], "value": round(shares.interaction[i][j])}
+                {
+                    "game": game,
+                    "family": family,
+                    "other": families[j],
+                    "value": round(shares.interaction[i][j]),
+                }
                 for i, family in enumerate(families)
                 for j in range(i)
             ]
@@ -291,12 +282,25 @@ def setting_of(model: "FireSaleModel", rebuild: AgentsRebuild) -> Setting:
 
 
 def record_shapley(
-    model: "FireSaleModel", week: int, *, pairs: int, all_orders: bool = False, present: Bools | None = None
+    model: "FireSaleModel",
+    week: int,
+    products: Collection[int],
+    *,
+    pairs: int,
+    present: Bools | None = None,
 ) -> None:
-    """Write the week's rows of `shapley` and, where all orders were taken, of `shapley_interactions`."""
+    """Write rows of `shapley` for forced classes and, where all orders were taken, of `shapley_interactions`.
+
+    All classes of a week are asked for the same coalitions, so that one clearing serves them all. What it costs: a coalition is
+    asked for once, 2 + 2n + 2 pairs (n - 3) of them for n families at work; measured times stand in docs/discount.md.
+    """
+    if not products:
+        return
     rebuild = AgentsRebuild(model, present)
     families, setting = rebuild.active(), setting_of(model, rebuild)
-    for quote in model.quotes:
+    generator = model.world.randomness.generator(Purpose.RELAXATION, week)
+    orders = draw_orders(generator, len(families), pairs)
+    for quote in (quote for quote in model.quotes if quote.product in products):
         about = {
             "week": week,
             "generation": GENERATIONS[PRODUCT_GENERATION[quote.product]],
@@ -307,9 +311,7 @@ def record_shapley(
             families,
             quote.product,
             np.array([quote.reference_value, quote.believed_value]),
-            pairs=pairs,
-            turn=week,
-            all_orders=all_orders,
+            orders,
         )
         for table, meaning, found in (
             ("shapley", SHAPLEY, rows),
