@@ -53,12 +53,14 @@ def test_run_prints_and_stores(tmp_path: Path) -> None:
         assert word in result.stdout
     assert sorted(path.name for path in folder.glob("*.parquet")) == [
         "agents.parquet",
+        "anatomy.parquet",
         "drivers.parquet",
         "events.parquet",
         "loans.parquet",
         "loss_bridge.parquet",
         "places.parquet",
         *(["pools.parquet"] if (folder / "pools.parquet").exists() else []),
+        "shapley.parquet",
         "trades.parquet",
         "weeks.parquet",
     ]
