@@ -45,6 +45,7 @@ class ThreePrices:
     product: int
     offered: int
     sold: int
+    normal_volume: int
     reference_value: float
     believed_value: float
     first_lot_price: float
@@ -220,6 +221,7 @@ def three_prices(
                 product=int(product),
                 offered=int(sell.quantity[rows].sum()),
                 sold=sold,
+                normal_volume=normal,
                 reference_value=float(best[product]),
                 believed_value=float(believed[product]),
                 first_lot_price=received(price_of(unit), sell, rows, first_node) / 100.0,

@@ -258,12 +258,15 @@ class FireSaleModel(mesa.Model):  # type: ignore[misc]
         )
         self.world.listed = np.unique(self.intents.sell.product[self.intents.sell.quantity > 0])
         found = self.result.clearing.price[:, self.world.topology.places.n :] / 100.0
-        self.world.price = np.where(np.isfinite(found) & self._offered()[:, None], found, self.world.price)
+        self.world.price = np.where(np.isfinite(found) & self._met()[:, None], found, self.world.price)
 
-    def _offered(self) -> Any:
-        offered = np.zeros(len(self.world.volume), dtype=np.bool_)
+    def _met(self) -> Any:
+        """Classes with offers and bids this week. Without bids a price is half the reserve and tells nothing of value."""
+        assert self.result is not None
+        offered, wanted = np.zeros((2, len(self.world.volume)), dtype=np.bool_)
         offered[self.world.listed] = True
-        return offered
+        wanted[self.result.orders.buy.product[self.result.orders.intent]] = True
+        return offered & wanted
 
     def _headroom(self) -> tuple[Any, Any]:
         """Headroom per node of the network: docks have none."""

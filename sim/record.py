@@ -15,6 +15,7 @@ from agents.vocabulary import (
     PoolKind,
     product_of,
 )
+from sim import collateral
 from sim.ledger import LoanKind, LoanStatus
 
 if TYPE_CHECKING:
@@ -116,10 +117,12 @@ def record_run(model: "FireSaleModel") -> None:
 
 def record_week(model: "FireSaleModel", week: int) -> None:
     """Write the week: one wide row, and rows of trades, events, pools, and now and then agents and loans."""
-    model.recorder.week(_weekly(model, week))
+    model.recorder.week(_weekly(model, week) | collateral.weekly(model))
     _trades(model, week)
     _pools(model, week)
     _events(model)
+    if collateral.due(week):
+        model.recorder.rows("collateral", collateral.rows(model, week), collateral.COLLATERAL)
     if week % AGENT_INTERVAL == 0 or week == model.n_weeks - 1:
         _agents(model, week)
         _loans(model, week)

@@ -233,3 +233,18 @@ def test_other_beliefs_run_and_change_prices(sale: FireSaleModel, belief: str) -
     other = lived(14, valuation__expectations=belief)
     mine = sale.tables()["weeks"]["typical_value_usd_H100"]
     assert not np.allclose(other.tables()["weeks"]["typical_value_usd_H100"], mine)
+
+
+def test_marks_stand_still_where_nobody_bids():
+    """Buyers bid for what was on offer last week, so a class that is new on offer meets no bids and has no price."""
+    model = FireSaleModel(Parameters.from_overrides({"clock.weeks": 30}), rng=7)
+    unmet = 0
+    for _ in range(30):
+        before = model.price.copy()
+        model.run_for(1)
+        assert model.result is not None
+        bid = np.unique(model.result.orders.buy.product[model.result.orders.intent])
+        unmet += len(np.setdiff1d(model.world.listed, bid))
+        still = np.setdiff1d(np.arange(len(before)), bid)
+        assert np.array_equal(model.price[still], before[still])
+    assert unmet > 0
