@@ -10,6 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     import pandas as pd
 
+    from experiments.sweep import Progress
     from experiments.sweep_results import SweepResults
     from experiments.verify import Verdict
 
@@ -108,11 +109,13 @@ def verification(folder: Path, sample: int) -> "Verdict":
     return verify.verify(results, repeat, sample=sample, fingerprint=fingerprint)
 
 
-def validation_report(seeds: int, workers: int, out: Path, on_seed: Callable[[int], None]) -> str:
+def validation_report(
+    seeds: int, workers: int, out: Path, on_progress: "Callable[[Progress], None]" = lambda progress: None
+) -> str:
     """Score every row, write table, statistics and figure; returns what is printed."""
     from experiments import analysis_figures, validation
 
-    table, values = validation.validate(range(1, seeds + 1), workers=workers, on_seed=on_seed)
+    table, values = validation.validate(out / "runs", seeds, workers=workers, on_progress=on_progress)
     _write(out, {"validation": table, "statistics": values.reset_index()})
     (out / "validation.md").write_text(validation_page(table, seeds), encoding="utf-8")
     analysis_figures.write(out / "figures", {"validation": analysis_figures.validation(table)})
@@ -162,15 +165,17 @@ def validation_page(table: "pd.DataFrame", seeds: int) -> str:
     return "\n".join(lines) + "\n"
 
 
-def calibration_report(points: int, workers: int, out: Path, on_point: Callable[[int, int], None]) -> str:
+def calibration_report(
+    points: int, workers: int, out: Path, on_progress: "Callable[[Progress], None]" = lambda progress: None
+) -> str:
     """Run or continue a wave, write tables and figure; returns what is printed."""
     from experiments import analysis_figures
     from experiments.calibration_run import run_wave
-    from experiments.outcomes import FINGERPRINT
+    from experiments.validation import code
 
-    tables = run_wave(out, points, workers=workers, code=FINGERPRINT, on_point=on_point)
+    tables = run_wave(out, points, workers=workers, on_progress=on_progress)
     analysis_figures.write(out / "figures", {"survivors": analysis_figures.survivors(tables["recovery"])})
-    _manifest(out, {"points": points, "model": FINGERPRINT})
+    _manifest(out, {"points": points, "model": code()})
     lines = _text(tables["summary"])
     for name, title in (
         ("ruled_out", "What each row rules out"),

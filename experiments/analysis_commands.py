@@ -1,11 +1,18 @@
 """Commands that read a stored result and say what it means, and those that hold the model against data."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from experiments.console import STOPPED, one_line_errors, progress_bar, steady_numbers, stop
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+    from rich.progress import TaskID
+
+    from experiments.sweep import Progress
 
 app = typer.Typer()
 
@@ -87,9 +94,7 @@ def validate(
 
         with progress_bar(False, "seeds") as progress:
             task = progress.add_task("validate", total=seeds)
-            report = validation_report(
-                seeds, workers, out, lambda done: progress.update(task, completed=done)
-            )
+            report = validation_report(seeds, workers, out, _shown(progress, task))
         typer.echo(report)
 
 
@@ -108,7 +113,10 @@ def calibrate(
 
         with progress_bar(False, "runs") as progress:
             task = progress.add_task("calibrate", total=points)
-            report = calibration_report(
-                points, workers, out, lambda done, whole: progress.update(task, completed=done, total=whole)
-            )
+            report = calibration_report(points, workers, out, _shown(progress, task))
         typer.echo(report)
+
+
+def _shown(bar: "Bar", task: "TaskID") -> "Callable[[Progress], None]":
+    """A sweep's progress on a bar."""
+    return lambda sweep: bar.update(task, completed=sweep.asked - sweep.left, total=sweep.asked)

@@ -48,6 +48,7 @@ def simulate(
     *,
     replication: int = 0,
     on_week: Callable[[int], None] = lambda week: None,
+    watch: "Callable[[FireSaleModel, int], None]" = lambda model, week: None,
 ) -> "FireSaleModel":
     """Run the model over `parameters.clock.weeks` weeks.
 
@@ -55,6 +56,8 @@ def simulate(
     ----------
     on_week
         Called after every week with the number of weeks lived.
+    watch
+        Called after every week with the model and the week's index; it may look, and change what it looks at.
 
     Raises
     ------
@@ -72,6 +75,7 @@ def simulate(
     for week in range(parameters.clock.weeks):
         try:
             model.run_for(1)
+            watch(model, week)
         except Exception as error:
             raise RunError(f"stopped in week {week} with {type(error).__name__}: {_line(error)}") from error
         on_week(week + 1)

@@ -3,8 +3,9 @@
 import math
 from functools import cache
 
-from experiments import validation as measured
+from experiments import validation_measures as measured
 from experiments.validation import Row
+from sim.reference import spread_prints
 
 NONE = math.nan
 
@@ -72,6 +73,29 @@ def _levels() -> list[Row]:
     return found
 
 
+def _spreads() -> list[Row]:
+    """V26: observed spreads by the standing of tenants against what expected loss alone asks for."""
+    observed = {**spread_prints(), "speculative": ([], [1300.0])}
+    return [
+        Row(
+            f"V26-{standing}",
+            f"loan spread, {standing} tenants",
+            "band",
+            "basis points",
+            min(observed[standing][1]),
+            max(observed[standing][1]),
+            "dated prints" if observed[standing][0] else "2025 facility",
+            "spread_points.csv" if observed[standing][0] else "economics.md 15",
+            "fair spread at the hazard of such tenants and 1 - p / V* of the forced H100",
+            100.0,
+            ("forced",),
+            measured.expected_loss_spread(standing),
+            "expected loss only; the rest of an observed spread pays for risk and liquidity",
+        )
+        for standing in ("investment", "mixed", "speculative")
+    ]
+
+
 @cache
 def registered() -> list[Row]:
     """Every row in the order of the table."""
@@ -117,7 +141,7 @@ def registered() -> list[Row]:
             0.30,
             "aircraft of distressed sellers",
             "Pulvino 1998; Franks et al.",
-            "1 less forced over unforced H100 price in weeks with both",
+            "1 less forced over unforced price, regression with generation x quarter effects",
             0.05,
             ("forced",),
             measured.raw_discount,
@@ -135,29 +159,47 @@ def registered() -> list[Row]:
             "raw less quality-adjusted coefficient",
             "the quality share is an input (hardware.as_is_factor), so it is not scored",
         ),
-        _missing(
+        Row(
             "V6",
-            "outsider over insider price",
+            "outsider over insider price, with search",
             "band",
             "ratio",
             0.5,
             0.9,
             "aerospace auctions",
             "Ramey and Shapiro 2001",
-            "mean price by buyer class",
-            "needs trades of the search layer, which the weekly tables do not hold",
+            "mean price of forced H100 paid by enterprises, exporters and dealers over that of operators",
+            0.1,
+            ("search",),
+            measured.outsider_ratio,
         ),
-        _missing(
-            "V7",
-            "insider share of purchases",
+        Row(
+            "V7-share",
+            "insiders' share of used less of new purchases, with search",
             "sign",
             share,
             0.0,
             NONE,
             "aerospace auctions",
-            "Ramey and Shapiro 2001; Pulvino 1998",
-            "share above that of new equipment, falling with distress",
-            "needs trades of the search layer, which the weekly tables do not hold",
+            "Ramey and Shapiro 2001",
+            "units bought by operators over all, calm",
+            0.1,
+            ("search_calm",),
+            measured.insider_excess,
+        ),
+        Row(
+            "V7-distress",
+            "insiders' share of used H100 with the sale less without, with search",
+            "sign",
+            share,
+            NONE,
+            0.0,
+            "aircraft in downturns",
+            "Pulvino 1998",
+            "units bought by operators over all from the week of the sale, same seed",
+            0.1,
+            ("search", "search_calm"),
+            measured.insider_retreat,
         ),
         Row(
             "V8",
@@ -168,7 +210,7 @@ def registered() -> list[Row]:
             -0.003,
             "houses near a foreclosure",
             "Campbell, Giglio and Pathak 2011, by analogy",
-            "unforced H100 price in the four weeks after 256 forced H100, against the same seed without",
+            "quote of one more H100 in the four weeks after 256 forced H100, against the same seed without",
             0.01,
             ("one_lot", "calm"),
             measured.spillover,
@@ -225,7 +267,7 @@ def registered() -> list[Row]:
             measured.fall_spread,
         ),
         _verification("V11", "index fall over rent fall in a pure rent shock"),
-        _missing(
+        Row(
             "V12",
             "six-month fall after a demand segment closes",
             "band",
@@ -234,10 +276,12 @@ def registered() -> list[Row]:
             0.65,
             "consumer GPUs 2022",
             "theory.md C",
-            "close a third of demand",
-            "a class of buyers cannot be closed during a run",
+            "quote of one more H100 half a year after miners stop buying, against the same seed",
+            0.1,
+            ("segment_closed", "calm"),
+            measured.closed_segment_fall,
         ),
-        _missing(
+        Row(
             "V13",
             "fall on complete loss of demand",
             "band",
@@ -246,24 +290,29 @@ def registered() -> list[Row]:
             0.97,
             "rigs, telecom",
             "theory.md C",
-            "all insiders out",
-            "a class of buyers cannot be closed during a run",
+            "quote of one more H100 in the four weeks after all but breakers stop buying, against the same seed",
+            0.05,
+            ("all_closed", "calm"),
+            measured.closed_market_fall,
         ),
         _verification("V14", "kurtosis and leverage cap"),
         _verification("V15", "contagion against shock size"),
-        _missing(
+        Row(
             "V16",
-            "required spread after a peer's default, overlapping classes only",
+            "fair spread after a peer's sale, loans on the same class less loans on another",
             "sign",
-            "per year",
+            "basis points",
             0.0,
             NONE,
             "airline collateral",
             "Benmelech and Bergman 2011",
-            "difference in differences over classes",
-            "the tables hold no offered spread by collateral class",
+            "fair spread at 5 % a year and the discount of the week's quotes: H100 less GB200, forced less calm",
+            5.0,
+            ("forced", "calm"),
+            measured.collateral_channel,
+            "lenders of the model offer one spread for all classes; this is the spread they would need",
         ),
-        _missing(
+        Row(
             "V17",
             "recovery: industry distress x specificity",
             "sign",
@@ -272,8 +321,10 @@ def registered() -> list[Row]:
             0.0,
             "defaulted bonds",
             "Acharya et al. 2007",
-            "regression on simulated defaults",
-            "the tables hold no recovery by loan and collateral class",
+            "recovery on book, slump less calm, of GB200 less that of H100",
+            0.05,
+            ("liquid_slump", "liquid", "forced_slump", "forced"),
+            measured.distress_and_specificity,
         ),
         Row(
             "V18-turnover",
@@ -313,7 +364,7 @@ def registered() -> list[Row]:
             "aircraft leases",
             "Gavazza 2011",
             "holding time",
-            "trades do not tell leased from owned units",
+            "the model has no leased units: who runs them owns them",
         ),
         Row(
             "V20",
@@ -406,18 +457,7 @@ def registered() -> list[Row]:
             calibrates=True,
         ),
         *_levels(),
-        _missing(
-            "V26",
-            "loan spreads by tenants",
-            "band",
-            "basis points",
-            225.0,
-            1300.0,
-            "225, 400 to 550, 1,300",
-            "spread_points.csv",
-            "new loans by standing of tenants",
-            "the tables of loans hold no standing of tenants",
-        ),
+        *_spreads(),
         Row(
             "V27",
             "loss on best use beside the loss that advances of 50 to 80 % bear",

@@ -119,36 +119,99 @@ def test_a_longer_wave_begins_with_the_shorter_one():
     assert np.array_equal(calibration.wave(beliefs, 100), calibration.wave(beliefs, 300)[:100])
 
 
+def test_the_engine_visits_the_points_of_the_wave():
+    beliefs = calibration.priors()
+    plan = calibration.wave_plan(beliefs, 20)
+    cube = calibration.wave(beliefs, 20)
+    assert [point.values for point in plan.points] == [
+        calibration.overrides_at(beliefs, line) for line in cube
+    ]
+
+
+def test_mechanisms_that_are_switched_off_are_no_beliefs():
+    keys = {prior.key for prior in calibration.priors()}
+    assert not {key for key in keys if key.startswith("manufacturer.weekly_allocation.A100")}
+    for prior in calibration.priors():
+        low, high = prior.factor.variation.low, prior.factor.variation.high
+        assert low < high
+        if prior.factor.variation.scale == "log" and prior.key not in SKEPTICS_BOX:
+            assert high / low <= 100
+            assert prior.held == (high / low < calibration.WIDENING)
+
+
+def _matched(*ids):
+    return [row for row in calibration.matched_rows() if row.id in ids]
+
+
+def test_rows_come_in_the_order_of_what_they_cost():
+    rows = _matched("V3", "V4", "V8", "V24", "V25-A100")
+    found = calibration.stages(rows)
+    assert [arms for arms, _ in found] == [["calm"], ["forced"], ["one_lot"], ["forced_large"]]
+    assert [[row.id for row in done] for _, done in found] == [["V3", "V25-A100"], ["V4"], ["V8"], ["V24"]]
+
+
+def test_a_point_is_left_as_soon_as_a_row_rules_it_out(monkeypatch):
+    rows = _matched("V3", "V24")
+    ran, value = [], {"V3": 1.6, "V24": 0.18}
+    monkeypatch.setattr(calibration, "facts_of", lambda arm, *rest: ran.append(arm))
+    monkeypatch.setattr(calibration, "measured", lambda done, arms: {row.id: value[row.id] for row in done})
+    monkeypatch.setattr(calibration, "headlines_of", lambda facts: {"discount": 0.1})
+    whole = calibration.evaluate({}, 7, rows, seed_variance={})
+    assert whole == {"V3": 1.6, "V24": 0.18, "discount": 0.1} and len(ran) == 3
+    value["V3"] = 99.0
+    ran.clear()
+    assert calibration.evaluate({}, 7, rows, seed_variance={}) == {"V3": 99.0} and len(ran) == 1
+    # Corners and repeated defaults are measured whole, whatever comes out.
+    ran.clear()
+    assert set(calibration.evaluate({}, 7, rows)) == {"V3", "V24", "discount"} and len(ran) == 3
+
+
+def test_a_deadline_of_the_box_beats_that_of_the_arm(monkeypatch):
+    seen = {}
+    monkeypatch.setattr(calibration, "facts_of", lambda arm, *rest: seen.update(arm.parameters))
+    monkeypatch.setattr(calibration, "measured", lambda done, arms: {})
+    monkeypatch.setattr(calibration, "headlines_of", lambda facts: {})
+    calibration.evaluate({"forced_sale.deadline_weeks": 52}, 7, [])
+    assert seen["forced_sale.deadline_weeks"] == 52 and seen["forced_sale.gpus"] == 10_000
+
+
 @pytest.mark.slow
 def test_a_point_of_the_model_has_statistics_and_headlines():
-    rows = [row for row in calibration.matched_rows() if row.id in ("V3", "V4")]
-    found = calibration.evaluate({}, 7, rows)
+    found = calibration.evaluate({}, 7, _matched("V3", "V4"))
     assert set(found) == {*calibration.HEADLINES, "V3", "V4"}
     assert 0 < found["loss"] < 1
+    assert found["above_threshold"] == pytest.approx(0.3 - found["discount"])
 
 
-def _toy_point(changes, seed, rows, replication):
-    noise = np.random.default_rng([seed, replication]).normal(0, 0.01)
-    free = float(changes.get("site.vacancy", 0.016))
-    return {"discount": free - 0.03 + noise, "loss": 0.4, rows[0].id: 20 * free + noise}
+def _engine(run):
+    run.series = ()  # the engine takes it that no paths are missing
+    return run
+
+
+def _toy_task(rows, noise):
+    def run(parameters, seed, replication):
+        draw = np.random.default_rng([seed, replication]).normal(0, 0.01)
+        free = float(parameters.get("site.vacancy", 0.016))
+        return {"discount": free - 0.03 + draw, "loss": 0.4, rows[0].id: 20 * free + draw}, {}
+
+    return _engine(run)
 
 
 def _toy_wave(folder, points, **options):
     from experiments.calibration_run import run_wave
 
     box = [prior for prior in calibration.priors() if prior.key in SKEPTICS_BOX]
-    rows = [row for row in calibration.matched_rows() if row.id == "V24"]
-    return run_wave(folder, points, beliefs=box, rows=rows, evaluate=_toy_point, **options)
+    return run_wave(
+        folder, points, workers=0, beliefs=box, matched=_matched("V24"), task=_toy_task, **options
+    )
 
 
-def test_a_wave_is_resumed_after_a_torn_line_and_grown_without_repeating(tmp_path):
+def test_a_wave_is_continued_and_grown_without_repeating(tmp_path):
     whole = _toy_wave(tmp_path / "whole", 64)
     _toy_wave(tmp_path / "part", 16)
-    journal = tmp_path / "part" / "points.jsonl"
-    journal.write_text(journal.read_text()[:-9])
-    counted = []
-    grown = _toy_wave(tmp_path / "part", 64, on_point=lambda done, asked: counted.append(done))
-    assert len(counted) == 64 - 16 + 1
+    seen = []
+    grown = _toy_wave(tmp_path / "part", 64, on_progress=lambda progress: seen.append(progress))
+    assert seen[-1].done == 48 and seen[-1].stored == 16
     for name, table in whole.items():
         pd.testing.assert_frame_equal(grown[name], table)
     summary = grown["summary"].set_index("what")["value"]
@@ -162,9 +225,29 @@ def test_a_wave_is_resumed_after_a_torn_line_and_grown_without_repeating(tmp_pat
     assert front["flips_at"].item() == pytest.approx(0.03 - shock, abs=1e-6)
 
 
-def test_points_of_other_code_are_not_continued(tmp_path):
-    from experiments.store import StoreError
+def test_points_of_other_code_rows_or_noise_are_other_runs():
+    from experiments.calibration_run import WavePoint
 
-    _toy_wave(tmp_path, 4, code="a")
-    with pytest.raises(StoreError, match="other model code"):
-        _toy_wave(tmp_path, 4, code="b")
+    rows = _matched("V3", "V24")
+    base = WavePoint.of(rows, {"V3": 0.1})
+    assert WavePoint.of(rows, {"V3": 0.1}).fingerprint == base.fingerprint
+    others = (WavePoint.of(rows[:1], {"V3": 0.1}), WavePoint.of(rows, {"V3": 0.2}), WavePoint.of(rows, None))
+    assert len({base.fingerprint, *(other.fingerprint for other in others)}) == 4
+
+
+def test_a_point_that_cannot_be_run_is_a_row_without_numbers(tmp_path):
+    from experiments.calibration_run import run_wave
+
+    def task(rows, noise):
+        def run(parameters, seed, replication):
+            if parameters.get("site.vacancy", 0) > 0.03:
+                raise ValueError("no such world")
+            return {"discount": 0.1, rows[0].id: 0.2}, {}
+
+        return _engine(run)
+
+    box = [prior for prior in calibration.priors() if prior.key in SKEPTICS_BOX]
+    tables = run_wave(tmp_path, 32, workers=0, beliefs=box, matched=_matched("V24"), task=task)
+    summary = tables["summary"].set_index("what")["value"]
+    assert summary["points without a result"] > 5
+    assert summary["survivors"] == 32 - summary["points without a result"]

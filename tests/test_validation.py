@@ -5,12 +5,19 @@ import pandas as pd
 import pytest
 
 from experiments import validation
-from experiments.validation import ARMS, Facts, Row, score
+from experiments import validation_measures as measures
+from experiments.validation import ARMS, Arm, Row, score
+from experiments.validation_measures import AFTER, SALE_WEEK, WATCHED, Facts
 from sim.parameters import Parameters
 
 
-def _facts(**tables) -> Facts:
-    return Facts(tables, Parameters().flat(), {"H100": 1000.0, "A100": 500.0, "V100": 10.0}, {"H100": 2.5})
+def _facts(quotes=None, **tables) -> Facts:
+    installed = {"H100": 1000.0, "A100": 500.0, "V100": 10.0}
+    return Facts(tables, Parameters().flat(), installed, {"H100": 2.5}, quotes or {})
+
+
+def _quotes(price: float, other: float = 1.0) -> dict:
+    return {week: {"H100": price, "GB200": other} for week in WATCHED}
 
 
 def _trades(rows) -> dict:
@@ -29,8 +36,8 @@ def _verdict(row: Row, values) -> str:
 
 
 def test_every_arm_is_a_valid_set_of_parameters():
-    for overrides in ARMS.values():
-        Parameters.from_overrides(overrides)
+    for arm in ARMS.values():
+        Parameters.from_overrides(arm.parameters)
 
 
 def test_rows_are_unique_and_state_data_source_statistic_and_discrepancy():
@@ -44,34 +51,86 @@ def test_rows_are_unique_and_state_data_source_statistic_and_discrepancy():
         if row.calibrates:
             assert row.discrepancy > 0 and row.measure is not None
     # Numbers of theory.md C that must appear, scored or not.
-    assert {f"V{i}" for i in (1, 2, *range(11, 17), 19, 24, 26, 27)} <= {row.id for row in registered}
+    assert {f"V{i}" for i in range(1, 28) if i != 23} == {row.id.split("-")[0] for row in registered}
 
 
 def test_price_over_book_is_price_over_what_six_years_leave():
     trades = _trades([(1, "H100", "clean", False, 8, 1_500_000, "moved")])
     book = Parameters().flat()["hardware.list_price_usd.H100"] * (1 - 2.0 / 6)
-    assert validation.price_over_book({"calm": _facts(trades=trades)}) == pytest.approx(15_000 / book)
+    assert measures.price_over_book({"calm": _facts(trades=trades)}) == pytest.approx(15_000 / book)
 
 
-def test_raw_discount_compares_within_weeks():
+def test_raw_discount_compares_within_quarters_and_classes():
     trades = _trades(
         [
-            (1, "H100", "clean", False, 10, 2_000_000, "moved"),
-            (2, "H100", "clean", False, 10, 1_000_000, "moved"),
-            (1, "H100", "clean", True, 10, 1_600_000, "moved"),
-            (2, "H100", "clean", True, 30, 800_000, "moved"),
-            (2, "A100", "clean", True, 30, 1, "moved"),
+            (26, "H100", "clean", False, 10, 2_000_000, "moved"),
+            (39, "H100", "clean", False, 10, 1_000_000, "moved"),
+            (38, "H100", "clean", True, 10, 1_600_000, "moved"),
+            (51, "H100", "clean", True, 30, 800_000, "moved"),
+            (51, "A100", "clean", True, 30, 1, "moved"),  # nothing to compare it with
             (3, "H100", "new", True, 30, 1, "moved"),
         ]
     )
-    assert validation.raw_discount({"forced": _facts(trades=trades)}) == pytest.approx(0.2)
+    assert SALE_WEEK % measures.QUARTER == 0
+    assert measures.raw_discount({"forced": _facts(trades=trades)}) == pytest.approx(0.2)
+    only = {name: values[:2] for name, values in trades.items()}
+    assert np.isnan(measures.raw_discount({"forced": _facts(trades=only)}))
+
+
+def test_spillover_and_closures_are_read_from_quotes():
+    arms = {
+        "one_lot": _facts(_quotes(9_900.0)),
+        "calm": _facts(_quotes(10_000.0)),
+        "segment_closed": _facts(_quotes(5_000.0)),
+        "all_closed": _facts(_quotes(1_000.0)),
+    }
+    assert measures.spillover(arms) == pytest.approx(np.log(0.99))
+    assert measures.closed_segment_fall(arms) == pytest.approx(0.5)
+    assert measures.closed_market_fall(arms) == pytest.approx(0.9)
+
+
+def test_insiders_and_outsiders_are_told_by_the_type_of_the_buyer():
+    def bought(*rows):
+        table = _trades([(w, g, c, f, q, p, "moved") for w, g, c, f, q, p, _ in rows])
+        return table | {"buyer_type": np.array([row[-1] for row in rows])}
+
+    forced = bought(
+        (26, "H100", "clean", True, 8, 1_000_000, "neo_cloud"),
+        (27, "H100", "clean", True, 8, 800_000, "enterprise"),
+        (28, "H100", "clean", True, 24, 700_000, "exporter"),
+    )
+    calm = bought(
+        (27, "H100", "clean", False, 30, 1_000_000, "miner"),
+        (27, "H100", "clean", False, 10, 1_000_000, "liquidator"),
+        (27, "H200", "new", False, 10, 1_000_000, "enterprise"),
+        (27, "H200", "new", False, 10, 1_000_000, "hyperscaler"),
+    )
+    arms = {"search": _facts(trades=forced), "search_calm": _facts(trades=calm)}
+    assert measures.outsider_ratio(arms) == pytest.approx((8 * 0.8 + 24 * 0.7) / 32)
+    assert measures.insider_excess(arms) == pytest.approx(0.75 - 0.5)
+    assert measures.insider_retreat(arms) == pytest.approx(0.2 - 0.75)
+
+
+def test_only_the_class_that_was_sold_needs_a_higher_spread():
+    weeks = {f"fundamental_usd_{g}": np.full(52, 10_000.0) for g in ("H100", "GB200")}
+    calm = _facts(_quotes(8_000.0, 8_000.0), weeks=weeks)
+    arms = {"forced": _facts(_quotes(4_000.0, 8_000.0), weeks=weeks), "calm": calm}
+    assert measures.collateral_channel(arms) > 0
+    assert measures.collateral_channel({"forced": calm, "calm": calm}) == 0
+    assert set(AFTER) <= set(WATCHED)
+
+
+def test_distress_and_specificity_is_the_difference_of_differences(monkeypatch):
+    recovery = {"liquid_slump": 0.2, "liquid": 0.5, "forced_slump": 0.5, "forced": 0.6}
+    monkeypatch.setattr(measures, "recovery_on_book", lambda facts, **rest: recovery[facts])
+    assert measures.distress_and_specificity({name: name for name in recovery}) == pytest.approx(-0.2)
 
 
 def test_depth_is_an_elasticity():
     few = _trades([(1, "H100", "clean", True, 10, 2_000_000, "moved")])
     many = _trades([(1, "H100", "clean", True, 10, 1_000_000, "moved")])
     arms = {"forced": _facts(trades=few), "forced_large": _facts(trades=many)}
-    assert validation.depth(arms) == pytest.approx(0.5)
+    assert measures.depth(arms) == pytest.approx(0.5)
 
 
 def test_silence_and_waivers_are_read_from_the_events():
@@ -79,17 +138,17 @@ def test_silence_and_waivers_are_read_from_the_events():
     loud = {"kind": np.array(["default", "possession"]), "quantity": np.array([0, 72])}
     sold = _trades([(1, "H100", "clean", True, 8, 1, "moved")])
     none = _trades([(1, "H100", "clean", False, 8, 1, "moved")])
-    assert validation.no_foreclosure({"replay": _facts(events=quiet, trades=none)}) == 1.0
-    assert validation.no_foreclosure({"replay": _facts(events=loud, trades=none)}) == 0.0
-    assert validation.no_foreclosure({"replay": _facts(events=quiet, trades=sold)}) == 0.0
-    assert validation.some_waiver({"replay": _facts(events=quiet)}) == 1.0
-    assert validation.some_waiver({"replay": _facts(events=loud)}) == 0.0
+    assert measures.no_foreclosure({"replay": _facts(events=quiet, trades=none)}) == 1.0
+    assert measures.no_foreclosure({"replay": _facts(events=loud, trades=none)}) == 0.0
+    assert measures.no_foreclosure({"replay": _facts(events=quiet, trades=sold)}) == 0.0
+    assert measures.some_waiver({"replay": _facts(events=quiet)}) == 1.0
+    assert measures.some_waiver({"replay": _facts(events=loud)}) == 0.0
 
 
 def test_tables_that_do_not_tell_of_credit_give_no_value():
     only_sales = {"kind": np.array(["sale"]), "quantity": np.array([8])}
-    assert np.isnan(validation.some_waiver({"replay": _facts(events=only_sales)}))
-    assert np.isnan(validation.no_foreclosure({"replay": _facts()}))
+    assert np.isnan(measures.some_waiver({"replay": _facts(events=only_sales)}))
+    assert np.isnan(measures.no_foreclosure({"replay": _facts()}))
 
 
 def test_a_band_row_passes_only_if_ninety_per_cent_of_seeds_are_in():
@@ -129,9 +188,9 @@ def test_few_seeds_are_called_a_draft():
 
 
 def test_ranges_of_cited_prices_are_read_from_the_data():
-    low, high = validation.observed_range("A100")
+    low, high = measures.observed_range("A100")
     assert low == 4000 and high == 18000
-    assert np.isnan(validation.observed_range("V100")[0])
+    assert np.isnan(measures.observed_range("V100")[0])
 
 
 @pytest.mark.slow
@@ -139,3 +198,23 @@ def test_rows_of_one_arm_are_measured_on_the_model():
     found = validation.statistics(7, only=("V20", "V22-rent"))
     assert found["V20"] == pytest.approx(12.75)
     assert found["V22-rent"] > 0
+
+
+@pytest.mark.slow
+def test_closed_buyers_stay_away_from_the_week_of_the_sale_on():
+    short = {"clock.weeks": SALE_WEEK + 5}
+    free = validation.facts_of(Arm(short), 7)
+    shut = validation.facts_of(Arm(short, closed=validation.ALL_BUYERS), 7)
+    bought = shut.tables["trades"]
+    assert (bought["week"] <= SALE_WEEK).all() and len(bought["week"]) > 0
+    assert shut.quotes[SALE_WEEK + 1]["H100"] < 0.5 * free.quotes[SALE_WEEK + 1]["H100"]
+
+
+@pytest.mark.slow
+def test_replications_are_runs_of_the_engine_and_are_not_repeated(tmp_path):
+    table, values = validation.validate(tmp_path, 2, workers=0, only=("V20",))
+    assert values["V20"].tolist() == pytest.approx([12.75, 12.75])
+    assert table.set_index("id").loc["V20", "seeds"] == 2
+    seen = []
+    validation.validate(tmp_path, 3, workers=0, only=("V20",), on_progress=seen.append)
+    assert (seen[-1].stored, seen[-1].done) == (2, 1)
