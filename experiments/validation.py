@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 SEEDS = 200  # theory.md C; fewer is a draft
 SEED = 20261005
 CLOCK: dict[str, Any] = {"clock.weeks": YEAR}
+# No row looks at the anatomy of prices, and it changes none of them.
+PLAIN: dict[str, Any] = {"discount.anatomy": False, "discount.shapley_weeks": 0}
 FORCED: dict[str, Any] = {
     **CLOCK,
     "forced_sale.enabled": True,
@@ -64,7 +66,7 @@ class Arm:
         """Dotted key -> value of all that differs from the model's defaults."""
         from experiments.scenario import load
 
-        return {**load(self.scenario).overrides, **self.overrides}
+        return {**load(self.scenario).overrides, **self.overrides, **PLAIN}
 
 
 ALL_BUYERS = ("miner", "neo_cloud", "liquidator", "hyperscaler", "enterprise", "exporter")

@@ -27,6 +27,7 @@ from agents.vocabulary import (
     SellOrders,
     product_of,
 )
+from sim import search
 from sim.covenants import Basis
 from sim.credit import QUARTER_WEEKS, Standing
 from sim.credit_metrics import loan_to_values, market_depth, spiral_multiplier, spiral_share
@@ -74,10 +75,10 @@ def probed(week: int) -> bool:
 
 
 def bids_for_all(model: "FireSaleModel") -> BuyIntents:
-    """What buyers would bid this week if every class of used hardware were on offer; they bid for nothing else."""
+    """What the buyers present would bid this week if every class of used hardware were on offer; they bid for nothing else."""
     used = np.flatnonzero(PRODUCT_CONDITION != Condition.NEW)
     view = replace(model.view, listed=np.union1d(model.view.listed, used))
-    return model._gather(view).buy
+    return search.admit(model._gather(view).buy, model.present)
 
 
 def price_with(
