@@ -2,13 +2,17 @@
 
 import numpy as np
 
-from agents.operating import place_bids, quote, refresh_offers, slots_of, spendable, worn_out
+from agents.operating import Quotes, Slots, place_bids, quote, refresh_offers, slots_of, spendable, worn_out
 from agents.party import Party
 from agents.schema import Section, quantity
 from agents.vocabulary import (
+    WEEKS_PER_YEAR,
     AgentKind,
+    Bools,
+    ConvertOrders,
     Intents,
     Ints,
+    LotStatus,
     PoolKind,
     QuantityCap,
     Treasury,
@@ -17,6 +21,8 @@ from agents.vocabulary import (
 
 HASHES = 24.0 * 7.0
 SATOSHI = 1e8
+# A miner looks at its halls once a quarter: leases are deals, not a weekly flow.
+DEAL_WEEKS = 13
 
 
 class MinerParameters(Section):
@@ -30,6 +36,18 @@ class MinerParameters(Section):
     bid_margin: float = quantity(0.10, "share of value", 0, 0.5, "value kept back in a bid for used units")
     conversion_hurdle: float = quantity(
         1.3, "multiple", 1, 2, "gain over cost at which mining watts are given up (option premium)"
+    )
+    leased_shell_share: float = quantity(
+        1.0, "share of watts", 0, 1, "of what stands in a miner's converted hall, leased as a whole shell"
+    )
+    shell_lease_usd_per_kw_month: float = quantity(
+        120, "USD per kW-month", 50, 217, "rent of a powered shell", "eight leases: 114-198", "C"
+    )
+    lease_margin: float = quantity(
+        0.85, "share of rent", 0.7, 0.9, "net operating income of a leased shell", "public project list", "C"
+    )
+    asic_years_of_revenue: float = quantity(
+        1.0, "years", 0, 3, "what mining machines fetch, in years of their gross revenue"
     )
     growth_share: float = quantity(
         0.05, "share of own watts a week", 0, 1, "most watts a miner sets out to fill in one week"
@@ -119,11 +137,44 @@ class Miner(Party):
             cap=QuantityCap.APPETITE,
         )
         return Intents(
-            sell=refresh_offers(view, rows, interval_weeks=26, share=0.1),
+            sell=refresh_offers(view, rows, interval_weeks=26, share=0.1, pressed=pressed(view)),
             buy=bids,
             scrap=worn_out(view, rows),
             treasury=cls._treasury(view, rows, parameters),
+            convert=cls._convert(view, slots, quotes, cash, parameters),
         )
+
+    @staticmethod
+    def _convert(
+        view: View, slots: Slots, quotes: Quotes, cash: Ints, parameters: MinerParameters
+    ) -> ConvertOrders:
+        """Mine, host or own (contracts.md 5.1 rule 3): lease a mining hall out where that gains most per watt.
+
+        Hosting gains ``lease NOI x annuity - mining value - hurdle x capex``; owning gains the best bid over the last price,
+        which is net of the same. A hall is leased only if it gains at all and more than GPUs of the miner's own would.
+        """
+        turn = (slots.party + view.week) % DEAL_WEEKS == 0
+        hall = np.flatnonzero(turn & (view.pool_kind[slots.pool] == PoolKind.DISPLACED))
+        pool, party = slots.pool[hall], slots.party[hall]
+        rate = view.discount_rate[party]
+        rent = parameters.shell_lease_usd_per_kw_month * 12.0 / 1000.0 * parameters.lease_margin
+        years = -np.expm1(-rate * view.shell_lease_years) / rate
+        hosting = rent * years * np.exp(-rate * view.pool_wait[pool] / WEEKS_PER_YEAR)
+        hosting -= mining_value_per_watt(view, pool, party, parameters)
+        hosting -= view.retrofit_usd_per_watt * parameters.conversion_hurdle
+        owning = np.zeros(len(hall))
+        if len(view.listed):
+            paid = view.price[view.listed[None, :], pool[:, None]]
+            gain = quotes.net[hall] * (1.0 - parameters.bid_margin) - paid
+            gain = np.where(quotes.allowed[hall], gain, 0.0) / view.watts[view.listed // 3]
+            owning = np.maximum(gain.max(axis=1), 0.0)
+        pays = (hosting > 0) & (hosting > owning)
+        watts = np.minimum(
+            view.mining_watts[pool] * parameters.growth_share,
+            cash[party] / 100.0 / view.retrofit_usd_per_watt,
+        )
+        keep = pays & (watts >= 1000)
+        return ConvertOrders(party[keep], pool[keep], np.floor(watts[keep]).astype(np.int64))
 
     @staticmethod
     def _treasury(view: View, rows: Ints, parameters: MinerParameters) -> Treasury:
@@ -134,7 +185,27 @@ class Miner(Party):
         needed = np.ceil(short / coin).astype(np.int64)
         spare = np.floor(view.bitcoin[rows] * (1.0 - parameters.bitcoin_hold_share) / 52.0).astype(np.int64)
         sold = np.minimum(np.maximum(needed, spare), view.bitcoin[rows])
-        return Treasury(rows, sold, np.zeros(len(rows), dtype=np.int64))
+        nothing = np.zeros(len(rows), dtype=np.int64)
+        return Treasury(rows, sold, nothing, nothing, machines_to_sell(view, rows, parameters))
+
+
+def pressed(view: View) -> Bools:
+    """Parties whose cash and free coins do not last four weeks (contracts.md 5.1 rule 6)."""
+    coins = view.bitcoin / SATOSHI * view.bitcoin_usd * 100.0
+    return np.asarray(view.obligations > view.cash + coins)
+
+
+def machines_to_sell(view: View, rows: Ints, parameters: MinerParameters) -> Ints:
+    """The last defence before default: mining machines for what is missing, once no free GPU is left to sell; IT watts."""
+    free = np.zeros(len(view.cash), dtype=np.int64)
+    loose = (view.lot_lien < 0) & (view.lot_status <= LotStatus.IDLE)
+    np.add.at(free, view.lot_owner[loose], view.lot_quantity[loose])
+    missing = np.maximum(view.obligations[rows] - view.cash[rows], 0) / 100.0
+    per_watt = view.hashprice_usd * 365.0 * parameters.asic_years_of_revenue
+    per_watt /= parameters.fleet_efficiency_j_per_th * 1000.0
+    last = pressed(view)[rows] & (free[rows] == 0) & ~view.frozen[rows]
+    watts = np.ceil(missing / per_watt) if per_watt > 0 else np.zeros(len(rows))
+    return np.asarray(np.where(last, watts, 0.0), dtype=np.int64)
 
 
 def mining_value_per_watt(view: View, pool: Ints, party: Ints, parameters: MinerParameters) -> np.ndarray:

@@ -12,7 +12,7 @@ from agents.operating import (
     worn_out,
 )
 from agents.party import Party
-from agents.schema import Section, quantity
+from agents.schema import Section, quantity, setting
 from agents.vocabulary import AgentKind, Intents, Ints, PoolKind, QuantityCap, Treasury, View
 
 PAYOUT_WEEKS = 4
@@ -76,18 +76,15 @@ class NeoCloudParameters(Section):
         "B",
     )
     payout_share: float = quantity(
-        0.25,
-        "share a month",
-        0,
-        1,
-        "cash above the reserve paid to owners, as far as net worth has grown",
-        "notes of 2025-26 limit restricted payments",
-        "C",
+        0.25, "share a month", 0, 1, "cash above the reserve paid to owners or spent outside this market"
+    )
+    restricted_payments: bool = setting(
+        True, "owners are paid no more than net worth has grown, as notes of 2025-26 restrict payments"
     )
 
 
 class NeoCloud(Party):
-    """Fills its slots where a GPU earns most, replaces old units where power binds, pays the rest out."""
+    """Fills its slots where a GPU earns most, replaces old units where power binds; in distress it gives up its orders."""
 
     kind = AgentKind.NEO_CLOUD
 
@@ -95,11 +92,12 @@ class NeoCloud(Party):
     def decide_all(cls, view: View, rows: Ints, parameters: NeoCloudParameters) -> Intents:  # type: ignore[override]
         """Bids, refresh offers and payout (contracts.md 5.2 rules 3 and 5)."""
         cash = spendable(view, rows, parameters.reserve_months)
+        nothing = np.zeros(len(rows), dtype=np.int64)
         payout = np.zeros(len(rows), dtype=np.int64)
         if view.week % PAYOUT_WEEKS == 0:
-            # Restricted payments: owners are paid out of gains, never out of what lenders count on.
             payout = np.floor(cash[rows] * parameters.payout_share).astype(np.int64)
-            payout = np.minimum(payout, view.gain[rows])
+            if parameters.restricted_payments:
+                payout = np.minimum(payout, view.gain[rows])
             cash[rows] -= payout
         wanted = np.maximum(view.fleet_watts * parameters.growth_share, parameters.smallest_want_watts)
         slots = slots_of(view, rows, (PoolKind.PRIVATE, PoolKind.OPEN, PoolKind.IN_PLACE, PoolKind.FORWARD))
@@ -119,5 +117,5 @@ class NeoCloud(Party):
             ),
             buy=bids,
             scrap=worn_out(view, rows),
-            treasury=Treasury(rows, np.zeros(len(rows), dtype=np.int64), payout),
+            treasury=Treasury(rows, nothing, payout, view.distressed[rows].astype(np.int64), nothing),
         )

@@ -183,16 +183,19 @@ def place_bids(
     )
 
 
-def refresh_offers(view: View, rows: Ints, *, interval_weeks: int, share: float) -> SellOrders:
+def refresh_offers(
+    view: View, rows: Ints, *, interval_weeks: int, share: float, pressed: Bools | None = None
+) -> SellOrders:
     """Unpledged units an operator would part with, at their hold value less what the slot could earn instead.
 
-    A distressed operator offers all it has unpledged, every week, at no more than the last price (contracts.md 5.1
-    rule 6); one in the hands of its lenders offers nothing. Every other reviews its fleet once per
-    `interval_weeks`, operators taking turns by row. A power-limited site compares surplus per watt of a new unit
-    with the old one (contracts.md 5.2 rule 3): the reserve is the hold value less that opportunity, never below salvage.
+    A distressed operator, or one `pressed` for cash, offers all it has unpledged, every week, at no more than the last
+    price (contracts.md 5.1 rule 6); one in the hands of its lenders offers nothing. Every other reviews its fleet once per
+    `interval_weeks`, operators taking turns by row. A power-limited site compares surplus per watt of a new unit with the
+    old one (contracts.md 5.2 rule 3): the reserve is the hold value less that opportunity, never below salvage.
     """
+    needy = view.distressed if pressed is None else view.distressed | pressed
     turn = (rows + view.week) % interval_weeks == 0
-    turn = (turn | view.distressed[rows]) & ~view.frozen[rows]
+    turn = (turn | needy[rows]) & ~view.frozen[rows]
     worn = view.week - view.lot_vintage >= view.physical_life * WEEKS_PER_YEAR
     lot = np.flatnonzero(
         np.isin(view.lot_owner, rows[turn])
@@ -207,7 +210,7 @@ def refresh_offers(view: View, rows: Ints, *, interval_weeks: int, share: float)
     age = (view.week - view.lot_vintage[lot]) / WEEKS_PER_YEAR
     hold = hold_values(view, owner, pool, product, age)
     opportunity = new_unit_surplus_per_watt(view, owner, pool) * view.watts[generation]
-    urgent = view.distressed[owner]
+    urgent = needy[owner]
     asked = np.where(urgent, np.minimum(hold, view.price[product, pool]), hold - opportunity)
     reserve = np.maximum(asked, view.salvage[generation])
     unit = PRODUCT_UNIT[product]

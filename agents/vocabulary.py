@@ -180,6 +180,7 @@ class View:
     physical_life: float
     other_operating_cost: float
     mining_watts: Ints  # per pool
+    shell_lease_years: float  # tenor of a powered-shell lease
     retrofit_usd_per_watt: float
     storage_usd_per_week: float  # per GPU
     operating_fee: float  # share of revenue of a hired operator
@@ -254,18 +255,35 @@ class ScrapOrders:
 
 
 @dataclass(slots=True)
+class ConvertOrders:
+    """Mining watts a miner would turn into a leased shell."""
+
+    party: Ints
+    pool: Ints
+    watts: Ints  # IT watts
+
+    @classmethod
+    def empty(cls) -> "ConvertOrders":
+        """Nothing converted."""
+        z = np.zeros(0, dtype=np.int64)
+        return cls(z, z, z)
+
+
+@dataclass(slots=True)
 class Treasury:
-    """Money moves an agent asks for: bitcoin sold, cash paid out to its owners, mining watts kept on."""
+    """Moves an agent asks for beside trade: coins sold, cash paid out to its owners, orders given up, machines sold."""
 
     party: Ints
     bitcoin_sold: Ints  # satoshi
     payout: Ints  # cents
+    orders_given_up: Ints  # 1 to cancel all orders of new units
+    machines_sold: Ints  # IT watts of mining machines
 
     @classmethod
     def empty(cls) -> "Treasury":
         """No money moves."""
         z = np.zeros(0, dtype=np.int64)
-        return cls(z, z, z)
+        return cls(z, z, z, z, z)
 
 
 @dataclass(slots=True)
@@ -276,6 +294,7 @@ class Intents:
     buy: BuyIntents = field(default_factory=BuyIntents.empty)
     scrap: ScrapOrders = field(default_factory=ScrapOrders.empty)
     treasury: Treasury = field(default_factory=Treasury.empty)
+    convert: ConvertOrders = field(default_factory=ConvertOrders.empty)
 
     @classmethod
     def concatenate(cls, parts: list["Intents"]) -> "Intents":

@@ -45,7 +45,7 @@ class Account(IntEnum):
     ENFORCEMENT = 16
     PROCEEDS = 17
     EQUITY = 18
-    REFUND = 19
+    MACHINES = 19
 
 
 class LoanStatus(IntEnum):

@@ -37,13 +37,14 @@ from sim import (
     search,
     settlement,
     tenancy,
+    treasury,
     workout,
 )
 from sim.anatomy import BestUseMarks, record_anatomy
 from sim.credit import QUARTER_WEEKS
 from sim.discount import ThreePrices, best_uses, reference_values, three_prices
 from sim.drivers import Drivers
-from sim.ledger import Account, Ledger
+from sim.ledger import Ledger
 from sim.loss_bridge import LOSS_BRIDGE
 from sim.market import MarketResult
 from sim.outlook import look
@@ -54,7 +55,6 @@ from sim.record import record_run, record_week
 from sim.recorder import Recorder
 from sim.shapley import record_shapley
 from sim.topology import Topology, load_places
-from sim.world import REST_OF_WORLD
 
 AGENT_TYPES: tuple[type[Party], ...] = (
     Miner,
@@ -219,9 +219,7 @@ class FireSaleModel(mesa.Model):  # type: ignore[misc]
         self.view = look(self.world, week)
         self.intents = self._gather(self.view)
         self._search(week)
-        treasury, ledger = self.intents.treasury, self.world.ledger
-        ledger.sell_bitcoin(treasury.party, treasury.bitcoin_sold, self.view.bitcoin_usd, REST_OF_WORLD)
-        ledger.pay(treasury.party, REST_OF_WORLD, treasury.payout, Account.PAYOUT)
+        treasury.carry_out(self.world, week, self.intents)
 
     def _search(self, week: int) -> None:
         """Where buyers must be met, only those who are reach this week's market (economics.md section 12)."""

@@ -148,7 +148,7 @@ def _told(tests: Examination, failed: Ints, cover: float, interest: float) -> st
 
 
 def breach(world: World, week: int, party: int, rows: Ints, told: str) -> None:
-    """Waive a first breach that is expected to heal, let owners cure, or open the cure period.
+    """Waive a first breach that is expected to heal, cure it out of cash, let owners cure, or open the cure period.
 
     A waiver needs the lenders of more than half of the breached debt; those that act on a first breach never give one
     (contracts.md 5.3).
@@ -165,6 +165,8 @@ def breach(world: World, week: int, party: int, rows: Ints, told: str) -> None:
     if hopeful and luck < parameters.waiver_probability:
         world.log(week, "waiver", party, detail=told)
         credit.move(party, Standing.TRAPPED)
+        return
+    if prepay_cure(world, week, party, rows):
         return
     luck = float(world.randomness.uniform(Purpose.EQUITY_CURE, week, who)[0])
     if world.net_asset_value()[party] > 0 and luck < parameters.equity_cure_probability:
@@ -191,6 +193,45 @@ def cure(world: World, week: int, party: int) -> None:
     ledger.pay(REST_OF_WORLD, party, amount, Account.EQUITY)
     world.log(week, "equity_cure", party, cents=amount)
     credit.move(party, Standing.TRAPPED)
+
+
+def prepay_cure(world: World, week: int, party: int, rows: Ints) -> bool:
+    """Prepay so much of the breached loans that they pass again, if cash beyond two months of service allows; whether it did.
+
+    Debt falls by the part of its service that income does not cover at the covenant's ratio, or by what stands above the
+    collateral at the covenant's level, whichever is more (contracts.md 4.10: cure by prepayment).
+    """
+    ledger, loans, credit, parameters = (
+        world.ledger,
+        world.ledger.loans,
+        world.credit,
+        world.parameters.credit,
+    )
+    income, due = int(credit.income[:, party].sum()), int(credit.due[:, party].sum())
+    interest = int(credit.interest[:, party].sum())
+    asked = max(parameters.dscr_covenant * due, parameters.interest_covenant * interest)
+    share = float(np.clip(1.0 - income / asked, 0.0, 1.0)) if asked > 0 else 0.0
+    tests = examine_loans(world, week)
+    at = np.searchsorted(tests.row, rows)
+    ratio = tests.leverage.tested(tests.basis)[at]
+    level = np.where(
+        tests.basis[at] == Basis.COST, parameters.loan_to_cost_covenant, parameters.loan_to_value_covenant
+    )
+    over = np.where(np.isinf(ratio), 1.0, np.clip(1.0 - level / np.maximum(ratio, 1e-12), 0.0, 1.0))
+    live = np.flatnonzero(loans.live() & (loans.debtor == party))
+    part = np.full(len(live), share)
+    part[np.searchsorted(live, rows)] = np.maximum(share, over)
+    cents = np.ceil(loans.balance[live] * part).astype(np.int64)
+    spare = int(ledger.parties.cash[party]) - RESERVE_MONTHS * int(loans.payment[live].sum())
+    if int(cents.sum()) > spare:
+        return False
+    ledger.pay(party, loans.creditor[live], cents, Account.PRINCIPAL)
+    ledger.repay(live, cents)
+    loans.payment[live] = np.ceil(loans.payment[live] * (1.0 - part)).astype(np.int64)
+    loans.overdue[live] = np.minimum(loans.overdue[live], loans.balance[live])
+    world.log(week, "cured_by_prepayment", party, cents=int(cents.sum()))
+    credit.move(party, Standing.TRAPPED)
+    return True
 
 
 def prepay_base(world: World, week: int, party: int) -> None:

@@ -9,23 +9,19 @@ from agents.vocabulary import (
     PRODUCT_GENERATION,
     PRODUCT_UNIT,
     WEEKS_PER_YEAR,
-    AgentKind,
     Bools,
     Floats,
     Ints,
     LotStatus,
     PoolKind,
 )
-from sim import recoveries
-from sim.credit import Standing
+from sim import leases, recoveries
 from sim.ledger import SATOSHI, Account
 from sim.randomness import Purpose
-from sim.rounding import largest_remainder
 from sim.tenants import blended_rent
 from sim.world import REST_OF_WORLD, World
 
 DAYS_PER_WEEK = 7.0
-HOURS_PER_MONTH = 730.0
 # What a company must pay first when cash runs short: without power nothing earns.
 BILL_ORDER = (Account.POWER, Account.OPERATING, Account.HOSTING, Account.STORAGE)
 
@@ -115,18 +111,15 @@ def operate(world: World, week: int) -> None:
     _charge(bills, Account.POWER, bearer[on], (cost[on] - upkeep) * lots.quantity[on] * HOURS_PER_WEEK)
     _charge(bills, Account.OPERATING, bearer[on], upkeep * lots.quantity[on] * HOURS_PER_WEEK)
     standing = present | operated | (lots.status == LotStatus.IN_TRANSIT)
-    standing &= pools.pool_hosting[lots.pool] > 0
+    standing &= (pools.pool_hosting[lots.pool] > 0) | (pools.pool_kind[lots.pool] == PoolKind.PRIVATE)
     kilowatts = watts[standing] * lots.quantity[standing] / 1000.0
-    fee = pools.pool_hosting[lots.pool[standing]] * kilowatts * HOURS_PER_WEEK / HOURS_PER_MONTH
-    hall, holder, lease = _shell_leases(world)
-    payer = np.r_[bearer[standing], holder]
-    place = np.r_[pools.pool_place[lots.pool[standing]], pools.pool_place[hall]]
-    fee = np.r_[fee, lease]
-    _charge(bills, Account.HOSTING, payer, fee)
+    owed = leases.weekly_rent(world, week, bearer[standing], lots.pool[standing], kilowatts)
+    np.add.at(bills[:, Account.HOSTING], owed.party, owed.cents)
     stored = (lots.status == LotStatus.INVENTORY) | ((lots.status == LotStatus.FORCED) & ~operated)
     monthly = parameters.freight.storage_usd_per_month * lots.quantity[stored]
     _charge(bills, Account.STORAGE, _keeper(world, stored), monthly * 12 / WEEKS_PER_YEAR)
-    _pay_bills(world, week, bills, payer, place, fee)
+    _pay_bills(world, week, bills, owed)
+    leases.collect_outside(world, week)
     world.weekly_bills = bills.sum(axis=1)
 
     held = np.flatnonzero(lots.status == LotStatus.FORCED)
@@ -134,7 +127,7 @@ def operate(world: World, week: int) -> None:
     earned[operated] = revenue[hired]
     spent = np.zeros(lots.n)
     spent[stored] = monthly * 12 / WEEKS_PER_YEAR
-    hosted = pools.pool_hosting[lots.pool] * watts / 1000.0 / HOURS_PER_MONTH
+    hosted = pools.pool_hosting[lots.pool] * watts / 1000.0 / leases.HOURS_PER_MONTH
     spent[operated] = ((cost + hosted) * lots.quantity * HOURS_PER_WEEK)[operated] + wage / 100.0
     recoveries.carried(world, held, earned[held], spent[held])
 
@@ -155,21 +148,6 @@ def _earning(world: World, week: int, generation: Ints, present: Bools) -> Float
     )
 
 
-def _shell_leases(world: World) -> tuple[Ints, Ints, Floats]:
-    """Halls that neo-clouds lease whole, who leases them, and the week's rent in USD.
-
-    A powered-shell lease is owed for all of the hall's power, whatever runs there (contracts.md 4.8); it ends
-    when lenders take possession.
-    """
-    rate = world.parameters.neo_clouds.shell_lease_usd_per_kw_month * HOURS_PER_WEEK / HOURS_PER_MONTH
-    kinds = world.ledger.parties.kind
-    hall = np.flatnonzero((world.topology.pool_kind == PoolKind.PRIVATE) & (world.pool_holder >= 0))
-    holder = world.pool_holder[hall]
-    leased = (kinds[holder] == AgentKind.NEO_CLOUD) & (world.credit.standing[holder] < Standing.LIQUIDATION)
-    hall, holder = hall[leased], holder[leased]
-    return hall, holder, world.power[hall] / 1000.0 * rate
-
-
 def _keeper(world: World, stored: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> Ints:
     """Who pays storage: the owner of inventory, the lender of forced lots."""
     lots, loans = world.ledger.lots, world.ledger.loans
@@ -186,34 +164,21 @@ def _charge(
     np.add.at(bills[:, account], party, np.rint(usd * 100).astype(np.int64))
 
 
-def _pay_bills(
-    world: World,
-    week: int,
-    bills: Ints,
-    hosted: Ints,
-    place: Ints,
-    fee: np.ndarray[tuple[int, ...], np.dtype[np.float64]],
-) -> None:
-    """Pay in `BILL_ORDER` out of cash at hand; what cannot be paid is logged and stays unpaid."""
+def _pay_bills(world: World, week: int, bills: Ints, owed: leases.Owed) -> None:
+    """Pay in `BILL_ORDER` out of cash at hand; slot rent that is short stays owed, the rest is logged and lapses."""
     ledger = world.ledger
     cash = np.maximum(ledger.parties.cash, 0)
     short = np.zeros_like(cash)
     for account in BILL_ORDER:
         due = bills[:, account]
         paid = np.minimum(due, cash)
-        cash -= paid
-        short += due - paid
-        payer = np.flatnonzero(paid)
-        if account != Account.HOSTING:
+        if account == Account.HOSTING:
+            short += leases.pay_rent(world, owed, paid)
+        else:
+            payer = np.flatnonzero(paid)
             ledger.pay(payer, REST_OF_WORLD, paid[payer], account)
-            continue
-        # A place's host is paid in proportion to the fees due to it, to the cent.
-        for party in payer:
-            mine = hosted == party
-            hosts, slot = np.unique(world.host[place[mine]], return_inverse=True)
-            weight = np.bincount(slot, weights=fee[mine])
-            share = largest_remainder(int(paid[party]), weight)
-            ledger.pay(int(party), hosts, share, account)
+            short += due - paid
+        cash -= paid
     for party in np.flatnonzero(short):
         world.log(week, "unpaid_bills", int(party), cents=int(short[party]))
 

@@ -195,6 +195,14 @@ class SiteParameters(Section):
     assignable_share: float = quantity(
         0.5, "probability", 0, 1, "a hosting contract can be assigned (pi_slot)"
     )
+    consent_weeks: int = quantity(
+        8, "weeks", 0, 26, "longest a host takes to consent to an assignment", "economics.md 1: 0-8", "C"
+    )
+    lease_tenor_years: float = quantity(12, "years", 5, 20, "lease of a powered shell", "10-20 years", "B")
+    lease_escalator: float = quantity(0.02, "per year", 0, 0.03, "rise of its rent", "0-3 %", "B")
+    retrofit_watts_per_week: float = quantity(
+        2e6, "IT watts a week", 0, 1e8, "mining halls that can be converted, all miners together"
+    )
     retrofit_capex_usd_per_kw: float = quantity(
         2000, "USD per kW", 500, 7100, "powered hall to compute hall", "trade press 2026", "C"
     )

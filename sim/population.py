@@ -44,7 +44,14 @@ from sim.opening_debt import (
 from sim.parameters import ParameterError, Parameters
 from sim.randomness import Purpose, Randomness
 from sim.rounding import to_cents
-from sim.tenants import ComputeContracts, draw_contracts, draw_tenants, fleet_by_generation, past_rents
+from sim.tenants import (
+    ComputeContracts,
+    Leases,
+    draw_contracts,
+    draw_tenants,
+    fleet_by_generation,
+    past_rents,
+)
 from sim.topology import Topology
 from sim.world import LANDLORD, REST_OF_WORLD, World
 
@@ -533,6 +540,9 @@ def _open_books(build: Builder, loans: Loans) -> World:
         moving_cost=moving_costs(parameters),
         tenants=draw_tenants(parameters.tenants, build.randomness),
         contracts=_contracts(build, lots),
+        leases=_leases(build, lots),
+        slot_arrears=np.zeros((n, topology.places.n), dtype=np.int64),
+        consent=np.zeros(topology.places.n, dtype=np.int64),
         bridge=LossBridge.empty(),
         best_use=np.zeros(N_GENERATIONS),
         first_lot_price=np.full(N_PRODUCTS, -1, dtype=np.int64),
@@ -573,6 +583,39 @@ def _contracts(build: Builder, lots: Lots) -> ComputeContracts:
         ),
         build.drivers.weeks_since_release,
     )
+
+
+def _leases(build: Builder, lots: Lots) -> Leases:
+    """Shells leased in week 0: neo-clouds' own halls, and the converted halls of miners that a neo-cloud fills.
+
+    A miner whose converted hall is leased whole is the base case (contracts.md 4.8); `miners.leased_shell_share` of what stands
+    there is, the rest pays the posted fee by the unit.
+    """
+    parameters, topology, leases = build.parameters, build.topology, Leases.empty()
+    section = parameters.site
+    tenor = round(section.lease_tenor_years * WEEKS_PER_YEAR)
+    ages = build.randomness.uniform(Purpose.LEASE_TENANT, 0, np.arange(topology.n_pools))
+    unit_watts = parameters.hardware.unit_watts.array().astype(np.int64)
+    watts = lots.quantity // UNIT[lots.product // 3] * unit_watts[lots.product // 3]
+    miners, clouds = build.rows(AgentKind.MINER), build.rows(AgentKind.NEO_CLOUD)
+    for pool in range(topology.n_pools):
+        holder, kind = int(topology.pool_holder[pool]), topology.pool_kind[pool]
+        terms = {"pool": pool, "escalator": section.lease_escalator, "behind": -1}
+        # Signed when the first AI halls were let, up to three years ago.
+        terms["start"] = -int(ages[pool] * 3 * WEEKS_PER_YEAR)
+        terms["end"] = terms["start"] + tenor
+        if kind == PoolKind.PRIVATE and np.isin(holder, clouds):
+            rate = parameters.neo_clouds.shell_lease_usd_per_kw_month
+            leases.append(tenant=holder, watts=int(topology.pool_power[pool]), rate=rate, **terms)
+        elif kind == PoolKind.OPEN and np.isin(build.host[topology.pool_place[pool]], miners):
+            here = lots.pool == pool
+            for tenant in np.intersect1d(lots.owner[here], clouds):
+                if build.names[tenant] == BORROWER:
+                    continue
+                let = int(watts[here & (lots.owner == tenant)].sum() * parameters.miners.leased_shell_share)
+                rate = parameters.miners.shell_lease_usd_per_kw_month
+                leases.append(tenant=int(tenant), watts=let, rate=rate, **terms)
+    return leases
 
 
 def _opening_cash(build: Builder, loans: Loans) -> Ints:

@@ -44,6 +44,8 @@ class Purpose(IntEnum):
     MINER_DEBT = 27
     CREDITOR = 28
     REGIME = 29
+    CONSENT = 30
+    LEASE_TENANT = 31
     CONTACT = 40
     RELAXATION = 41
 

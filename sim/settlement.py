@@ -217,7 +217,12 @@ def distribute_proceeds(world: World, week: int, lot: int, buyer: int, price: in
     ledger.pay(buyer, creditor, price * gpus, Account.PROCEEDS)
     ledger.pay(buyer, creditor, slot * gpus, Account.SLOT_PREMIUM)
     fee = int(to_cents(price * gpus / 100.0 * world.parameters.liquidators.agency_fee))
-    costs = sale_proceeds(price * gpus, world.parameters.lenders.enforcement_cost, fees=fee)
+    # Slot rent in arrears is a lien on what stands there, ahead of the agent and the lender.
+    place = int(world.topology.pool_place[lots.pool[lot]])
+    arrears = int(world.slot_arrears[debtor, place])
+    costs = sale_proceeds(price * gpus, world.parameters.lenders.enforcement_cost, arrears, fees=fee)
+    ledger.pay(creditor, int(world.host[place]), costs.hosting, Account.HOSTING)
+    world.slot_arrears[debtor, place] -= costs.hosting
     ledger.pay(creditor, agent, costs.fees, Account.FEE)
     ledger.pay(creditor, REST_OF_WORLD, costs.enforcement, Account.ENFORCEMENT)
     if lien < 0:
@@ -228,7 +233,7 @@ def distribute_proceeds(world: World, week: int, lot: int, buyer: int, price: in
     if net > applied:
         ledger.pay(creditor, debtor, net - applied, Account.PROCEEDS)
     if world.bridge.is_open([lien])[0]:
-        spent = costs.fees + costs.enforcement
+        spent = costs.fees + costs.enforcement + costs.hosting
         recoveries.sold(world, lien, product, gpus, price, spent, slot * gpus, applied, net - applied)
 
 

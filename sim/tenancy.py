@@ -8,6 +8,7 @@ import numpy as np
 
 from agents.valuation import running_cost_per_hour
 from agents.vocabulary import Floats, Ints
+from sim import leases
 from sim.tenants import TenantState, end_contracts, monthly_hazards, seek_relief
 from sim.world import World
 
@@ -22,6 +23,7 @@ def live_month(world: World, week: int, month: int) -> None:
         rows = np.flatnonzero(live & (contracts.tenant == tenant))
         _tell(world, week, "tenant_default", int(tenant), rows)
         end_contracts(contracts, rows, week)
+        leases.tenant_gone(world, week, int(tenant))
     rates = contracts.rate.copy()
     granted = seek_relief(parameters, tenants, contracts, luck, week, world.rent, cash_cost(world))
     for tenant in granted:

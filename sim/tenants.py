@@ -102,6 +102,38 @@ class ComputeContracts:
         return np.asarray(self.end > week)
 
 
+@dataclass(slots=True)
+class Leases:
+    """Leases of powered shells, one row each; the landlord is the host of the place (contracts.md 4.8)."""
+
+    tenant: Ints  # party that leases; the rest of the world for tenants outside the model
+    pool: Ints
+    watts: Ints  # IT watts leased
+    rate: Floats  # USD per kW-month in the first year
+    escalator: Floats  # rise of the rate a year
+    start: Ints  # week from which rent is owed
+    end: Ints  # first week without it
+    broken: Ints  # 1 if it ended before its time
+    behind: Ints  # row of the outside tenant that owes the rent, -1 for a party
+
+    @classmethod
+    def empty(cls) -> "Leases":
+        """No leases."""
+        z, f = np.zeros(0, dtype=np.int64), np.zeros(0)
+        return cls(z, z, z, f, f, z, z, z, z)
+
+    def append(self, **row: float) -> None:
+        """Add one lease."""
+        for f in fields(self):
+            column = getattr(self, f.name)
+            value = np.array([row.get(f.name, 0)], dtype=column.dtype)
+            setattr(self, f.name, np.concatenate([column, value]))
+
+    def live(self, week: int) -> Bools:
+        """Leases on which rent is owed."""
+        return np.asarray((self.start <= week) & (self.end > week))
+
+
 def past_rents(start: date, weeks: int, trend: float) -> Floats:
     """Rent by weeks before `start`, relative to `start`: the observed H100 contract prints, the trend before the first.
 

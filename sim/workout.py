@@ -17,7 +17,7 @@ from agents.vocabulary import (
     LotStatus,
     View,
 )
-from sim import orders, recoveries
+from sim import leases, orders, recoveries
 from sim.bitcoin_loan import price_cents, worth
 from sim.credit import Plan, Standing
 from sim.debt_service import level, pay_overdue
@@ -68,15 +68,18 @@ def advance_standing(world: World, week: int, view: View) -> None:
         loans = world.ledger.loans
         if not np.any((loans.debtor == party) & (loans.balance > 0)):
             credit.move(int(party), Standing.CLOSED)
+            world.slot_arrears[party] = 0
             world.log(week, "closed", int(party))
 
 
 def payment_cause(world: World, party: int) -> str:
-    """Why a payment was missed: a maturity that found no offer, a tenant that left, or income in general."""
+    """Why a payment was missed: a maturity without an offer, a shell's or a GPU's tenant that left, or income at large."""
     loans, contracts = world.ledger.loans, world.contracts
     rows = np.flatnonzero((loans.debtor == party) & (loans.overdue > 0))
     if np.any((loans.months_left[rows] == 0) & (loans.overdue[rows] > 2 * loans.payment[rows])):
         return "maturity"
+    if leases.lost_lately(world, world.week, party):
+        return "lease"
     if np.any((contracts.operator == party) & (contracts.left == 1)):
         return "tenant"
     return "income"
@@ -113,12 +116,17 @@ def default(world: World, week: int, party: int, cause: str, view: View) -> None
 
 
 def choose(world: World, week: int, party: int, rows: Ints, view: View) -> tuple[Plan, str]:
-    """Plan of the lenders of more than half of the debt, and their reason."""
+    """Plan of the lenders with most of the debt that has a say, and their reason.
+
+    What becomes of hardware is for those it is pledged to; without such debt everybody votes.
+    """
     loans, credit = world.ledger.loans, world.credit
     if not world.parameters.credit.workouts:
         return Plan.SELL_FORCED, "no workout"
     votes: dict[Plan, int] = {}
     reasons: dict[Plan, str] = {}
+    pledged = rows[loans.kind[rows] <= LoanKind.ASSET_BACKED]
+    rows = pledged if len(pledged) else rows
     for creditor in np.unique(loans.creditor[rows]):
         own = rows[loans.creditor[rows] == creditor]
         forced = bool(credit.run_off[creditor]) or bool(world.parameters.lenders.run_off)
@@ -142,15 +150,16 @@ def rungs(world: World, week: int, party: int, rows: Ints, view: View) -> list[R
         weeks: sale_value(world, rows, party, int(weeks), rate)
         for weeks in (world.parameters.forced_sale.deadline_weeks, parameters.orderly_weeks)
     }
+    operate = operate_value(world, rows, view)
     quick, slow = sell[world.parameters.forced_sale.deadline_weeks], sell[parameters.orderly_weeks]
     ladder = [
         Rung(Plan.SELL_FORCED, min(quick.moved, owed)),
         Rung(Plan.SELL_ORDERLY, min(slow.moved, owed)),
         Rung(Plan.SELL_IN_PLACE, min(quick.in_place, owed)),
-        Rung(Plan.OPERATE, min(operate_value(world, rows, view), owed)),
+        Rung(Plan.OPERATE, min(operate, owed)),
     ]
     if world.credit.amendments[party] < parameters.amendments:
-        best_sale = max(rung.value for rung in ladder)
+        best_sale = max(quick.moved, slow.moved, quick.in_place, operate)
         ladder.append(Rung(Plan.NONE, amendment_value(world, party, rows, rate, best_sale)))
     return ladder
 
@@ -166,8 +175,9 @@ class SaleValue:
 def sale_value(world: World, rows: Ints, party: int, weeks: int, rate: float) -> SaleValue:
     """Net proceeds a lender expects of selling its collateral over so many weeks after enforcement, cents.
 
-    ``P Q exp(-eta ln(1 + Q / (ADV weeks))) (1 - costs) exp(-(rate + delta) (enforcement + weeks/2))``: last price, the
-    lender's own impact against the normal weekly volume, fee and enforcement cost, decay until the mean sale. Unsecured lenders
+    ``P Q exp(-eta ln(1 + Q / (ADV weeks))) (1 - costs) exp(-(rate + delta) (wait + weeks/2))``: last price, the
+    lender's own impact against the normal weekly volume, fee and enforcement cost, decay until the mean sale, the wait being
+    enforcement and the stay that is to be expected. Unsecured lenders
     count on their share of free cash and coins.
     """
     ledger, lots, parameters = world.ledger, world.ledger.lots, world.parameters
@@ -178,7 +188,9 @@ def sale_value(world: World, rows: Ints, party: int, weeks: int, rate: float) ->
     total = np.bincount(lots.product[lot], weights=gpus, minlength=len(world.volume))[lots.product[lot]]
     impact = (1.0 + total / (volume * max(weeks, 1))) ** -parameters.credit.price_impact
     costs = parameters.liquidators.agency_fee + parameters.lenders.enforcement_cost
-    years = (parameters.credit.enforcement_weeks + weeks / 2) / WEEKS_PER_YEAR
+    wait = float(parameters.credit.enforcement_weeks)
+    wait += parameters.credit.chapter_11_probability * parameters.credit.stay_weeks
+    years = (wait + weeks / 2) / WEEKS_PER_YEAR
     patience = np.exp(-(rate + parameters.rent.trend_deflation) * years) * (1.0 - costs) * 100.0
     price = world.price[lots.product[lot], lots.pool[lot]]
     saved = world.moving_cost[lots.product[lot]] * world.assignable[world.topology.pool_place[lots.pool[lot]]]
@@ -221,7 +233,8 @@ def amendment_value(world: World, party: int, rows: Ints, rate: float, sale: flo
     """``(1 - pi) PV(what income pays over the longer tenor) + pi * later sale`` (contracts.md 5.3 rule 3), cents.
 
     Income is the trailing quarter's, shared among lenders in proportion to balances. Rents fall meanwhile, so both
-    the later sale and the income decay at the trend.
+    the later sale and the income decay at the trend; ``sale`` is what the collateral would bring, more than owed or not,
+    because a cushion today still covers the claim in a year.
     """
     loans, credit, parameters = world.ledger.loans, world.credit, world.parameters
     debts = loans.live() & (loans.debtor == party)
@@ -234,8 +247,8 @@ def amendment_value(world: World, party: int, rows: Ints, rate: float, sale: flo
     decay = (rate + parameters.rent.trend_deflation * (monthly < needed)) / MONTHS
     paid = min(monthly, needed) * (1.0 - (1.0 + decay) ** -months) / max(decay, 1e-9)
     pi = parameters.credit.redefault_probability
-    later = sale * np.exp(-(rate + parameters.rent.trend_deflation))
-    return (1.0 - pi) * min(paid, owed) + pi * float(later)
+    later = sale * float(np.exp(-(rate + parameters.rent.trend_deflation)))
+    return (1.0 - pi) * min(paid, owed) + pi * min(later, owed)
 
 
 def amend(world: World, week: int, party: int, rows: Ints) -> None:
@@ -287,6 +300,9 @@ def possess(world: World, week: int, party: int) -> None:
         quantity=int(lots.quantity[seized].sum()),
         detail=f"{plan.name.lower()}, cause {credit.cause[party]}",
     )
+    leases.cure_arrears(world, party, seized[lots.quantity[seized] > 0])
+    leases.ask_consent(world, week, party, np.unique(world.topology.pool_place[lots.pool[seized]]))
+    leases.end_leases(world, week, party)
     sweep(world, week, party)
     credit.move(party, Standing.LIQUIDATION)
     assert not np.any(loans.live() & (loans.debtor == party))

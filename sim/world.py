@@ -27,7 +27,7 @@ from sim.loss_bridge import LossBridge
 from sim.market import UNLIMITED_WATTS
 from sim.parameters import Parameters
 from sim.randomness import Randomness
-from sim.tenants import ComputeContracts, Tenants, contract_premium
+from sim.tenants import ComputeContracts, Leases, Tenants, contract_premium
 from sim.topology import Topology
 
 # Institutions: the first rows of the table of parties.
@@ -91,6 +91,9 @@ class World:
     credit: Credit
     tenants: Tenants
     contracts: ComputeContracts
+    leases: Leases
+    slot_arrears: Ints  # (parties, places) slot rent due and not paid, cents
+    consent: Ints  # (places,) week from which the host lets slots be assigned
     bridge: LossBridge
     best_use: Floats  # (G,) value in the best admissible use, last seen, USD per GPU
     first_lot_price: Ints  # (N_PRODUCTS,) this week's price of one lot, cents; -1 where none was found
@@ -133,7 +136,7 @@ class World:
         free = self.power - used - self.background - self.mining
         damp = np.minimum(self.liquid - wet, free)
         in_place = kind == PoolKind.IN_PLACE
-        open_here = in_place & self.assignable[self.topology.pool_place]
+        open_here = in_place & self.may_assign()[self.topology.pool_place]
         free = np.where(in_place, np.where(open_here, used, 0), free)
         damp = np.where(in_place, np.where(open_here, wet, 0), damp)
         displaced = kind == PoolKind.DISPLACED
@@ -141,6 +144,10 @@ class World:
         damp = np.where(displaced, 0, damp)
         store = kind == PoolKind.WAREHOUSE
         return np.where(store, UNLIMITED_WATTS, free), np.where(store, UNLIMITED_WATTS, np.maximum(damp, 0))
+
+    def may_assign(self) -> Bools:
+        """Places where slots may pass to another operator now: the contract allows it and the host has consented."""
+        return np.asarray(self.assignable & (self.consent <= self.week))
 
     def move_capacity(self, source: int, target: int, watts: int, wet: int) -> None:
         """Give `watts` of capacity, of them at least `wet` liquid, from one pool to another of the same place."""
@@ -215,7 +222,7 @@ class World:
         lots, loans = self.ledger.lots, self.ledger.loans
         place = self.topology.pool_place[lots.pool]
         here = (lots.status == LotStatus.FORCED) & (self.topology.pool_kind[lots.pool] == PoolKind.IN_PLACE)
-        here &= self.assignable[place] & (lots.lien >= 0)
+        here &= self.may_assign()[place] & (lots.lien >= 0)
         here[here] = ~self.credit.run_off[loans.creditor[lots.lien[here]]]
         return np.asarray(here & (not self.parameters.lenders.run_off))
 
