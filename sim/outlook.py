@@ -104,7 +104,7 @@ def look(world: World, week: int) -> View:
         failure_hazard=hardware.failure_hazard,
         physical_life=hardware.physical_life_years,
         other_operating_cost=parameters.valuation.other_operating_cost,
-        mining_watts=world.mining,
+        mining_watts=world.mining.copy(),
         shell_lease_years=parameters.site.lease_tenor_years,
         retrofit_usd_per_watt=parameters.site.retrofit_capex_usd_per_kw / 1000.0,
         storage_usd_per_week=parameters.freight.storage_usd_per_month * 12 / WEEKS_PER_YEAR,
