@@ -7,7 +7,7 @@ largest quantity with p >= X p0, interpolated in the logarithm of quantity betwe
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,13 +27,17 @@ if TYPE_CHECKING:
 QUANTITIES = (1_000, 3_000, 6_000, 10_000, 20_000, 40_000, 80_000, 150_000, 300_000)
 DRAFT_QUANTITIES = (1_000, 10_000, 60_000, 300_000)
 SEEDS, DRAFT_SEEDS = 5, 2
-VACANCY = {"loose": 0.06, "tight": 0.005}
+RUN_QUANTITIES, RUN_SEEDS = (1_000, 5_000, 10_000, 20_000, 50_000, 300_000), 5
+VACANCY: dict[str, float | None] = {"loose": 0.06, "tight": 0.005}
+AS_SET: dict[str, float | None] = {"as set": None}  # vacancy of the scenario
 WAYS = {"moved": False, "in place": True}
 # A demand curve, not a seller's patience: all at once, due now, nothing held back above scrap.
 ONE_WEEK = (
     "liquidators.release=at_once",
     "liquidators.reserve=scrap",
     "forced_sale.deadline_weeks=0",
+    "discount.anatomy=false",
+    "discount.shapley_weeks=0",
 )
 CASH_SPENT = 0.97
 HEADLINE_SHARE = 0.7
@@ -76,7 +80,7 @@ class Capacity:
 
 COLUMNS = {
     "way": ("", "moved or in place"),
-    "slots": ("", "free slots: loose 6 %, tight 0.5 %"),
+    "slots": ("", "free slots: loose 6 %, tight 0.5 %, or as the scenario sets them"),
     "seed": ("", "seed"),
     "quantity": ("GPUs", "pledged"),
     "offered": ("GPUs", "offered in the forced week"),
@@ -114,6 +118,7 @@ def measure(
     *,
     quantities: Sequence[int] = QUANTITIES,
     seeds: Sequence[int] = tuple(range(7, 7 + SEEDS)),
+    slots: Mapping[str, float | None] = VACANCY,
     settings: Sequence[str] = (),
     on_point: Callable[[], None] = lambda: None,
 ) -> tuple[list[Point], list[str]]:
@@ -123,7 +128,7 @@ def measure(
     """
     points, missing = [], []
     for way, in_place in WAYS.items():
-        for slots, vacancy in VACANCY.items():
+        for name, vacancy in slots.items():
             for quantity in quantities:
                 for seed in seeds:
                     chosen = [
@@ -131,12 +136,12 @@ def measure(
                         *ONE_WEEK,
                         f"forced_sale.gpus={quantity}",
                         f"forced_sale.in_place={str(in_place).lower()}",
-                        f"site.vacancy={vacancy}",
+                        *([] if vacancy is None else [f"site.vacancy={vacancy}"]),
                     ]
                     try:
-                        points.append(_forced_week(scenario, chosen, way, slots, seed, quantity))
+                        points.append(_forced_week(scenario, chosen, way, name, seed, quantity))
                     except RunError as error:
-                        missing.append(f"{way}, {slots}, {quantity:,} GPUs, seed {seed}: {error}")
+                        missing.append(f"{way}, {name}, {quantity:,} GPUs, seed {seed}: {error}")
                     on_point()
     return points, missing
 
@@ -288,7 +293,7 @@ def sentence(found: Sequence[Capacity], generation: str = "H100") -> str:
             amount = (
                 f"{floor}{one.median:,.0f} ({_end(one.low, one.below, '<')}–{_end(one.high, one.above, '>')})"
             )
-        parts.append(f"{amount} {one.way} with {one.slots} slots")
+        parts.append(f"{amount} {one.way}" + (f" with {one.slots} slots" if one.slots in VACANCY else ""))
     runs = max((one.runs for one in found), default=0)
     return (
         f"In one week, at or above {HEADLINE_SHARE:.0%} of the first-lot price, the market takes {generation}: "
@@ -349,10 +354,16 @@ def draw(points: Sequence[Point], path: Path, generation: str) -> None:
     with matplotlib.style.context(style()):
         figure = Figure(figsize=(DOUBLE_COLUMN, 3.4))
         panels = figure.subplots(1, 2, sharey=True)
-        looks = {"loose": (BLUE, "solid", 1.0), "tight": (VERMILION, (0, (4, 1.5)), 0.0)}
+        looks = {
+            "loose": (BLUE, "solid", 1.0),
+            "tight": (VERMILION, (0, (4, 1.5)), 0.0),
+            "as set": ("black", "solid", 1.0),
+        }
         for axes, way in zip(panels, WAYS, strict=True):
             for slots, (colour, dash, above) in looks.items():
                 arm = [p for p in points if (p.way, p.slots) == (way, slots)]
+                if not arm:
+                    continue
                 quantity = sorted({p.quantity for p in arm})
                 ratio = [[p.price / p.first_lot_price for p in arm if p.quantity == q] for q in quantity]
                 middle = [float(np.median(r)) for r in ratio]
@@ -375,7 +386,7 @@ def draw(points: Sequence[Point], path: Path, generation: str) -> None:
                         axes.annotate(
                             name,
                             (q, height),
-                            xytext=(2, 5 if above else -9) if q < quantity[-1] else (-2, 4 if above else -3),
+                            xytext=(2, 5 if above else -9) if q < quantity[-1] else (2, 9 if above else -9),
                             ha="left" if q < quantity[-1] else "right",
                             textcoords="offset points",
                             fontsize=5.5,
@@ -390,8 +401,19 @@ def draw(points: Sequence[Point], path: Path, generation: str) -> None:
             axes.set_title(f"{generation}, {way}")
             axes.set_xlabel("GPUs forced in one week")
         panels[0].set_ylabel("price over first-lot price")
-        panels[1].legend(title="free slots", loc="lower left")
-        figure.savefig(path, metadata=NO_STAMP["png"], dpi=200)
+        panels[0].annotate(
+            f"{HEADLINE_SHARE:.0%} of the first-lot price",
+            (0.02, HEADLINE_SHARE),
+            xycoords=("axes fraction", "data"),
+            xytext=(0, 2),
+            textcoords="offset points",
+            fontsize=5.5,
+            color="0.4",
+        )
+        if len({p.slots for p in points}) > 1:
+            panels[1].legend(title="free slots", loc="lower left")
+        for ending in ("png", "pdf"):
+            figure.savefig(path.with_suffix(f".{ending}"), metadata=NO_STAMP[ending], dpi=200)
 
 
 def run_absorption(
@@ -403,23 +425,52 @@ def run_absorption(
     overwrite: bool = False,
 ) -> str:
     """Measure, store and draw; returns the headline and, if any, how many points could not be run."""
+    quantities, seeds = (DRAFT_QUANTITIES, DRAFT_SEEDS) if draft else (QUANTITIES, SEEDS)
     began = time.perf_counter()
-    seeds = DRAFT_SEEDS if draft else SEEDS
-    points, missing = measure(
-        scenario,
-        quantities=DRAFT_QUANTITIES if draft else QUANTITIES,
-        seeds=tuple(range(7, 7 + seeds)),
-        settings=settings,
+    measured = measure(scenario, quantities=quantities, seeds=tuple(range(7, 7 + seeds)), settings=settings)
+    return _stored(scenario, folder, measured, began, settings, overwrite)
+
+
+def answer(
+    scenario: Scenario,
+    folder: str | Path,
+    *,
+    seed: int,
+    settings: Sequence[str] = (),
+    on_point: Callable[[], None] = lambda: None,
+) -> str:
+    """How many units one week takes above 70 % of the first-lot price, moved and in place, at the scenario's own vacancy.
+
+    Stores tables and figure in `folder` as `run_absorption` does; `POINTS` runs up to the week of the sale.
+    """
+    began = time.perf_counter()
+    seeds = tuple(range(seed, seed + RUN_SEEDS))
+    measured = measure(
+        scenario, quantities=RUN_QUANTITIES, seeds=seeds, slots=AS_SET, settings=settings, on_point=on_point
     )
+    return _stored(scenario, folder, measured, began, settings, overwrite=True)
+
+
+POINTS = len(WAYS) * len(RUN_QUANTITIES) * RUN_SEEDS
+
+
+def _stored(
+    scenario: Scenario,
+    folder: str | Path,
+    measured: tuple[list[Point], list[str]],
+    began: float,
+    settings: Sequence[str],
+    overwrite: bool,
+) -> str:
+    points, missing = measured
     if not points:
         raise RunError(f"no point could be run; the first: {missing[0]}")
-    generation = scenario.parameters(None, settings).forced_sale.generation
     headline = save(
         folder,
         scenario,
         points,
         missing,
-        generation=generation,
+        generation=scenario.parameters(None, settings).forced_sale.generation,
         seconds=time.perf_counter() - began,
         overwrite=overwrite,
     )

@@ -67,6 +67,13 @@ def run(
         bool, typer.Option("--overwrite", help="Replace a result that stands there.")
     ] = False,
     draw: Annotated[bool, typer.Option("--figures/--no-figures", help="Draw the figures too.")] = True,
+    absorbed: Annotated[
+        bool,
+        typer.Option(
+            "--absorption/--no-absorption",
+            help="With a forced sale set and no --arm: also how many units one week takes, by 60 short runs.",
+        ),
+    ] = True,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
 ) -> None:
     """Run a scenario: print who failed, what forced units fetch and what lenders lose; store tables and figures.
@@ -99,6 +106,20 @@ def run(
                 on_arm=on_arm,
             )
         _print_runs(runs)
+        sale = chosen.parameters(None, settings).forced_sale
+        if absorbed and arm is None and runs[0].sales and sale.enabled:
+            from experiments.absorption import POINTS, answer
+
+            with progress_bar(quiet, "points") as progress:
+                task = progress.add_task("absorption", total=POINTS)
+                said = answer(
+                    chosen,
+                    folder / "absorption",
+                    seed=seed,
+                    settings=settings,
+                    on_point=lambda: progress.advance(task),
+                )
+            typer.echo(f"{said}\n")
         typer.echo(f"Tables: {folder}")
         if draw:
             _draw([folder] if arm is None else [done.folder for done in runs])

@@ -84,6 +84,30 @@ def test_points_are_the_models_own_forced_week() -> None:
         assert many.price < few.price
 
 
+def test_answer_measures_both_ways_at_the_scenarios_own_vacancy(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(absorption, "RUN_QUANTITIES", (2_000, 100_000))
+    monkeypatch.setattr(absorption, "RUN_SEEDS", 1)
+    counted = []
+    said = absorption.answer(
+        load("ten_thousand_h100"),
+        tmp_path / "absorption",
+        seed=7,
+        settings=EARLY,
+        on_point=lambda: counted.append(1),
+    )
+    assert len(counted) == 4
+    assert " moved; " in said and " in place (median and range over 1 seeds)" in said
+    table = store.load_tables(tmp_path / "absorption")["absorption"]
+    assert set(table["slots"].to_pylist()) == {"as set"}
+    settings = [*EARLY, *absorption.ONE_WEEK, "forced_sale.gpus=100000", "forced_sale.in_place=false"]
+    model = FireSaleModel(load("ten_thousand_h100").parameters(None, settings), rng=7)
+    model.run_for(3)
+    row = next(r for r in table.to_pylist() if r["way"] == "moved" and r["quantity"] == 100_000)
+    assert row["price"] == model.quotes[0].price
+    for ending in ("png", "pdf"):
+        assert (tmp_path / "absorption" / f"absorption.{ending}").stat().st_size > 5_000
+
+
 def test_result_is_stored_with_units_and_figure(tmp_path) -> None:
     scenario = load("ten_thousand_h100")
     points = [

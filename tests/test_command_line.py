@@ -17,7 +17,11 @@ from experiments import store
 from experiments.command_line import app
 from experiments.console import BAD_INPUT, BROKEN, INTERRUPTED, STOPPED, STORE_FAILED, code_of
 
-SALE = ["ten_thousand_h100", *(part for setting in SHORT_SALE for part in ("--set", setting))]
+SALE = [
+    "ten_thousand_h100",
+    "--no-absorption",
+    *(part for setting in SHORT_SALE for part in ("--set", setting)),
+]
 COMMAND = [sys.executable, "-m", "experiments.command_line"]
 
 
