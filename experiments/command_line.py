@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from experiments import analysis_commands, sweep_commands
+from experiments import analysis_commands, credit_commands, sweep_commands
 from experiments.console import (
     BAD_INPUT,
     BROKEN,
@@ -35,6 +35,7 @@ app = typer.Typer(
 )
 app.add_typer(sweep_commands.app)
 app.add_typer(analysis_commands.app)
+app.add_typer(credit_commands.app)
 
 ScenarioName = Annotated[str, typer.Argument(help="Name of a shipped scenario, or path of a .toml file.")]
 RunFolder = Annotated[Path, typer.Argument(help="Result folder of a run.", show_default=False)]
