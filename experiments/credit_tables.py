@@ -32,6 +32,8 @@ class CreditRecord:
         Distinct borrowers enforced against.
     cures
         Breaches mended by owners' money or by income within the cure period.
+    foreclosed_gpus
+        GPUs sold or broken up for lenders.
     opening_debt
         Owed by operators in the first recorded week.
     open_exposure
@@ -51,6 +53,7 @@ class CreditRecord:
     enforcements: int
     failed: int
     seized_gpus: int
+    foreclosed_gpus: int
     opening_debt: float
     open_exposure: float
     files: int
@@ -123,6 +126,7 @@ def credit_record(tables: Mapping[str, Columns]) -> CreditRecord:
         enforcements=kinds["workout"],
         failed=len(set(_of_kind(events, "workout", "party"))),
         seized_gpus=sum(_of_kind(events, "possession", "quantity")),
+        foreclosed_gpus=sum(_of_kind(events, "collateral_sale", "quantity")),
         opening_debt=owed,
         open_exposure=float(bridge["exposure_cents"][bridge["outcome"] == "open"].sum()) / CENTS_PER_MILLION,
         files=int(closed.sum()),

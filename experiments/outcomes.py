@@ -14,6 +14,7 @@ from typing import Any, Self
 import numpy as np
 import pyarrow as pa
 
+from experiments.credit_tables import CreditRecord, credit_record
 from experiments.design import Value
 from experiments.experiment import Experiment
 from experiments.run import simulate
@@ -41,8 +42,11 @@ class Outcome:
 
 
 def _mean(sales: Sequence[ForcedSale], value: Callable[[ForcedSale], float]) -> float:
-    """Mean over forced classes, weighted by units taken; classes without a value are left out."""
-    known = [(value(sale), sale.taken) for sale in sales if np.isfinite(value(sale)) and sale.taken > 0]
+    """Mean over forced classes by units sold, or by units taken if none was; classes without a value are left out."""
+    is_sold = any(sale.sold for sale in sales)
+    known = [
+        (value(sale), sale.sold if is_sold else sale.taken) for sale in sales if np.isfinite(value(sale))
+    ]
     weight = sum(units for _, units in known)
     return sum(number * units for number, units in known) / weight if weight else float("nan")
 
@@ -73,6 +77,12 @@ def _used_units(tables: Mapping[str, Table]) -> float:
     if trades is None:
         return 0.0
     return float(trades["quantity"][(trades["channel"] != "new") & ~trades["forced"]].sum())
+
+
+def _credit(
+    read: Callable[[CreditRecord], float],
+) -> Callable[[Mapping[str, Table], Sequence[ForcedSale]], float]:
+    return lambda tables, sales: float(read(credit_record(tables)))
 
 
 def _insolvent(tables: Mapping[str, Table], agent_type: str) -> float:
@@ -164,6 +174,40 @@ OUTCOMES: dict[str, Outcome] = {
         "miners worth less than nothing at last prices, at the end",
         lambda tables, sales: _insolvent(tables, "miner"),
     ),
+    "gap_usd": Outcome(
+        "USD per GPU",
+        "best admissible use less the price received: structural gap and fire-sale discount together",
+        lambda tables, sales: _mean(sales, lambda sale: sale.reference_value - sale.price),
+    ),
+    "foreclosed": Outcome(
+        "probability",
+        "whether a lender sold any GPU of a borrower",
+        _credit(lambda record: record.foreclosed_gpus > 0),
+    ),
+    "foreclosed_gpus": Outcome(
+        "GPUs",
+        "sold or broken up by lenders",
+        _credit(lambda record: record.foreclosed_gpus),
+    ),
+    "defaults": Outcome("events", "events of default", _credit(lambda record: record.defaults)),
+    "borrowers_failed": Outcome("borrowers", "enforced against", _credit(lambda record: record.failed)),
+    "breaches": Outcome("events", "covenants breached", _credit(lambda record: record.breaches)),
+    "waivers": Outcome("events", "breaches waived", _credit(lambda record: record.waivers)),
+    "amendments": Outcome("events", "defaults amended", _credit(lambda record: record.amendments)),
+    "cures": Outcome("events", "breaches cured", _credit(lambda record: record.cures)),
+    "refusals": Outcome(
+        "events", "refinancing refused at a maturity", _credit(lambda record: record.refusals)
+    ),
+    "loss_rate": Outcome(
+        "share of debt in week 0",
+        "lenders' losses on loans whose collateral is gone",
+        _credit(lambda record: record.loss_rate),
+    ),
+    "loss_given_default": Outcome(
+        "share of exposure",
+        "lenders' losses on such loans over what was owed on them",
+        _credit(lambda record: record.loss_given_default),
+    ),
 }
 
 
@@ -235,7 +279,9 @@ def source_fingerprint() -> str:
         for path in sorted((root / folder).rglob("*"))
         if path.suffix in COUNTED and path.is_file()
     ]
-    files += [root / "experiments" / name for name in ("outcomes.py", "run.py", "tables.py")]
+    files += [
+        root / "experiments" / name for name in ("credit_tables.py", "outcomes.py", "run.py", "tables.py")
+    ]
     digest = hashlib.sha256()
     for path in files:
         text = path.read_bytes().replace(b"\r\n", b"\n")

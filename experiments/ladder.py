@@ -1,0 +1,208 @@
+"""What makes a scenario's headline: its mechanisms added one at a time, and its assumptions moved one at a time.
+
+Both are experiments like any other (`experiments.sweep`): every run is stored when it ends, the same call resumes, and
+all points of a replication share their shocks, so that what a mechanism or an assumption adds is a paired difference.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from experiments.design import Value
+from experiments.experiment import Experiment
+from experiments.outcomes import OUTCOMES, ModelTask
+from experiments.stopping import half_width
+from experiments.sweep import Progress, sweep
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+HEADLINE = ("defaults", "foreclosed_gpus", "discount", "gap_usd", "loss_rate")
+# Grades of parameters that nobody has measured.
+UNMEASURED = ("C", "assumption", "prior")
+# Numbers of agents and the scenario's own dates and length are no assumptions about the world.
+NOT_ASSUMED = ("agents", "week")
+NOT_ASSUMED_KEYS = (
+    "clock.",
+    "forced_sale.gpus",
+    "forced_sale.age_years",
+    "forced_sale.largest_share_of_a_pool",
+)
+# Shares of one whole: moved one by one, because all of them at one end are nothing or the same.
+SHARES = "world.generation_mix"
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """A mechanism, and the parameters that take it out of the model."""
+
+    name: str
+    without: Mapping[str, Value]
+
+
+# In the order in which they are added; each needs those before it to make sense.
+RUNGS = (
+    Rung("defaults", {"credit.defaults": False}),
+    Rung("bitcoin loans", {"miners.bitcoin_pledged_share": 0.0}),
+    Rung("covenants", {"credit.covenants": False}),
+    Rung("tenants", {"credit.tenants": False}),
+    Rung("refinancing", {"credit.financing": False}),
+    Rung("lenders' funding", {"credit.funding": False}),
+    Rung("workouts", {"credit.workouts": False}),
+)
+MARKET = "market alone"
+
+
+@dataclass(frozen=True, slots=True)
+class Assumption:
+    """A parameter, or a table of them by generation, at one end of its range; `values` are what is changed."""
+
+    name: str
+    end: str
+    values: Mapping[str, Value]
+
+
+def ladder(scenario: str, seeds: int, settings: Mapping[str, Value] | None = None) -> Experiment:
+    """The scenario with no credit mechanism, then one more at every point; the last point is the scenario itself."""
+    points = [
+        {key: value for rung in RUNGS[height:] for key, value in rung.without.items()}
+        for height in range(len(RUNGS) + 1)
+    ]
+    return _listed(f"ladder-{Path(scenario).stem}", scenario, points, seeds, settings)
+
+
+def assumptions() -> list[Assumption]:
+    """Every unmeasured number at both ends of its allowed range; tables by generation move as one."""
+    from sim.parameters import Parameters
+
+    tables: dict[tuple[str, str], dict[str, Value]] = {}
+    for row in Parameters().describe():
+        key = str(row["key"])
+        if row["grade"] not in UNMEASURED or row["low"] in ("", None):
+            continue
+        if row["unit"] in NOT_ASSUMED or key.startswith(NOT_ASSUMED_KEYS):
+            continue
+        table = key.rsplit(".", 1)[0]
+        name = table if "." in table and table != SHARES else key
+        for end in ("low", "high"):
+            if row[end] != row["value"]:
+                tables.setdefault((name, end), {})[key] = type(row["value"])(row[end])
+    return [Assumption(name, end, values) for (name, end), values in tables.items()]
+
+
+def assumption_test(
+    scenario: str, seeds: int, chosen: Sequence[Assumption], settings: Mapping[str, Value] | None = None
+) -> Experiment:
+    """The scenario, and then each assumption at one end with all others as they are."""
+    points: list[dict[str, Value]] = [{}, *(dict(assumption.values) for assumption in chosen)]
+    return _listed(f"assumptions-{Path(scenario).stem}", scenario, points, seeds, settings)
+
+
+def compute(
+    experiment: Experiment,
+    folder: Path,
+    workers: int = 1,
+    on_progress: Callable[[Progress], None] = lambda progress: None,
+) -> "pd.DataFrame":
+    """Run what is not stored yet in `folder`; returns one row per run that ended well: point, replication, outcomes."""
+    from experiments import sweep_store
+
+    sweep(experiment.plan(), ModelTask.of(experiment), folder, executor=workers, on_progress=on_progress)
+    runs: pd.DataFrame = sweep_store.load(folder).runs
+    return runs.loc[runs["status"] == "ok", ["point", "replication", *OUTCOMES]]
+
+
+def rung_table(runs: "pd.DataFrame", outcomes: Sequence[str] = HEADLINE) -> "pd.DataFrame":
+    """One row per rung and outcome: mean over seeds, and what the rung added, with 95 % intervals.
+
+    Returns
+    -------
+    DataFrame
+        Columns rung, outcome, unit, mean, half_width, n, added, added_half_width, pairs. ``n`` counts seeds in which the
+        outcome exists: without a forced sale there is no discount.
+    """
+    import pandas as pd
+
+    names = [MARKET, *(f"+ {rung.name}" for rung in RUNGS)]
+    rows = []
+    for point, name in enumerate(names):
+        for outcome in outcomes:
+            level = _by_seed(runs, point, outcome)
+            added = level - _by_seed(runs, point - 1, outcome) if point else level * np.nan
+            rows.append(
+                {
+                    "rung": name,
+                    "outcome": outcome,
+                    "unit": OUTCOMES[outcome].unit,
+                    **_interval(level, "mean", "half_width", "n"),
+                    **_interval(added, "added", "added_half_width", "pairs"),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def assumption_table(
+    runs: "pd.DataFrame", chosen: Sequence[Assumption], outcomes: Sequence[str] = HEADLINE
+) -> "pd.DataFrame":
+    """One row per assumption and outcome: paired differences to the scenario at either end, and how much that is.
+
+    ``swing`` is the larger of the two mean differences over the standard deviation of the outcome over seeds: how far an
+    assumption moves the headline, measured in what chance moves it. ``rank_by`` is its mean over outcomes, the same in all rows
+    of an assumption. Rows are sorted by it.
+    """
+    import pandas as pd
+
+    rows = []
+    for name in dict.fromkeys(assumption.name for assumption in chosen):
+        at = {a.end: i for i, a in enumerate(chosen, 1) if a.name == name}
+        for outcome in outcomes:
+            base = _by_seed(runs, 0, outcome)
+            row: dict[str, Any] = {"assumption": name, "outcome": outcome, "unit": OUTCOMES[outcome].unit}
+            row |= _interval(base, "base", "base_half_width", "n")
+            for end in ("low", "high"):
+                moved = _by_seed(runs, at[end], outcome) - base if end in at else base * np.nan
+                row |= _interval(moved, end, f"{end}_half_width", f"{end}_pairs")
+            spread = float(base.std(ddof=1))
+            ends = [abs(row[end]) for end in ("low", "high") if np.isfinite(row[end])]
+            row["swing"] = max(ends, default=0.0) / spread if spread > 0 else 0.0
+            rows.append(row)
+    table = pd.DataFrame(rows)
+    table["rank_by"] = table.groupby("assumption")["swing"].transform("mean")
+    return table.sort_values("rank_by", ascending=False, kind="stable", ignore_index=True)
+
+
+def _listed(
+    name: str,
+    scenario: str,
+    points: Sequence[Mapping[str, Value]],
+    seeds: int,
+    settings: Mapping[str, Value] | None,
+) -> Experiment:
+    return Experiment.model_validate(
+        {
+            "name": name,
+            "scenario": scenario,
+            "overrides": dict(settings or {}),
+            "design": {"kind": "list", "list": [dict(point) for point in points]},
+            "replications": {"count": seeds},
+        }
+    )
+
+
+def _by_seed(runs: "pd.DataFrame", point: int, outcome: str) -> "pd.Series[float]":
+    """An outcome at a point, indexed by replication."""
+    mine = runs[runs["point"] == point]
+    return mine.set_index("replication")[outcome].astype(float)
+
+
+def _interval(values: "pd.Series[float]", mean: str, half: str, count: str) -> dict[str, float]:
+    known = values.dropna()
+    width = half_width(known.tolist())
+    return {
+        mean: float(known.mean()) if len(known) else float("nan"),
+        half: width if np.isfinite(width) else float("nan"),
+        count: len(known),
+    }
