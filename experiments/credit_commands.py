@@ -43,3 +43,47 @@ def trace(
             typer.echo(story(frames, find_party(frames, party)))
         except StoryError as error:
             stop(str(error), BAD_INPUT)
+
+
+@app.command()
+def ladder(
+    scenario: Annotated[
+        str, typer.Argument(help="Name of a shipped scenario, or path of a .toml file.")
+    ] = "credit_crisis",
+    seeds: Annotated[int, typer.Option(min=2, help="Seeds of every point, the same for all.")] = 50,
+    workers: Annotated[int, typer.Option(min=0, help="Processes; 0 computes in this one.")] = 1,
+    assumptions: Annotated[
+        bool,
+        typer.Option(
+            "--assumptions", help="Which assumptions move the headline most, instead of the mechanisms."
+        ),
+    ] = False,
+    screen: Annotated[int, typer.Option(min=1, help="Seeds of the screening of all assumptions.")] = 3,
+    top: Annotated[int, typer.Option(min=1, help="Assumptions that are run again with all seeds.")] = 10,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder; results/ladder-SCENARIO if left out. Resumes.")
+    ] = None,
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a parameter.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
+) -> None:
+    """Add a scenario's mechanisms, or move its assumptions, one at a time: means and paired differences over seeds."""
+    steady_numbers()
+    with one_line_errors():
+        from experiments import ladder as rungs
+        from experiments.scenario import load, settings_of
+        from experiments.sweep_report import following
+
+        name = load(scenario).name
+        folder = out or Path("results") / f"ladder-{name}"
+        settings = settings_of(changes or [])
+        with following(quiet) as on_progress:
+            if assumptions:
+                report = rungs.assumption_report(
+                    scenario, seeds, screen, top, folder, settings, workers, on_progress
+                )
+            else:
+                report = rungs.ladder_report(scenario, seeds, folder, settings, workers, on_progress)
+        typer.echo(report)
+        typer.echo(f"Runs and tables: {folder}")

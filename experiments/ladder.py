@@ -53,7 +53,10 @@ RUNGS = (
     Rung("lenders' funding", {"credit.funding": False}),
     Rung("workouts", {"credit.workouts": False}),
 )
+# Off in every scenario: results hold with it, without it, or not at all (economics.md 12).
+SEARCH: dict[str, Value] = {"search.enabled": True}
 MARKET = "market alone"
+NAMES = (MARKET, *(f"+ {rung.name}" for rung in RUNGS), "+ search")
 # Taking prices apart changes none of them, and costs half of a run.
 PRICES_ONLY: dict[str, Value] = {"discount.anatomy": False, "discount.shapley_weeks": 0}
 
@@ -68,11 +71,12 @@ class Assumption:
 
 
 def ladder(scenario: str, seeds: int, settings: Mapping[str, Value] | None = None) -> Experiment:
-    """The scenario with no credit mechanism, then one more at every point; the last point is the scenario itself."""
-    points = [
+    """The scenario with no credit mechanism, then one more at every point up to the scenario itself, then search on top."""
+    points: list[dict[str, Value]] = [
         {key: value for rung in RUNGS[height:] for key, value in rung.without.items()}
         for height in range(len(RUNGS) + 1)
     ]
+    points.append(SEARCH)
     return _listed(f"ladder-{Path(scenario).stem}", scenario, points, seeds, settings)
 
 
@@ -128,9 +132,8 @@ def rung_table(runs: "pd.DataFrame", outcomes: Sequence[str] = HEADLINE) -> "pd.
     """
     import pandas as pd
 
-    names = [MARKET, *(f"+ {rung.name}" for rung in RUNGS)]
     rows = []
-    for point, name in enumerate(names):
+    for point, name in enumerate(NAMES):
         for outcome in outcomes:
             level = _by_seed(runs, point, outcome)
             added = level - _by_seed(runs, point - 1, outcome) if point else level * np.nan
@@ -174,6 +177,82 @@ def assumption_table(
     table = pd.DataFrame(rows)
     table["rank_by"] = table.groupby("assumption")["swing"].transform("mean")
     return table.sort_values("rank_by", ascending=False, kind="stable", ignore_index=True)
+
+
+def ladder_report(
+    scenario: str,
+    seeds: int,
+    folder: Path,
+    settings: Mapping[str, Value],
+    workers: int = 1,
+    on_progress: Callable[[Progress], None] = lambda progress: None,
+) -> str:
+    """Run the ladder, store ``ladder.csv`` beside the runs, and say what it shows."""
+    runs = compute(ladder(scenario, seeds, settings), folder / "mechanisms", workers, on_progress)
+    table = rung_table(runs)
+    table.to_csv(folder / "ladder.csv", index=False, lineterminator="\n", float_format="%.6g")
+    return (
+        f"{scenario}: mean over {seeds} seeds with 95 % intervals, mechanisms added one at a time\n"
+        f"{said(table, 'rung', 'mean', 'half_width')}\n\n"
+        f"What each added: paired differences on the same shocks\n"
+        f"{said(table[table['rung'] != MARKET], 'rung', 'added', 'added_half_width')}"
+    )
+
+
+def assumption_report(
+    scenario: str,
+    seeds: int,
+    screening_seeds: int,
+    top: int,
+    folder: Path,
+    settings: Mapping[str, Value],
+    workers: int = 1,
+    on_progress: Callable[[Progress], None] = lambda progress: None,
+) -> str:
+    """Screen all assumptions with few seeds, run the first `top` again with all, store both tables, and say the second."""
+    every = assumptions()
+    runs = compute(
+        assumption_test(scenario, screening_seeds, every, settings),
+        folder / "screening",
+        workers,
+        on_progress,
+    )
+    screened = assumption_table(runs, every)
+    screened.to_csv(folder / "screening.csv", index=False, lineterminator="\n", float_format="%.6g")
+    first = list(dict.fromkeys(screened["assumption"]))[:top]
+    chosen = [assumption for name in first for assumption in every if assumption.name == name]
+    runs = compute(
+        assumption_test(scenario, seeds, chosen, settings), folder / "assumptions", workers, on_progress
+    )
+    table = assumption_table(runs, chosen)
+    table.to_csv(folder / "assumptions.csv", index=False, lineterminator="\n", float_format="%.6g")
+    names = len({assumption.name for assumption in every})
+    return (
+        f"{scenario}: {names} assumptions at both ends of their ranges, {screening_seeds} seeds; the first {len(first)} "
+        f"again with {seeds} seeds\n\nDifference to the scenario at the low end, paired, 95 % intervals\n"
+        f"{said(table, 'assumption', 'low', 'low_half_width')}\n\nAt the high end\n"
+        f"{said(table, 'assumption', 'high', 'high_half_width')}"
+    )
+
+
+def said(table: "pd.DataFrame", rows: str, mean: str, half: str) -> str:
+    """A long table as text: one line per rung or assumption, one column per outcome, ``mean ± half-width``."""
+    import pandas as pd
+
+    def cell(row: Any) -> str:
+        if not np.isfinite(row[mean]):
+            return "none"
+        wide = f" ± {row[half]:,.3g}" if np.isfinite(row[half]) else ""
+        return f"{row[mean]:,.4g}{wide}"
+
+    wide = pd.DataFrame({rows: table[rows], "outcome": table["outcome"], "text": table.apply(cell, axis=1)})
+    order = list(dict.fromkeys(table[rows]))
+    units = table.drop_duplicates("outcome").set_index("outcome")["unit"]
+    shown = wide.pivot_table(index=rows, columns="outcome", values="text", aggfunc="first").loc[
+        order, list(units.index)
+    ]
+    shown.columns = pd.Index([f"{name} ({units[name]})" for name in shown.columns])
+    return str(shown.rename_axis(None).to_string())
 
 
 def _listed(

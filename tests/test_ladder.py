@@ -1,0 +1,127 @@
+"""The mechanism ladder and the test of assumptions: what stands at each point, paired differences, and that they resume."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from experiments.experiment import Experiment
+from experiments.ladder import (
+    HEADLINE,
+    MARKET,
+    NAMES,
+    RUNGS,
+    Assumption,
+    assumption_table,
+    assumption_test,
+    assumptions,
+    compute,
+    ladder,
+    ladder_report,
+    rung_table,
+)
+from experiments.outcomes import OUTCOMES
+from experiments.scenario import load
+from sim.parameters import Parameters
+
+
+def parameters_of(experiment: Experiment) -> list[Parameters]:
+    return [Parameters.from_overrides(point.overrides) for point in experiment.plan().points]
+
+
+def test_the_ladder_begins_with_the_market_and_ends_with_the_scenario() -> None:
+    points = parameters_of(ladder("credit_crisis", 2))
+    assert len(points) == len(NAMES) == len(RUNGS) + 2
+    bottom, top, searching = points[0], points[-2], points[-1]
+    assert searching.search.enabled and not top.search.enabled
+    assert not (
+        bottom.credit.defaults or bottom.credit.covenants or bottom.credit.financing or bottom.credit.workouts
+    )
+    assert top.credit == load("credit_crisis").parameters().credit
+    for rung, below, above in zip(RUNGS, points, points[1:], strict=False):
+        changed = {key for key, value in above.flat().items() if below.flat()[key] != value}
+        assert changed == set(rung.without), rung.name
+
+
+def test_every_unmeasured_number_is_moved_and_nothing_else() -> None:
+    described = {row["key"]: row for row in Parameters().describe()}
+    moved = {key for assumption in assumptions() for key in assumption.values}
+    assert {described[key]["grade"] for key in moved} <= {"C", "assumption"}
+    assert {"rent.trend_deflation", "site.assignable_share", "credit.waiver_probability"} <= moved
+    left = {
+        key
+        for key, row in described.items()
+        if row["grade"] in ("C", "assumption") and row["low"] != "" and key not in moved
+    }
+    for key in left:
+        is_scale = described[key]["unit"] in ("agents", "week")
+        assert is_scale or key.startswith(("clock.", "forced_sale.", "discount.", "market.")), key
+    for assumption in assumptions():
+        for key, value in assumption.values.items():
+            assert value == described[key][assumption.end] != described[key]["value"]
+
+
+def test_tables_by_generation_move_as_one_but_shares_of_a_whole_do_not() -> None:
+    by_name = {(a.name, a.end): a.values for a in assumptions()}
+    assert len(by_name["rent.initial", "low"]) > 4
+    assert list(by_name["world.generation_mix.H100", "high"]) == ["world.generation_mix.H100"]
+
+
+def test_all_points_can_be_run() -> None:
+    assert len(assumption_test("credit_crisis", 2, assumptions()).plan().points) == len(assumptions()) + 1
+
+
+def made_up(levels: dict[int, float], seeds: int = 20) -> pd.DataFrame:
+    """Runs whose outcomes are a level of the point and a shock of the seed that all points share."""
+    shocks = np.random.default_rng(5).normal(0.0, 10.0, seeds)
+    rows = [
+        {"point": point, "replication": seed, **dict.fromkeys(OUTCOMES, level + shocks[seed])}
+        for point, level in levels.items()
+        for seed in range(seeds)
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_what_a_rung_adds_is_free_of_the_shocks_all_share() -> None:
+    table = rung_table(made_up({point: float(point**2) for point in range(len(NAMES))}))
+    added = table[(table["outcome"] == "defaults") & (table["rung"] != MARKET)]
+    np.testing.assert_allclose(added["added"], np.diff(np.arange(len(NAMES)) ** 2))
+    assert (added["added_half_width"] < 1e-9).all()
+    assert (table["half_width"] > 2.0).all()
+
+
+def test_assumptions_are_ranked_by_how_far_they_move_the_headline() -> None:
+    chosen = [
+        Assumption("a", "low", {}),
+        Assumption("a", "high", {}),
+        Assumption("b", "high", {}),
+        Assumption("c", "low", {}),
+    ]
+    table = assumption_table(made_up({0: 0.0, 1: -1.0, 2: 2.0, 3: 30.0, 4: 0.0}), chosen)
+    assert list(dict.fromkeys(table["assumption"])) == ["b", "a", "c"]
+    row = table[(table["assumption"] == "a") & (table["outcome"] == "loss_rate")].iloc[0]
+    assert (row["low"], row["high"]) == pytest.approx((-1.0, 2.0))
+    assert np.isnan(table.loc[table["assumption"] == "b", "low"]).all()
+
+
+def test_a_missing_discount_is_missing_in_its_pair_only() -> None:
+    runs = made_up({0: 0.0, 1: 3.0})
+    runs.loc[(runs["point"] == 1) & (runs["replication"] < 5), "discount"] = np.nan
+    table = assumption_table(runs, [Assumption("a", "high", {})])
+    row = table[table["outcome"] == "discount"].iloc[0]
+    assert (row["high"], row["high_pairs"], row["n"]) == (pytest.approx(3.0), 15, 20)
+
+
+def test_a_small_ladder_is_computed_stored_and_resumed(tmp_path: Path) -> None:
+    settings = {"clock.weeks": 2}
+    told = ladder_report("credit_crisis", 2, tmp_path, settings, workers=0)
+    assert MARKET in told and "workouts" in told and all(name in told for name in HEADLINE)
+    table = pd.read_csv(tmp_path / "ladder.csv")
+    assert len(table) == len(NAMES) * len(HEADLINE)
+    assert set(table["n"]) <= {0, 2}
+    journal = {path: path.stat().st_mtime_ns for path in (tmp_path / "mechanisms").rglob("runs.parquet")}
+    assert len(compute(ladder("credit_crisis", 2, settings), tmp_path / "mechanisms", 0)) == 2 * (
+        len(RUNGS) + 1
+    )
+    assert journal == {path: path.stat().st_mtime_ns for path in journal}
