@@ -162,10 +162,10 @@ def cure_arrears(world: World, party: int, lots: Ints) -> None:
             continue
         lien, slot = np.unique(ledger.lots.lien[here], return_inverse=True)
         share = largest_remainder(owed, np.bincount(slot, weights=watts[where == place]))
-        creditor = ledger.loans.creditor[lien]
+        creditor = np.where(lien >= 0, ledger.loans.creditor[lien], party)
         paid = np.minimum(share, np.maximum(ledger.parties.cash[creditor], 0) // max(len(lien), 1))
         ledger.pay(creditor, int(world.host[place]), paid, Account.HOSTING)
-        filed = world.bridge.is_open(lien)
+        filed = (lien >= 0) & world.bridge.is_open(lien)
         world.bridge.spend(lien[filed], paid[filed])
         world.slot_arrears[party, place] -= int(paid.sum())
 

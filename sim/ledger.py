@@ -46,6 +46,7 @@ class Account(IntEnum):
     PROCEEDS = 17
     EQUITY = 18
     MACHINES = 19
+    PREPAYMENT = 20
 
 
 class LoanStatus(IntEnum):

@@ -27,6 +27,7 @@ from agents.vocabulary import AgentKind, Floats, Intents, View
 from sim import (
     bitcoin_margin,
     debt_service,
+    estates,
     financing,
     forced_sale,
     market,
@@ -329,7 +330,7 @@ class FireSaleModel(mesa.Model):  # type: ignore[misc]
         self.slot_rents = settlement.settle(self.world, week, self.result)
         salvager = int(self.world.rows(AgentKind.SALVAGER)[0])
         settlement.scrap(self.world, week, self.intents.scrap, salvager)
-        settlement.close_loans(self.world, week)
+        estates.close(self.world, week)
         free = ~self.result.orders.sell.forced[self.result.trades.sell]
         traded = np.bincount(
             self.result.trades.product[free],

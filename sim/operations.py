@@ -16,6 +16,7 @@ from agents.vocabulary import (
     PoolKind,
 )
 from sim import leases, recoveries
+from sim.credit import Standing
 from sim.ledger import SATOSHI, Account
 from sim.randomness import Purpose
 from sim.tenants import blended_rent
@@ -173,6 +174,8 @@ def _pay_bills(world: World, week: int, bills: Ints, owed: leases.Owed) -> None:
         due = bills[:, account]
         paid = np.minimum(due, cash)
         if account == Account.HOSTING:
+            # What a failed borrower owes its hosts is a claim on its estate.
+            paid = np.where(world.credit.standing >= Standing.LIQUIDATION, 0, paid)
             short += leases.pay_rent(world, owed, paid)
         else:
             payer = np.flatnonzero(paid)

@@ -542,6 +542,7 @@ def _open_books(build: Builder, loans: Loans) -> World:
         contracts=_contracts(build, lots),
         leases=_leases(build, lots),
         slot_arrears=np.zeros((n, topology.places.n), dtype=np.int64),
+        customer_claims=np.zeros(n, dtype=np.int64),
         consent=np.zeros(topology.places.n, dtype=np.int64),
         bridge=LossBridge.empty(),
         best_use=np.zeros(N_GENERATIONS),

@@ -20,9 +20,9 @@ from agents.vocabulary import (
     product_of,
 )
 from sim import orders, recoveries
-from sim.credit import Plan, Standing
+from sim.credit import Plan
 from sim.financing import finance
-from sim.ledger import Account, LoanStatus, Lots
+from sim.ledger import Account, Lots
 from sim.market import MarketResult
 from sim.rounding import to_cents
 from sim.waterfall import sale_proceeds
@@ -235,25 +235,6 @@ def distribute_proceeds(world: World, week: int, lot: int, buyer: int, price: in
     if world.bridge.is_open([lien])[0]:
         spent = costs.fees + costs.enforcement + costs.hosting
         recoveries.sold(world, lien, product, gpus, price, spent, slot * gpus, applied, net - applied)
-
-
-def close_loans(world: World, week: int) -> None:
-    """Write off what an accelerated loan still owes once the last of its collateral is gone."""
-    loans, lots = world.ledger.loans, world.ledger.lots
-    waiting = world.credit.standing[loans.debtor] == Standing.ENFORCEMENT
-    for row in np.flatnonzero((loans.status == LoanStatus.ACCELERATED) & ~waiting):
-        if np.any((lots.lien == row) & (lots.quantity > 0)):
-            continue
-        loss = world.ledger.write_off(int(row)) if loans.balance[row] else 0
-        if world.bridge.is_open([row])[0]:
-            world.bridge.close(week, [row], written_off=[loss])
-        if loss == 0:
-            loans.status[row] = LoanStatus.REPAID
-            world.log(week, "loan_repaid", int(loans.debtor[row]), counterparty=int(loans.creditor[row]))
-            continue
-        world.log(
-            week, "deficiency", int(loans.debtor[row]), counterparty=int(loans.creditor[row]), cents=loss
-        )
 
 
 def scrap(world: World, week: int, orders: ScrapOrders, salvager: int) -> None:

@@ -9,8 +9,10 @@ import numpy as np
 from agents.valuation import running_cost_per_hour
 from agents.vocabulary import Floats, Ints
 from sim import leases
+from sim.ledger import Account
+from sim.rounding import to_cents
 from sim.tenants import TenantState, end_contracts, monthly_hazards, seek_relief
-from sim.world import World
+from sim.world import REST_OF_WORLD, World
 
 
 def live_month(world: World, week: int, month: int) -> None:
@@ -29,7 +31,24 @@ def live_month(world: World, week: int, month: int) -> None:
     for tenant in granted:
         rows = np.flatnonzero(live & (contracts.tenant == tenant) & (contracts.rate < rates))
         _tell(world, week, "renegotiation", int(tenant), rows)
+    terminate(world, week)
     let_again(world, week)
+
+
+def terminate(world: World, week: int) -> None:
+    """Tenants that can pay end a contract for its fee where renting anew saves more (contracts.md 4.8).
+
+    With the fee at 1 the contract is take-or-pay to its end and nobody does.
+    """
+    contracts, tenants, fee = world.contracts, world.tenants, world.parameters.tenants.termination_fee
+    saved = 1.0 - world.rent[contracts.generation] / ((1.0 - contracts.prepaid) * contracts.rate)
+    able = contracts.live(week) & (tenants.state[contracts.tenant] != TenantState.DEFAULTED)
+    rows = np.flatnonzero(able & (saved > fee))
+    cents = to_cents(fee * contracts.to_pay(rows, week))
+    world.ledger.pay(REST_OF_WORLD, contracts.operator[rows], cents, Account.FEE)
+    for tenant in np.unique(contracts.tenant[rows]):
+        _tell(world, week, "termination", int(tenant), rows[contracts.tenant[rows] == tenant])
+    end_contracts(contracts, rows, week)
 
 
 def cash_cost(world: World) -> Floats:
@@ -46,7 +65,7 @@ def cash_cost(world: World) -> Floats:
 
 
 def let_again(world: World, week: int) -> None:
-    """Renew contracts that ran out, and let those a tenant left after a void; at today's rent.
+    """Renew contracts that ran out, and let those a tenant left after a void; at today's rent, part of it prepaid.
 
     A tenant that still pays renews. Otherwise the units are on demand for `reletting_weeks` and then go to the
     paying tenant with the fewest GPUs under contract. An operator that has failed lets nothing.
@@ -68,6 +87,9 @@ def let_again(world: World, week: int) -> None:
     contracts.rate[rows] = world.rent[contracts.generation[rows]]
     contracts.end[rows] = week + tenor
     contracts.left[rows] = 0
+    contracts.prepaid[rows] = parameters.prepayment
+    cents = to_cents(contracts.unearned(rows, week))
+    world.ledger.pay(REST_OF_WORLD, contracts.operator[rows], cents, Account.PREPAYMENT)
 
 
 def _tell(world: World, week: int, kind: str, tenant: int, rows: Ints) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 from agents.schema import Section, quantity
 from agents.vocabulary import (
     GENERATIONS,
+    HOURS_PER_WEEK,
     N_GENERATIONS,
     PRODUCT_GENERATION,
     Bools,
@@ -61,6 +62,12 @@ class TenantParameters(Section):
         0.02, "per month", 0, 0.2, "a speculative tenant whose contract is out of the money asks for relief"
     )
     extension_weeks: int = quantity(52, "weeks", 0, 156, "term given in return for a lower rate")
+    prepayment: float = quantity(
+        0.15, "share of contract value", 0, 0.25, "paid at signing, worked off evenly", "one deal: 20 %", "C"
+    )
+    termination_fee: float = quantity(
+        1.0, "share of what is left to pay", 0.2, 1, "for which a tenant may end a contract; 1 is take-or-pay"
+    )
     reletting_weeks: int = quantity(13, "weeks", 0, 104, "void before units a tenant left are let again")
 
 
@@ -83,12 +90,13 @@ class ComputeContracts:
     rate: Floats
     end: Ints  # first week without it
     left: Ints  # 1 if the tenant walked away before the end
+    prepaid: Floats  # share of the rate paid at signing
 
     @classmethod
     def empty(cls) -> "ComputeContracts":
         """No contracts."""
         z = np.zeros(0, dtype=np.int64)
-        return cls(z, z, z, z, np.zeros(0), z, z)
+        return cls(z, z, z, z, np.zeros(0), z, z, np.zeros(0))
 
     def append(self, **row: float) -> None:
         """Add one contract."""
@@ -100,6 +108,16 @@ class ComputeContracts:
     def live(self, week: int) -> Bools:
         """Contracts that still run."""
         return np.asarray(self.end > week)
+
+    def to_pay(self, rows: Ints, week: int) -> Floats:
+        """What tenants still have to pay on contracts until their end, USD, without what they prepaid."""
+        hours = HOURS_PER_WEEK * np.maximum(self.end[rows] - week, 0)
+        return np.asarray((1.0 - self.prepaid[rows]) * self.rate[rows] * self.gpus[rows] * hours)
+
+    def unearned(self, rows: Ints, week: int) -> Floats:
+        """Prepayments for hours not yet served, USD."""
+        hours = HOURS_PER_WEEK * np.maximum(self.end[rows] - week, 0)
+        return np.asarray(self.prepaid[rows] * self.rate[rows] * self.gpus[rows] * hours)
 
 
 @dataclass(slots=True)
@@ -215,6 +233,7 @@ def draw_contracts(
                     gpus=gpus,
                     rate=float(rent[generation] * signed[age]),
                     end=tenor - age,
+                    prepaid=parameters.prepayment,
                 )
     return contracts
 
@@ -239,7 +258,7 @@ def blended_rent(
     Returns
     -------
     (lots,) USD per GPU-hour. Contracts of an operator and generation cover at most the GPUs that run; their
-    hours are take-or-pay, so a contracted GPU earns its full rate.
+    hours are take-or-pay, so a contracted GPU earns its full rate less what was prepaid.
     """
     n = len(utilisation)
     running = np.zeros((n, N_GENERATIONS))
@@ -249,7 +268,8 @@ def blended_rent(
     paid = np.zeros((n, N_GENERATIONS))
     key = (contracts.operator[live], contracts.generation[live])
     np.add.at(sold, key, contracts.gpus[live])
-    np.add.at(paid, key, contracts.gpus[live] * contracts.rate[live])
+    billed = contracts.rate[live] * (1.0 - contracts.prepaid[live])
+    np.add.at(paid, key, contracts.gpus[live] * billed)
     mean_rate = np.divide(paid, sold, out=np.zeros_like(paid), where=sold > 0)
     covered = np.divide(np.minimum(sold, running), running, out=np.zeros_like(paid), where=running > 0)
     free = utilisation[:, None] * spot[None, :]
@@ -273,7 +293,12 @@ def contract_premium(
     live = contracts.live(week)
     years = (contracts.end[live] - week) / 52.0
     operator, generation = contracts.operator[live], contracts.generation[live]
-    fixed = contracts.rate[live] * -np.expm1(-discount_rate * years) / discount_rate
+    fixed = (
+        contracts.rate[live]
+        * (1.0 - contracts.prepaid[live])
+        * -np.expm1(-discount_rate * years)
+        / discount_rate
+    )
     speed = discount_rate + trend
     spot = utilisation[operator] * rent[generation] * -np.expm1(-speed * years) / speed
     worth = np.zeros(parties)

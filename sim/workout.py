@@ -17,17 +17,16 @@ from agents.vocabulary import (
     LotStatus,
     View,
 )
-from sim import leases, orders, recoveries
-from sim.bitcoin_loan import price_cents, worth
+from sim import estates, leases, orders, recoveries
 from sim.credit import Plan, Standing
 from sim.debt_service import level, pay_overdue
 from sim.forced_sale import take_possession
-from sim.ledger import BULLET, Account, LoanKind, LoanStatus
+from sim.ledger import BULLET, LoanKind, LoanStatus
 from sim.monitoring import examine_loans
 from sim.randomness import Purpose
+from sim.rounding import to_cents
 from sim.tenants import end_contracts
-from sim.waterfall import Rank, distribute
-from sim.world import REST_OF_WORLD, World
+from sim.world import World
 
 MONTHS = 12
 # A lender that operates lists the units for a year before it looks again; its credit bid is the floor meanwhile.
@@ -108,7 +107,6 @@ def default(world: World, week: int, party: int, cause: str, view: View) -> None
     world.log(week, "workout", party, detail=f"{plan.name.lower()}: {why}")
     tenants_leave(world, week, party)
     orders.cancel(world, week, party)
-    judgment_liens(world, party)
     recoveries.open_files(world, week, rows[loans.balance[rows] > 0])
 
 
@@ -276,6 +274,8 @@ def tenants_leave(world: World, week: int, party: int) -> None:
     rows = np.flatnonzero((contracts.operator == party) & contracts.live(week))
     luck = world.randomness.uniform(Purpose.ENFORCEMENT, week, world.ledger.parties.n + rows)
     gone = rows[luck < world.parameters.credit.tenant_leaves_probability]
+    unearned = int(to_cents(contracts.unearned(gone, week)).sum())
+    world.customer_claims[party] += unearned
     end_contracts(contracts, gone, week)
     if len(gone):
         world.log(week, "tenants_leave", party, quantity=int(contracts.gpus[gone].sum()))
@@ -290,7 +290,7 @@ def possess(world: World, week: int, party: int) -> None:
         Plan.SELL_ORDERLY: int(world.parameters.credit.orderly_weeks),
     }.get(plan, int(world.parameters.forced_sale.deadline_weeks))
     agents = world.rows(AgentKind.LIQUIDATOR)
-    seized = np.flatnonzero((lots.owner == party) & (lots.lien >= 0) & (lots.status <= LotStatus.IN_TRANSIT))
+    seized = np.flatnonzero((lots.owner == party) & (lots.status <= LotStatus.IN_TRANSIT))
     for number, lot in enumerate(seized):
         take_possession(world, int(lot), int(agents[(party + number) % len(agents)]), week + weeks)
     world.log(
@@ -303,40 +303,6 @@ def possess(world: World, week: int, party: int) -> None:
     leases.cure_arrears(world, party, seized[lots.quantity[seized] > 0])
     leases.ask_consent(world, week, party, np.unique(world.topology.pool_place[lots.pool[seized]]))
     leases.end_leases(world, week, party)
-    sweep(world, week, party)
+    estates.gather(world, week, party)
     credit.move(party, Standing.LIQUIDATION)
     assert not np.any(loans.live() & (loans.debtor == party))
-
-
-def judgment_liens(world: World, party: int) -> None:
-    """Free hardware of a failed borrower stands for its largest called loan."""
-    lots, loans = world.ledger.lots, world.ledger.loans
-    rows = np.flatnonzero((loans.debtor == party) & (loans.status == LoanStatus.ACCELERATED))
-    free = (lots.owner == party) & (lots.lien < 0)
-    if len(rows):
-        unsecured = rows[~np.isin(rows, lots.lien)]
-        pick = unsecured if len(unsecured) else rows
-        lots.lien[free] = int(pick[np.argmax(loans.balance[pick])])
-
-
-def sweep(world: World, week: int, party: int) -> None:
-    """Coins and sites are sold and the cash is paid out: secured loans first, pro rata, then the others."""
-    ledger, loans = world.ledger, world.ledger.loans
-    called = np.flatnonzero((loans.debtor == party) & (loans.status == LoanStatus.ACCELERATED))
-    called = called[loans.balance[called] > 0]
-    for row in called[loans.pledged[called] > 0]:
-        owed, coins = int(loans.balance[row]), int(loans.pledged[row])
-        proceeds = int(worth(coins, price_cents(world.btc_usd)))
-        ledger.sell_pledged(int(row), coins, proceeds, REST_OF_WORLD)
-        applied = owed - int(loans.balance[row])
-        world.bridge.receive([row], [applied], [applied])
-    own = np.array([party])
-    ledger.sell_bitcoin(own, ledger.parties.bitcoin[own].copy(), world.btc_usd, REST_OF_WORLD)
-    if world.site_watts[party]:
-        world.log(week, "sites_sold", party, cents=world.sell_sites(party))
-    rank = np.where(loans.kind[called] <= LoanKind.ASSET_BACKED, Rank.SENIOR, Rank.UNSECURED)
-    paid = distribute(max(int(ledger.parties.cash[party]), 0), loans.balance[called], rank).paid
-    ledger.pay(party, loans.creditor[called], paid, Account.PROCEEDS)
-    ledger.repay(called, paid)
-    world.bridge.receive(called, paid, paid)
-    world.log(week, "recovery", party, cents=int(paid.sum()), detail="cash, coins and sites")

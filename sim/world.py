@@ -93,6 +93,7 @@ class World:
     contracts: ComputeContracts
     leases: Leases
     slot_arrears: Ints  # (parties, places) slot rent due and not paid, cents
+    customer_claims: Ints  # per party, prepayments of customers it no longer serves, cents
     consent: Ints  # (places,) week from which the host lets slots be assigned
     bridge: LossBridge
     best_use: Floats  # (G,) value in the best admissible use, last seen, USD per GPU

@@ -1,0 +1,83 @@
+"""Estates of failed borrowers: what is not pledged becomes cash, and waits until the last lien is realised.
+
+Secured lenders are paid from their own collateral first; only what that leaves open, with recourse, claims on the rest of the
+estate beside notes, hosts and customers, all in one rank (contracts.md 4.11). So nothing is paid out before the collateral is
+sold: until then nobody knows how much a secured lender still has to claim. Owners get what is left when everybody is whole.
+"""
+
+import numpy as np
+
+from agents.vocabulary import Bools, Ints
+from sim.bitcoin_loan import price_cents, worth
+from sim.credit import Standing
+from sim.ledger import Account, LoanKind, LoanStatus
+from sim.waterfall import Rank, deficiency, distribute
+from sim.world import REST_OF_WORLD, World
+
+
+def gather(world: World, week: int, party: int) -> None:
+    """Sell pledged coins for their lenders, free coins and sites for the estate."""
+    ledger, loans = world.ledger, world.ledger.loans
+    called = np.flatnonzero((loans.debtor == party) & (loans.status == LoanStatus.ACCELERATED))
+    for row in called[loans.pledged[called] > 0]:
+        owed, coins = int(loans.balance[row]), int(loans.pledged[row])
+        ledger.sell_pledged(int(row), coins, int(worth(coins, price_cents(world.btc_usd))), REST_OF_WORLD)
+        applied = owed - int(loans.balance[row])
+        world.bridge.receive([row], [applied], [applied])
+    own = np.array([party])
+    ledger.sell_bitcoin(own, ledger.parties.bitcoin[own].copy(), world.btc_usd, REST_OF_WORLD)
+    if world.site_watts[party]:
+        world.log(week, "sites_sold", party, cents=world.sell_sites(party))
+
+
+def with_recourse(kind: Ints) -> Bools:
+    """Loans whose lenders may claim a deficiency: all but asset-backed notes, which look to their assets alone."""
+    return np.asarray(kind != LoanKind.ASSET_BACKED)
+
+
+def close(world: World, week: int) -> None:
+    """Pay out and close every estate whose last collateral is gone; what stays unpaid is written off."""
+    loans, lots = world.ledger.loans, world.ledger.lots
+    called = (loans.status == LoanStatus.ACCELERATED) & (
+        world.credit.standing[loans.debtor] != Standing.ENFORCEMENT
+    )
+    for party in np.unique(loans.debtor[called]):
+        rows = np.flatnonzero(called & (loans.debtor == party))
+        standing = (np.isin(lots.lien, rows) | (lots.owner == party)) & (lots.quantity > 0)
+        if not standing.any():
+            _pay_out(world, week, int(party), rows)
+            _write_off(world, week, int(party), rows)
+
+
+def _pay_out(world: World, week: int, party: int, rows: Ints) -> None:
+    """Cash of the estate to deficiencies, notes, hosts and customers, pro rata."""
+    ledger, loans = world.ledger, world.ledger.loans
+    open_claims = deficiency(loans.balance[rows], with_recourse(loans.kind[rows]))
+    places = np.flatnonzero(world.slot_arrears[party])
+    claims = np.r_[open_claims, world.slot_arrears[party, places], world.customer_claims[party]]
+    cash = max(int(ledger.parties.cash[party]), 0)
+    paid = distribute(cash, claims, np.full(len(claims), Rank.UNSECURED)).paid
+    to_loans, to_hosts, to_customers = np.split(paid, [len(rows), len(rows) + len(places)])
+    ledger.pay(party, loans.creditor[rows], to_loans, Account.PROCEEDS)
+    ledger.repay(rows, to_loans)
+    ledger.pay(party, world.host[places], to_hosts, Account.HOSTING)
+    ledger.pay(party, REST_OF_WORLD, to_customers, Account.PREPAYMENT)
+    world.slot_arrears[party], world.customer_claims[party] = 0, 0
+    filed = world.bridge.is_open(rows)
+    world.bridge.receive(rows[filed], to_loans[filed], to_loans[filed])
+    world.log(
+        week, "recovery", party, cents=int(to_loans.sum()), detail="cash, coins, sites and free hardware"
+    )
+
+
+def _write_off(world: World, week: int, party: int, rows: Ints) -> None:
+    """End the called loans of an estate: repaid, or given up for what is left of them."""
+    loans = world.ledger.loans
+    for row in rows:
+        loss = world.ledger.write_off(int(row)) if loans.balance[row] else 0
+        if world.bridge.is_open([row])[0]:
+            world.bridge.close(week, [row], written_off=[loss])
+        if loss == 0:
+            loans.status[row] = LoanStatus.REPAID
+        kind = "deficiency" if loss else "loan_repaid"
+        world.log(week, kind, party, counterparty=int(loans.creditor[row]), cents=loss)
