@@ -90,6 +90,27 @@ def sweep(
 
 
 @app.command()
+def slurm(
+    file: Annotated[Path, typer.Argument(help="Experiment file (TOML), or the name of a shipped one.")],
+    out: Annotated[Path | None, typer.Option(help="Result folder; results/NAME if left out.")] = None,
+    shards: Annotated[int, typer.Option(min=1, help="Tasks of the array.")] = 40,
+    workers: Annotated[int, typer.Option(min=1, help="Cores of a task.")] = 4,
+    hours: Annotated[float, typer.Option(min=0.02, help="Longest a task may take.")] = 4.0,
+) -> None:
+    """Print a batch script that computes a sweep as an array of SLURM jobs."""
+    with one_line_errors():
+        from experiments import sweep_report
+        from experiments.experiment import load
+        from experiments.slurm import array_script
+
+        experiment, plan = load(file)
+        folder = sweep_report.folder_of(plan, out)
+        tasks = min(shards, len(plan.points))
+        text = array_script(experiment, file, folder, shards=tasks, workers=workers, hours=hours)
+        typer.echo(text, nl=False)
+
+
+@app.command()
 def replay(
     sweep_folder: Annotated[Path, typer.Argument(help="Result folder of a sweep.", show_default=False)],
     run_id: Annotated[str, typer.Argument(help="Id of a run, or its beginning.", show_default=False)],

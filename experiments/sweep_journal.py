@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import os
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -365,19 +366,24 @@ class Lock:
     def __init__(self, path: Path) -> None:
         self._handle = path.open("a")
 
-    def take(self, *, exclusive: bool) -> bool:
-        """Take or change the lock; False if others hold one that forbids it."""
+    def take(self, *, exclusive: bool, patience: float = 0.0) -> bool:
+        """Take or change the lock; False if others hold one that forbids it for more than `patience` seconds."""
         try:
             import fcntl
         except ImportError:  # Windows
             return True
-        try:
-            fcntl.flock(self._handle, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        except OSError:  # a file system without locks
-            return True
-        return True
+        end = time.monotonic() + patience
+        while True:
+            try:
+                fcntl.flock(self._handle, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > end:
+                    return False
+                time.sleep(0.02)
+            except OSError:  # a file system without locks
+                return True
+            else:
+                return True
 
     def release(self) -> None:
         """Let others take it."""

@@ -54,6 +54,7 @@ FAILURES = "failures"
 LOCK = ".lock"
 # A journal of more shards than this is gathered into one, so that long sweeps do not fill a folder with small files.
 MOST_SHARDS = 64
+SHARE_SECONDS = 10.0  # writers that start together are each alone for a moment
 SERIES_GROUP = 256  # runs per row group of series.parquet
 
 
@@ -83,10 +84,10 @@ class SweepStore:
             (self.folder / JOURNAL).mkdir(parents=True, exist_ok=True)
             self._lock = Lock(self.folder / LOCK)
             if shared:
-                # The first of several writers may have to finish an exchange that was interrupted.
+                # The first of several writers may have to finish an exchange that was interrupted; the others wait for it.
                 if self._lock.take(exclusive=True):
                     self._recover()
-                held = self._lock.take(exclusive=False)
+                held = self._lock.take(exclusive=False, patience=SHARE_SECONDS)
             elif held := self._lock.take(exclusive=True):
                 self._recover()
             if not held:
