@@ -15,7 +15,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from experiments.executors import STATUSES
 from experiments.experiment import Experiment
+from experiments.sweep_tables import OUTCOME, SERIES
+from sim.parameters import Parameters, walk
 
 ABOUT = {
     "runs.parquet": "One row per point and replication: varied parameters and outcomes",
@@ -25,10 +28,19 @@ ABOUT = {
     "archive.parquet": "Stored runs that the experiment no longer asks for",
     "experiment.toml": "The experiment, as it was run",
     "manifest.json": "Provenance: code, versions, seeds, sessions, counts, digest",
-    "codebook.csv": "Unit and meaning of every column",
+    "codebook.csv": "Unit, meaning and allowed values of every column",
 }
-CODEBOOK_COLUMNS = ("table", "column", "type", "unit", "meaning", "role")
-TABLE_TYPES = {"string": "string", "double": "number", "bool": "boolean"}
+CODEBOOK_COLUMNS = ("table", "column", "type", "unit", "meaning", "allowed", "role")
+UNIT_OF_TYPE = {"string": "text", "bool": "true or false"}
+ALLOWED = {"status": ", ".join(STATUSES), "stopped_by": "count, half-width, max, open"}
+TABLE = {"type": "table", "profile": "tabular-data-resource"}
+TABLE_TYPES = {
+    "string": "string",
+    "double": "number",
+    "bool": "boolean",
+    "int32": "integer",
+    "int64": "integer",
+}
 
 
 def describe(
@@ -47,31 +59,70 @@ def describe(
     part
         Where a file stands until it gets its name.
     """
-    schemas = {name: pq.read_schema(part(name)) for name in files if name.endswith(".parquet")}
-    text = {"codebook.csv": codebook(schemas)}
+    columns = codebook_rows(
+        {
+            name.removesuffix(".parquet"): pq.read_schema(part(name))
+            for name in files
+            if name.endswith(".parquet")
+        }
+    )
+    text = {"codebook.csv": codebook(columns)}
     facts = {name: _facts(part(name).read_bytes()) for name in files}
     facts |= {name: _facts(content.encode()) for name, content in text.items()}
-    text["datapackage.json"] = _json(datapackage(experiment, manifest, schemas, facts))
+    text["datapackage.json"] = _json(datapackage(experiment, manifest, columns, facts))
     text["ro-crate-metadata.json"] = _json(research_object(experiment, manifest, facts))
     text["README.md"] = readme(experiment, manifest, list(facts))
     return text
 
 
-def codebook(schemas: Mapping[str, pa.Schema]) -> str:
-    """CSV with a row per column of every table."""
-    sheet = io.StringIO()
-    writer = csv.writer(sheet, lineterminator="\n")
-    writer.writerow(CODEBOOK_COLUMNS)
+def codebook_rows(schemas: Mapping[str, pa.Schema]) -> list[dict[str, str]]:
+    """One row per column of every table: table, column, type, unit, meaning, allowed values, role; no unit is empty."""
+    said = {field.name: field.metadata for schema in schemas.values() for field in schema if field.metadata}
+    ranges = _ranges()
+    rows = []
     for name, schema in schemas.items():
         for field in schema:
-            writer.writerow([name.removesuffix(".parquet"), field.name, str(field.type), *_said(field)])
+            # Columns of the archive are those of the journal: the same names with their kind before them.
+            plain = field.name.removeprefix(OUTCOME).removeprefix(SERIES)
+            metadata = field.metadata or said.get(plain, {})
+            known = {key.decode(): text.decode() for key, text in metadata.items()}
+            rows.append(
+                {
+                    "table": name,
+                    "column": field.name,
+                    "type": str(field.type),
+                    "unit": known.get("unit") or UNIT_OF_TYPE.get(str(field.type), "1"),
+                    "meaning": known.get("meaning", ""),
+                    "allowed": ALLOWED.get(plain, ranges.get(plain, "")),
+                    "role": known.get("role", ""),
+                }
+            )
+    return rows
+
+
+def codebook(rows: Sequence[Mapping[str, str]]) -> str:
+    """The rows as CSV."""
+    sheet = io.StringIO()
+    writer = csv.DictWriter(sheet, CODEBOOK_COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
     return sheet.getvalue()
+
+
+def _ranges() -> dict[str, str]:
+    """Allowed range of every parameter that has one."""
+    found = {}
+    for key, _, field in walk(Parameters()):
+        extra = field.json_schema_extra
+        if isinstance(extra, dict) and extra.get("low") is not None:
+            found[key] = f"{extra['low']} to {extra['high']}"
+    return found
 
 
 def datapackage(
     experiment: Experiment,
     manifest: Mapping[str, Any],
-    schemas: Mapping[str, pa.Schema],
+    columns: Sequence[Mapping[str, str]],
     facts: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, Any]:
     """Frictionless data package (specs.frictionlessdata.io, version 1)."""
@@ -84,16 +135,16 @@ def datapackage(
             "title": ABOUT.get(name, name),
             "format": suffix,
             "mediatype": MEDIA.get(suffix, "application/octet-stream"),
-            **known,
         }
-        if name in schemas:
-            resource["profile"] = "tabular-data-resource"
-            resource["schema"] = {"fields": [_table_field(field) for field in schemas[name]]}
-        if name == "codebook.csv":
-            resource |= {"profile": "tabular-data-resource", "encoding": "utf-8"}
-            resource["schema"] = {
-                "fields": [{"name": column, "type": "string"} for column in CODEBOOK_COLUMNS]
-            }
+        if suffix == "parquet":
+            # Size and hash stand in the research object: Frictionless compares them for text only.
+            fields = [_table_field(row) for row in columns if row["table"] == Path(name).stem]
+            resource |= TABLE | {"schema": {"fields": fields}}
+        elif name == "codebook.csv":
+            fields = [{"name": column, "type": "string"} for column in CODEBOOK_COLUMNS]
+            resource |= {**known, **TABLE, "encoding": "utf-8", "schema": {"fields": fields}}
+        else:
+            resource |= {**known, "type": "file"}
         resources.append(resource)
     return {
         "profile": "data-package",
@@ -187,22 +238,23 @@ def readme(experiment: Experiment, manifest: Mapping[str, Any], files: Sequence[
         f"{said}\n\n| file | content |\n|---|---|\n{rows}\n\n"
         "Read it:\n\n"
         '```python\nfrom experiments.sweep_store import load\n\nresults = load(".")\nresults.runs\n```\n\n'
-        "or with SQL: `duckdb -c \"select status, count(*) from 'runs.parquet' group by status\"`.\n\n"
+        "or with SQL (`pip install duckdb`; an outcome that has no value in a run is NaN, which SQL does not skip):\n\n"
+        "```python\nimport duckdb\n\n"
+        "duckdb.sql(\"select point, status, count(*) as runs from 'runs.parquet' group by all order by all\").show()\n"
+        "```\n\n"
         "Repeat it: `firesale sweep experiment.toml --out FOLDER`. Equal code, seed and versions give an equal digest.\n\n"
         f"Versions: {versions}.\n"
     )
 
 
-def _said(field: pa.Field) -> list[str]:
-    metadata = field.metadata or {}
-    return [metadata.get(name, b"").decode() for name in (b"unit", b"meaning", b"role")]
-
-
-def _table_field(field: pa.Field) -> dict[str, Any]:
-    kind = TABLE_TYPES.get(str(field.type), "integer" if pa.types.is_integer(field.type) else "any")
-    unit, meaning, role = _said(field)
-    about = {"name": field.name, "type": kind, "description": meaning, "unit": unit, "role": role}
-    return {key: value for key, value in about.items() if value}
+def _table_field(row: Mapping[str, str]) -> dict[str, str]:
+    about = {name: row[name] for name in ("unit", "role") if row[name]}
+    return {
+        "name": row["column"],
+        "type": TABLE_TYPES.get(row["type"], "any"),
+        "description": row["meaning"],
+        **about,
+    }
 
 
 def _facts(content: bytes) -> dict[str, Any]:
@@ -221,4 +273,4 @@ def _json(value: Any) -> str:
     return json.dumps(value, indent=1, ensure_ascii=False) + "\n"
 
 
-__all__ = ["codebook", "datapackage", "describe", "readme", "research_object"]
+__all__ = ["codebook", "codebook_rows", "datapackage", "describe", "readme", "research_object"]

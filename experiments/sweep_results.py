@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from experiments.experiment import Experiment, Plan, Point, parse
 from experiments.store import StoreError
+from experiments.sweep_metadata import CODEBOOK_COLUMNS, codebook_rows
 from experiments.sweep_tables import where
 
 if TYPE_CHECKING:
@@ -70,23 +71,11 @@ class SweepResults:
 
     @cached_property
     def codebook(self) -> "pd.DataFrame":
-        """Unit, meaning and role of every column: columns table, column, type, unit, meaning, role."""
+        """Unit, meaning, allowed values and role of every column of `runs`, `points`, `series` and `log`."""
         import pandas as pd
 
-        rows = [
-            {
-                "table": name,
-                "column": field.name,
-                "type": str(field.type),
-                **{
-                    key: (field.metadata or {}).get(key.encode(), b"").decode()
-                    for key in ("unit", "meaning", "role")
-                },
-            }
-            for name in ("runs", "points", "series", "log")
-            for field in self._schema(name)
-        ]
-        return pd.DataFrame(rows, columns=["table", "column", "type", "unit", "meaning", "role"])
+        schemas = {name: self._schema(name) for name in ("runs", "points", "series", "log")}
+        return pd.DataFrame(codebook_rows(schemas), columns=list(CODEBOOK_COLUMNS))
 
     @cached_property
     def experiment(self) -> Experiment:
@@ -145,7 +134,7 @@ class SweepResults:
         try:
             import xarray as xr
         except ImportError:
-            raise StoreError("to_xarray needs xarray: pip install xarray") from None
+            raise StoreError("to_xarray needs xarray: pip install 'firesale[xarray]'") from None
         keys = ["point", "replication"]
         frame = self.runs.set_index(keys)
         data = xr.Dataset.from_dataframe(frame[self.outcomes])

@@ -52,7 +52,7 @@ MEANINGS: dict[str, dict[str, tuple[str, str]]] = {
         "replication": ("replication", "number of the replication"),
         "seed": ("1", "seed of the run"),
         "fingerprint": ("", "digest of the model code that made the row"),
-        "parameters": ("", "what differs from the model's defaults, JSON"),
+        "parameters": ("JSON", "what differs from the model's defaults"),
         "status": ("", "ok, raised, died, timed_out or out_of_memory"),
         "error": ("", "one line"),
         "traceback": ("", "where it was raised"),

@@ -36,3 +36,36 @@ def credit_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("credit") / "run"
     run_scenario(load("credit_crisis"), ["default"], 7, folder, settings=["clock.weeks=130"])
     return folder
+
+
+SMALL_SWEEP = """
+name = "small"
+title = "Two sizes, two vacancies, two arms"
+scenario = "ten_thousand_h100"
+seed = 7
+[overrides]
+clock.weeks = 6
+forced_sale.week = 2
+forced_sale.deadline_weeks = 2
+[vary]
+"forced_sale.gpus" = [1000, 5000]
+"site.vacancy" = [0.01, 0.04]
+"scenario.arm" = ["default", "in_place-tight"]
+[replications]
+count = 2
+[record]
+series = { columns = ["price_usd_H100", "forced_standing"] }
+"""
+
+
+@pytest.fixture(scope="session")
+def stored_sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a sweep of sixteen six-week runs with two kept series; tests read it and never change it."""
+    from experiments.experiment import parse
+    from experiments.outcomes import ModelTask
+    from experiments.sweep import sweep
+
+    folder = tmp_path_factory.mktemp("stored") / "sweep"
+    experiment = parse(SMALL_SWEEP, "small.toml")
+    sweep(experiment.plan(), ModelTask.of(experiment), folder, executor=0)
+    return folder
