@@ -10,30 +10,31 @@ cdef enum:
 
 cdef struct Arc:
     int64_t cost
-    int64_t capacity
-    int64_t flow
     int32_t tail
     int32_t head
 
 
+# A node and its tree arc to the parent: how much more can flow towards the root, and away from it.
 cdef struct Node:
+    int64_t up
+    int64_t down
     int32_t parent
-    int32_t arc         # tree arc to the parent
-    int32_t depth
-    int32_t child       # first child
-    int32_t after       # next sibling
-    int32_t before      # previous sibling
-    int32_t up          # 1 if the tree arc points to the parent
-    int32_t size        # nodes of the subtree; kept by the dual method only
+    int32_t arc
+    int32_t size        # nodes of the subtree
+    int32_t previous    # in preorder
 
 
 cdef struct Circulation:
     int32_t n           # nodes; 0 is the root
     int32_t m           # arcs
     Arc *arc
+    int64_t *capacity
+    int64_t *flow       # written at the optimum
     int8_t *state
     Node *node
     int64_t *potential
+    int32_t *next       # node in preorder, closing to a ring
+    int32_t *line       # (n) scratch
 
 
 # Arcs first to last - 1 share tail and head and stand in order of cost: a step curve.
@@ -63,7 +64,6 @@ cdef struct Market:
     int32_t *start      # (3 n + 1) node -> into `incident`: limited curves, free arcs out, free arcs in
     Meeting *incident
     int32_t *group      # (n) union-find, later marks of the subtree in hand
-    int32_t *line       # (n) nodes in preorder, later of the subtree in hand
     int32_t *queue      # (n) ring of nodes whose tree arc may be out of bounds
     int8_t *queued      # (n)
     int64_t *excess     # (n)

@@ -10,101 +10,147 @@ from libc.math cimport sqrt
 
 # Potentials beyond this could overflow in a reduced cost; the caller then retries at a coarser scale.
 cdef int64_t SAFE = <int64_t>1 << 60
-
-
-cdef inline void unlink(Node *node, int32_t v) noexcept nogil:
-    cdef Node *it = &node[v]
-    if it.before >= 0:
-        node[it.before].after = it.after
-    else:
-        node[it.parent].child = it.after
-    if it.after >= 0:
-        node[it.after].before = it.before
-
-
-cdef inline void hang(Node *node, int32_t v, int32_t parent) noexcept nogil:
-    cdef int32_t first = node[parent].child
-    node[v].parent = parent
-    node[v].before = -1
-    node[v].after = first
-    if first >= 0:
-        node[first].before = v
-    node[parent].child = v
-
-
-cdef int64_t lift(Circulation *c, int32_t top, int64_t by) noexcept nogil:
-    """Add a constant to the potentials of a subtree and renew its depths; returns nodes moved, -1 beyond SAFE."""
-    cdef int32_t v = top
-    cdef int64_t moved = 0, worst = 0
-    cdef Node *node = c.node
-    while True:
-        node[v].depth = node[node[v].parent].depth + 1
-        c.potential[v] += by
-        worst |= c.potential[v] if c.potential[v] >= 0 else -c.potential[v]
-        moved += 1
-        if node[v].child >= 0:
-            v = node[v].child
-            continue
-        while v != top and node[v].after < 0:
-            v = node[v].parent
-        if v == top:
-            break
-        v = node[v].after
-    return moved if worst < SAFE else -1
+cdef int64_t NEVER = <int64_t>1 << 62
 
 
 cdef void plant(Circulation *c) noexcept nogil:
-    """Hang every node by its ``arc`` and set depths and potentials from the root."""
-    cdef int32_t v, a
+    """Hang every node by its ``arc`` without flow: parents, preorder, sizes, and potentials from the root."""
+    cdef int32_t v, u, a, at, stacked
     cdef Node *node = c.node
+    cdef int32_t *line = c.line
+    cdef bint points_up
     for v in range(c.n):
-        node[v].child = -1
-        node[v].before = -1
-        node[v].after = -1
+        node[v].previous = -1
+        node[v].size = 1
     node[0].parent = -1
     node[0].arc = -1
-    node[0].depth = 0
     c.potential[0] = 0
+    # `previous` is the first child here, `next` the next sibling, until the order is known.
     for v in range(1, c.n):
         a = node[v].arc
         c.state[a] = TREE
-        node[v].up = c.arc[a].tail == v
-        hang(node, v, c.arc[a].head if node[v].up else c.arc[a].tail)
-    v = 0
-    while True:
-        if node[v].child >= 0:
-            v = node[v].child
-        else:
-            while v != 0 and node[v].after < 0:
-                v = node[v].parent
-            if v == 0:
-                return
-            v = node[v].after
-        a = node[v].arc
-        node[v].depth = node[node[v].parent].depth + 1
-        c.potential[v] = c.potential[node[v].parent] + (-c.arc[a].cost if node[v].up else c.arc[a].cost)
+        points_up = c.arc[a].tail == v
+        node[v].up = c.capacity[a] if points_up else 0
+        node[v].down = 0 if points_up else c.capacity[a]
+        u = c.arc[a].head if points_up else c.arc[a].tail
+        node[v].parent = u
+        c.next[v] = node[u].previous
+        node[u].previous = v
+    # The order grows from the front of the line, the stack of nodes in waiting from its back.
+    line[c.n - 1] = 0
+    stacked = 1
+    for at in range(c.n):
+        v = line[c.n - stacked]
+        stacked -= 1
+        line[at] = v
+        if v > 0:
+            a = node[v].arc
+            u = node[v].parent
+            c.potential[v] = c.potential[u] + (-c.arc[a].cost if u == c.arc[a].head else c.arc[a].cost)
+        u = node[v].previous
+        while u >= 0:
+            stacked += 1
+            line[c.n - stacked] = u
+            u = c.next[u]
+    for at in range(c.n - 1, 0, -1):
+        v = line[at]
+        node[node[v].parent].size += node[v].size
+        node[v].previous = line[at - 1]
+        c.next[line[at - 1]] = v
+    c.next[line[c.n - 1]] = 0
+    node[0].previous = line[c.n - 1]
 
 
-cdef void rehang(Circulation *c, int32_t entering, int32_t stem, int32_t parent, int32_t cut) noexcept nogil:
-    """Replace the tree arc above `cut` by the entering arc: reverse the path from `stem` up to `cut`."""
+cdef inline int64_t shift(Circulation *c, int32_t v, int64_t by) noexcept nogil:
+    """Add to a potential; the magnitude of the new one."""
+    c.potential[v] += by
+    return c.potential[v] if c.potential[v] >= 0 else -c.potential[v]
+
+
+cdef bint rehang(Circulation *c, int32_t stem, int32_t parent, int32_t cut, int32_t entering, int64_t flow,
+                 int64_t by) noexcept nogil:
+    """Hang the subtree of `cut` from `parent` by the entering arc at `stem`, and add a constant to its potentials.
+
+    The path from `stem` up to `cut` is reversed. In preorder that moves, for every node of the path, what stands in its
+    subtree before and after its child on the path to behind that child's nodes. Sizes above the subtree are left to the caller.
+    False if a potential left the safe range.
+    """
     cdef Node *node = c.node
-    cdef int32_t v = stem, carried = entering, next_parent, next_arc, next_up
-    cdef int32_t up = c.arc[entering].tail == stem
-    while True:
-        next_parent = node[v].parent
-        next_arc = node[v].arc
-        next_up = node[v].up
-        unlink(node, v)
-        hang(node, v, parent)
-        node[v].arc = carried
-        node[v].up = up
-        if v == cut:
-            break
-        carried = next_arc
-        up = 1 - next_up
-        parent = v
-        v = next_parent
+    cdef int32_t *next = c.next
+    cdef int32_t before = node[cut].previous, total = node[cut].size
+    cdef int32_t v = stem, last = stem, after, inner, outer = stem, left, below = 0, arc, size
+    cdef int64_t worst = 0, up, down, x
+    for left in range(node[stem].size):
+        worst |= shift(c, v, by)
+        last = v
+        v = next[v]
+    after = v
+    while outer != cut:
+        inner = outer
+        outer = node[inner].parent
+        left = node[outer].size - node[inner].size
+        next[last] = outer
+        node[outer].previous = last
+        v = outer
+        while v != inner:
+            worst |= shift(c, v, by)
+            last = v
+            v = next[v]
+            left -= 1
+        if left > 0:
+            next[last] = after
+            node[after].previous = last
+            v = after
+            while left > 0:
+                worst |= shift(c, v, by)
+                last = v
+                v = next[v]
+                left -= 1
+            after = v
+    next[before] = after
+    node[after].previous = before
+    after = next[parent]
+    next[parent] = stem
+    node[stem].previous = parent
+    next[last] = after
+    node[after].previous = last
+
+    if c.arc[entering].tail == stem:
+        up, down = c.capacity[entering] - flow, flow
+    else:
+        up, down = flow, c.capacity[entering] - flow
     c.state[entering] = TREE
+    v = stem
+    while True:
+        # What hung above v becomes what hangs its parent below it.
+        inner = node[v].parent
+        arc = node[v].arc
+        size = node[v].size
+        node[v].parent = parent
+        node[v].arc = entering
+        node[v].size = total - below
+        x = node[v].up
+        node[v].up = up
+        up = node[v].down
+        node[v].down = down
+        down = x
+        if v == cut:
+            return worst < SAFE
+        entering = arc
+        below = size
+        parent = v
+        v = inner
+
+
+cdef void settle(Circulation *c) noexcept nogil:
+    """Write the flow of every arc."""
+    cdef int32_t a, v
+    for a in range(c.m):
+        c.flow[a] = c.capacity[a] if c.state[a] == UPPER else 0
+    for v in range(1, c.n):
+        a = c.node[v].arc
+        if a < c.m:
+            c.flow[a] = c.node[v].down if c.arc[a].tail == v else c.node[v].up
 
 
 cdef int64_t primal(Circulation *c) noexcept nogil:
@@ -120,9 +166,8 @@ cdef int64_t primal(Circulation *c) noexcept nogil:
     cdef int8_t *state = c.state
     cdef int64_t *potential = c.potential
     cdef int32_t m = c.m, block = <int32_t>(0.5 * sqrt(<double>m)) + 8
-    cdef int32_t position = 0, scanned, inner, a, entering, u, w, v, x, apex, cut, stem, parent
-    cdef int64_t best, reduced, delta, residual, pivots = 0
-    cdef int side
+    cdef int32_t position = 0, scanned, inner, a, entering, u, w, v, x, apex, cut, cut_u, cut_w, size
+    cdef int64_t best, reduced, delta, room_u, room_w, pivots = 0
     if m == 0:
         return 0
     while True:
@@ -145,74 +190,74 @@ cdef int64_t primal(Circulation *c) noexcept nogil:
                     best = reduced
                     entering = a
         if entering < 0:
+            settle(c)
             return pivots
         pivots += 1
         # Flow will run along the entering arc from u to w, from w up to the apex, and down to u.
         it = &arc[entering]
-        if state[entering] == LOWER:
-            u = it.tail
-            w = it.head
-        else:
-            u = it.head
-            w = it.tail
-        v = u
-        x = w
+        u, w = it.tail, it.head
+        if state[entering] == UPPER:
+            u, w = w, u
+        # Climb to the apex, the smaller subtree first. On the way down the last arc that blocks is the one nearest to u, on
+        # the way up the one nearest to the apex.
+        room_u = room_w = NEVER
+        cut_u = cut_w = -1
+        v, x = u, w
         while v != x:
-            if node[v].depth > node[x].depth:
+            if node[v].size < node[x].size:
+                if node[v].down < room_u:
+                    room_u = node[v].down
+                    cut_u = v
                 v = node[v].parent
-            elif node[v].depth < node[x].depth:
-                x = node[x].parent
             else:
-                v = node[v].parent
+                if node[x].up <= room_w:
+                    room_w = node[x].up
+                    cut_w = x
                 x = node[x].parent
         apex = v
-        delta = it.capacity
-        side = 0
+        delta = c.capacity[entering]
         cut = -1
-        v = u
-        while v != apex:
-            residual = arc[node[v].arc].flow
-            if not node[v].up:
-                residual = arc[node[v].arc].capacity - residual
-            if residual < delta:
-                delta = residual
-                cut = v
-                side = 1
-            v = node[v].parent
-        v = w
-        while v != apex:
-            residual = arc[node[v].arc].flow
-            if node[v].up:
-                residual = arc[node[v].arc].capacity - residual
-            if residual <= delta:
-                delta = residual
-                cut = v
-                side = 2
-            v = node[v].parent
+        if room_u < delta:
+            delta = room_u
+            cut = cut_u
+        if room_w <= delta:
+            delta = room_w
+            cut = cut_w
         if delta > 0:
-            it.flow += delta if state[entering] == LOWER else -delta
             v = u
             while v != apex:
-                arc[node[v].arc].flow += -delta if node[v].up else delta
+                node[v].down -= delta
+                node[v].up += delta
                 v = node[v].parent
             v = w
             while v != apex:
-                arc[node[v].arc].flow += delta if node[v].up else -delta
+                node[v].up -= delta
+                node[v].down += delta
                 v = node[v].parent
-        if side == 0:
+        if cut < 0:
             state[entering] = -state[entering]
             continue
+        size = node[cut].size
         a = node[cut].arc
-        state[a] = LOWER if arc[a].flow == 0 else UPPER
-        if side == 1:
-            stem = u
-            parent = w
-        else:
-            stem = w
-            parent = u
+        v = node[cut].parent
+        while v != apex:
+            node[v].size -= size
+            v = node[v].parent
         reduced = it.cost + potential[it.tail] - potential[it.head]
-        rehang(c, entering, stem, parent, cut)
-        if lift(c, stem, reduced if stem == it.head else -reduced) < 0:
+        best = delta if state[entering] == LOWER else c.capacity[entering] - delta
+        if cut == cut_u:
+            state[a] = LOWER if arc[a].tail == cut else UPPER
+            x = u
+            v = w
+        else:
+            state[a] = UPPER if arc[a].tail == cut else LOWER
+            x = w
+            v = u
+        inner = v
+        while v != apex:
+            node[v].size += size
+            v = node[v].parent
+        if not rehang(c, x, inner, cut, entering, best, reduced if x == it.head else -reduced):
             return -1
 
 
@@ -285,7 +330,7 @@ cdef void crash(Circulation *c, Market *w) noexcept nogil:
     Nodes that no tight arc connects to the root hang from it by an arc of no capacity (``c.m`` onwards). Flows on the tree
     follow from balance and may leave their bounds.
     """
-    cdef int32_t a, v, n = c.n, m = c.m, at, u
+    cdef int32_t a, v, n = c.n, m = c.m, at
     cdef int64_t reduced
     cdef Arc *it
     cdef Node *node = c.node
@@ -300,13 +345,13 @@ cdef void crash(Circulation *c, Market *w) noexcept nogil:
         it = &c.arc[a]
         reduced = it.cost + c.potential[it.tail] - c.potential[it.head]
         c.state[a] = UPPER if reduced < 0 else LOWER
-        it.flow = 0
         if reduced == 0:
             join(c, w, a)
     for v in range(1, n):
         if node[v].arc < 0:
             it = &c.arc[m]
-            it.tail, it.head, it.cost, it.capacity, it.flow = v, 0, -c.potential[v], 0, 0
+            it.tail, it.head, it.cost = v, 0, -c.potential[v]
+            c.capacity[m] = 0
             node[v].arc = m
             m += 1
     for v in range(1, n):
@@ -314,48 +359,30 @@ cdef void crash(Circulation *c, Market *w) noexcept nogil:
     for a in range(c.m):
         if c.state[a] == UPPER:
             it = &c.arc[a]
-            it.flow = it.capacity
-            w.excess[it.tail] -= it.flow
-            w.excess[it.head] += it.flow
+            w.excess[it.tail] -= c.capacity[a]
+            w.excess[it.head] += c.capacity[a]
     plant(c)
-    # Preorder, then from the leaves to the root.
-    at = 0
-    v = 0
-    while True:
-        w.line[at] = v
-        at += 1
-        node[v].size = 1
-        if node[v].child >= 0:
-            v = node[v].child
-            continue
-        while v != 0 and node[v].after < 0:
-            v = node[v].parent
-        if v == 0:
-            break
-        v = node[v].after
     w.waiting = 0
     w.next = 0
     for at in range(n - 1, 0, -1):
-        v = w.line[at]
-        u = node[v].parent
-        it = &c.arc[node[v].arc]
-        it.flow = w.excess[v] if node[v].up else -w.excess[v]
-        w.excess[u] += w.excess[v]
-        node[u].size += node[v].size
+        v = c.line[at]
+        w.excess[node[v].parent] += w.excess[v]
+        node[v].up -= w.excess[v]
+        node[v].down += w.excess[v]
         suspect(c, w, v)
 
 
-cdef inline int64_t violation(Arc *it) noexcept nogil:
-    """Flow outside the bounds of an arc."""
-    if it.flow < 0:
-        return -it.flow
-    return it.flow - it.capacity if it.flow > it.capacity else 0
+cdef inline int64_t violation(Node *it) noexcept nogil:
+    """Flow outside the bounds of a tree arc."""
+    if it.up < 0:
+        return -it.up
+    return -it.down if it.down < 0 else 0
 
 
 cdef inline void suspect(Circulation *c, Market *w, int32_t v) noexcept nogil:
     """Queue a node whose tree arc is out of bounds."""
     cdef int32_t at
-    if w.queued[v] == 0 and violation(&c.arc[c.node[v].arc]) > 0:
+    if w.queued[v] == 0 and violation(&c.node[v]) > 0:
         w.queued[v] = 1
         at = w.next + w.waiting
         w.queue[at if at < c.n else at - c.n] = v
@@ -373,7 +400,7 @@ cdef int32_t worst(Circulation *c, Market *w) noexcept nogil:
         w.next = w.next + 1 if w.next + 1 < c.n else 0
         w.waiting -= 1
         w.queued[v] = 0
-        by = violation(&c.arc[c.node[v].arc])
+        by = violation(&c.node[v])
         if by == 0:
             continue
         seen += 1
@@ -392,12 +419,14 @@ cdef void carry(Circulation *c, Market *w, int32_t x, int32_t y, int64_t amount)
     """More flow through the tree from x to y."""
     cdef Node *node = c.node
     while x != y:
-        if node[x].depth >= node[y].depth:
-            c.arc[node[x].arc].flow += amount if node[x].up else -amount
+        if node[x].size < node[y].size:
+            node[x].up -= amount
+            node[x].down += amount
             suspect(c, w, x)
             x = node[x].parent
         else:
-            c.arc[node[y].arc].flow += -amount if node[y].up else amount
+            node[y].up += amount
+            node[y].down -= amount
             suspect(c, w, y)
             y = node[y].parent
 
@@ -446,7 +475,7 @@ cdef inline int64_t passed(Circulation *c, Market *w, Curve *curve, bint falling
             w.point[w.points].at = at
             w.point[w.points].arc = k
             w.points += 1
-            sum += arc[k].capacity
+            sum += c.capacity[k]
             if sum >= excess:
                 return at
         k += step
@@ -456,25 +485,16 @@ cdef inline int64_t passed(Circulation *c, Market *w, Curve *curve, bint falling
 cdef void breakpoints(Circulation *c, Market *w, int32_t top, int32_t sign, int64_t excess) noexcept nogil:
     """Changes of potential at which arcs across the edge of a subtree turn, up to where they surely suffice."""
     cdef Node *node = c.node
-    cdef int32_t members = 0, v = top, i, j, first, last
+    cdef int32_t v = top, i, j, first
     cdef int64_t at, stop = SAFE << 1
     cdef Curve *curve
     cdef Arc *it
     w.points = 0
-    while True:
-        w.line[members] = v
-        members += 1
+    for i in range(node[top].size):
         w.group[v] = top
-        if node[v].child >= 0:
-            v = node[v].child
-            continue
-        while v != top and node[v].after < 0:
-            v = node[v].parent
-        if v == top:
-            break
-        v = node[v].after
-    for i in range(members):
-        v = w.line[i]
+        v = c.next[v]
+    v = top
+    for i in range(node[top].size):
         # Free arcs are empty and matter only where their reduced cost falls: out of the region or into it.
         first = 3 * v + (1 if sign < 0 else 2)
         for j in range(w.start[first], w.start[first + 1]):
@@ -488,14 +508,18 @@ cdef void breakpoints(Circulation *c, Market *w, int32_t top, int32_t sign, int6
                 w.point[w.points].arc = curve.first
                 w.points += 1
                 stop = at
-    for i in range(members):
-        v = w.line[i]
+        v = c.next[v]
+    v = top
+    for i in range(node[top].size):
         for j in range(w.start[3 * v], w.start[3 * v + 1]):
             if w.group[w.incident[j].other] != top:
                 curve = &w.curve[w.incident[j].curve]
                 stop = passed(c, w, curve, (curve.tail == v) == (sign < 0), excess, stop)
-    for i in range(members):
-        w.group[w.line[i]] = -1
+        v = c.next[v]
+    v = top
+    for i in range(node[top].size):
+        w.group[v] = -1
+        v = c.next[v]
 
 
 cdef int64_t dual(Circulation *c, Market *w, int64_t most) noexcept nogil:
@@ -509,22 +533,22 @@ cdef int64_t dual(Circulation *c, Market *w, int64_t most) noexcept nogil:
     cdef Node *node = c.node
     cdef Arc *arc = c.arc
     cdef Arc *it
-    cdef int32_t u, v, a, n, i, sign, entering, stem, parent, before, held
-    cdef int64_t excess, delta, pivots = 0
+    cdef int32_t u, v, a, n, i, sign, entering, stem, parent, held
+    cdef int64_t excess, delta, flow, pivots = 0
     cdef Breakpoint *p = w.point
     for v in range(c.n):
         w.group[v] = -1
     while True:
         u = worst(c, w)
         if u < 0:
+            settle(c)
             return pivots
         pivots += 1
         if pivots > most:
             return -1
-        it = &arc[node[u].arc]
-        excess = violation(it)
+        excess = violation(&node[u])
         # Too much leaves the region: its prices fall.
-        sign = -1 if (it.flow > 0) == node[u].up else 1
+        sign = -1 if node[u].up < 0 else 1
         breakpoints(c, w, u, sign, excess)
         n = w.points
         for i in range(n // 2 - 1, -1, -1):
@@ -533,62 +557,50 @@ cdef int64_t dual(Circulation *c, Market *w, int64_t most) noexcept nogil:
         while n > 0:
             a = p[0].arc
             delta = p[0].at
-            if arc[a].capacity >= excess:
+            if c.capacity[a] >= excess:
                 entering = a
                 break
             n -= 1
             p[0] = p[n]
             sift(p, n, 0)
-            excess -= arc[a].capacity
+            excess -= c.capacity[a]
             if c.state[a] == LOWER:
                 c.state[a] = UPPER
-                arc[a].flow = arc[a].capacity
-                carry(c, w, arc[a].head, arc[a].tail, arc[a].capacity)
+                carry(c, w, arc[a].head, arc[a].tail, c.capacity[a])
             else:
                 c.state[a] = LOWER
-                arc[a].flow = 0
-                carry(c, w, arc[a].tail, arc[a].head, arc[a].capacity)
+                carry(c, w, arc[a].tail, arc[a].head, c.capacity[a])
         if entering < 0:
             return -1
         it = &arc[entering]
         if c.state[entering] == LOWER:
-            it.flow = excess
+            flow = excess
             carry(c, w, it.head, it.tail, excess)
         else:
-            it.flow = it.capacity - excess
+            flow = c.capacity[entering] - excess
             carry(c, w, it.tail, it.head, excess)
         # The end inside the region becomes its new top.
+        held = node[u].size
         v = it.tail
-        while v != u and node[v].depth > node[u].depth:
+        while node[v].size < held:
             v = node[v].parent
         stem = it.tail if v == u else it.head
         parent = it.head if v == u else it.tail
         a = node[u].arc
-        c.state[a] = LOWER if arc[a].flow <= 0 else UPPER
-        held = node[u].size
+        c.state[a] = LOWER if (node[u].down if arc[a].tail == u else node[u].up) <= 0 else UPPER
         v = node[u].parent
         while v >= 0:
             node[v].size -= held
             v = node[v].parent
-        before = 0
-        v = stem
-        while True:
-            i = node[v].size
-            node[v].size = held - before
-            before = i
-            if v == u:
-                break
-            v = node[v].parent
-        rehang(c, entering, stem, parent, u)
         v = parent
         while v >= 0:
             node[v].size += held
             v = node[v].parent
+        if not rehang(c, stem, parent, u, entering, flow, sign * delta):
+            return -1
         v = u
         while True:
             suspect(c, w, v)
             if v == stem:
                 break
             v = node[v].parent
-        if lift(c, stem, sign * delta) < 0:
-            return -1

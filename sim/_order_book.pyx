@@ -465,9 +465,13 @@ cdef class Problem:
         # Whole units need a place to leave goods behind: one more arc for every good (see `resolve`).
         self.c.n, self.c.m = n, m
         self.c.arc = <Arc *>w.room(m + n, sizeof(Arc))
+        self.c.capacity = <int64_t *>w.room(m + n, 8)
+        self.c.flow = <int64_t *>w.room(m + n, 8)
         self.c.state = <int8_t *>w.room(m + n, 1)
         self.c.node = <Node *>w.room(n, sizeof(Node))
         self.c.potential = <int64_t *>w.room(n, 8)
+        self.c.next = <int32_t *>w.room(n, 4)
+        self.c.line = <int32_t *>w.room(n, 4)
         self.lane_arc = <int32_t *>w.room(self.n_lane_arcs, 4)
         self.lane_good_lane = <int64_t *>w.room(self.n_lane_arcs, 8)
         if m == 0:
@@ -481,8 +485,7 @@ cdef class Problem:
             for c in range(self.n_classes):
                 v = self.class_good[c]
                 it = &self.c.arc[slot]
-                it.capacity = self.class_capacity[c]
-                it.flow = 0
+                self.c.capacity[slot] = self.class_capacity[c]
                 if self.class_side[c] == 0:
                     it.tail, it.head, it.cost = 0, self.kept[v], self.class_price[c]
                 else:
@@ -506,7 +509,7 @@ cdef class Problem:
                     it = &self.c.arc[slot]
                     it.tail, it.head, it.cost = u, t, self.cost[<int64_t>k * self.L + l]
                     # One more than can ever move, so that no lane is ever full.
-                    it.capacity, it.flow = room, 0
+                    self.c.capacity[slot] = room
                     if self.onward[<int64_t>k * self.S + self.w.origin[l]] == l:
                         self.c.node[u].arc = slot
                     self.lane_arc[j] = slot
@@ -519,13 +522,14 @@ cdef class Problem:
                 site = &self.site[s]
                 if site.power_node > 0:
                     it = &self.c.arc[slot]
-                    it.tail, it.head, it.cost, it.capacity, it.flow = site.power_node, 0, 0, site.power, 0
+                    it.tail, it.head, it.cost = site.power_node, 0, 0
+                    self.c.capacity[slot] = site.power
                     self.c.node[site.power_node].arc = slot
                     slot = (slot + stride) % m
                 if site.cooling_node > 0:
                     it = &self.c.arc[slot]
-                    it.tail, it.head, it.cost, it.flow = site.cooling_node, site.power_node, 0, 0
-                    it.capacity = site.cooling
+                    it.tail, it.head, it.cost = site.cooling_node, site.power_node, 0
+                    self.c.capacity[slot] = site.cooling
                     self.c.node[site.cooling_node].arc = slot
                     slot = (slot + stride) % m
         return 0
@@ -546,9 +550,9 @@ cdef class Problem:
         cdef int64_t c
         cdef int32_t j
         for c in range(self.n_classes):
-            self.class_flow[c] = self.c.arc[self.class_arc[c]].flow
+            self.class_flow[c] = self.c.flow[self.class_arc[c]]
         for j in range(self.n_lane_arcs):
-            self.lane_flow[self.lane_good_lane[j]] = self.c.arc[self.lane_arc[j]].flow
+            self.lane_flow[self.lane_good_lane[j]] = self.c.flow[self.lane_arc[j]]
 
     # -- dual method: start from prices ---------------------------------------------------------------------------
 
@@ -567,7 +571,7 @@ cdef class Problem:
             return True
         # Flows may leave their bounds on the way, so all capacities together must stay in range.
         for c in range(self.n_classes):
-            total += <double>self.c.arc[c].capacity
+            total += <double>self.c.capacity[c]
         for s in range(self.S):
             total += <double>self.site[s].power + <double>self.site[s].cooling if self.site[s].power_node + self.site[s].cooling_node > 0 else 0.0
         if total > 4.0e18:
@@ -605,7 +609,6 @@ cdef class Problem:
         w.curve = <Curve *>space.room(2 * self.n_kept + m - self.n_classes, sizeof(Curve))
         w.start = <int32_t *>space.room(3 * n + 2, 4)
         w.group = <int32_t *>space.room(n, 4)
-        w.line = <int32_t *>space.room(n, 4)
         w.queue = <int32_t *>space.room(n, 4)
         w.queued = <int8_t *>space.room(n, 1)
         w.excess = <int64_t *>space.room(n, 8)

@@ -333,9 +333,8 @@ cdef class Solution(Problem):
         orders out of the money stay out. Headroom cannot bind then, so products separate, every capacity is a multiple of
         one unit, and a basic optimum is whole. Room that cutting left is offered again, best surplus per watt first.
         """
-        cdef int64_t c, v, unit, x, extra, granted = 0
-        cdef int32_t j, s
-        cdef Arc *it
+        cdef int64_t c, v, unit, x, extra, amount, granted = 0
+        cdef int32_t j, s, a
         cdef Entry *entry
         cdef int64_t n_short = 0
         if self.c.m == 0:
@@ -347,7 +346,6 @@ cdef class Solution(Problem):
         for c in range(self.n_classes):
             v = self.class_good[c]
             unit = self.unit[v // self.S] * self.flow_per_gpu[v // self.S]
-            it = &self.c.arc[self.class_arc[c]]
             x = self.class_units[c]
             if not self.in_money(c, theta):
                 x = 0
@@ -362,10 +360,10 @@ cdef class Solution(Problem):
                     self.site[v % self.S].wet_demand += x * unit
             elif x > self.total // unit:
                 x = self.total // unit
-            it.capacity = x * unit
+            self.c.capacity[self.class_arc[c]] = x * unit
         for j in range(self.n_lane_arcs):
             if not self.tight(self.lane_good_lane[j], theta):
-                self.c.arc[self.lane_arc[j]].capacity = 0
+                self.c.capacity[self.lane_arc[j]] = 0
         self.resolve()
         # Bids not fully served, best first: one or more units where the headroom left covers them.
         sort_entries(entry, n_short)
@@ -374,25 +372,25 @@ cdef class Solution(Problem):
             self.site[s].wet_demand = 0
         for c in range(self.n_classes):
             if self.class_side[c] == 1:
-                it = &self.c.arc[self.class_arc[c]]
+                amount = self.c.flow[self.class_arc[c]]
                 v = self.class_good[c]
-                self.site[v % self.S].demand += it.flow
+                self.site[v % self.S].demand += amount
                 if self.w.liquid[self.product_of[v // self.S]]:
-                    self.site[v % self.S].wet_demand += it.flow
+                    self.site[v % self.S].wet_demand += amount
         for j in range(n_short):
             c = entry[j].order
             v = self.class_good[c]
             s = v % self.S
             unit = self.unit[v // self.S] * self.flow_per_gpu[v // self.S]
-            it = &self.c.arc[self.class_arc[c]]
+            a = self.class_arc[c]
             extra = (self.site[s].power - self.site[s].demand) // unit
             if self.w.liquid[self.product_of[v // self.S]]:
                 x = (self.site[s].cooling - self.site[s].wet_demand) // unit
                 extra = x if x < extra else extra
-            x = self.class_units[c] - it.capacity // unit
+            x = self.class_units[c] - self.c.capacity[a] // unit
             extra = x if x < extra else extra
             if extra > 0:
-                it.capacity += extra * unit
+                self.c.capacity[a] += extra * unit
                 self.site[s].demand += extra * unit
                 if self.w.liquid[self.product_of[v // self.S]]:
                     self.site[s].wet_demand += extra * unit
@@ -400,9 +398,9 @@ cdef class Solution(Problem):
         if granted:
             self.resolve()
         for c in range(self.n_classes):
-            self.class_flow[c] = self.c.arc[self.class_arc[c]].flow
+            self.class_flow[c] = self.c.flow[self.class_arc[c]]
         for j in range(self.n_lane_arcs):
-            self.lane_flow[self.lane_good_lane[j]] = self.c.arc[self.lane_arc[j]].flow
+            self.lane_flow[self.lane_good_lane[j]] = self.c.flow[self.lane_arc[j]]
 
     cdef bint in_money(self, int64_t c, double theta) noexcept nogil:
         """No loss at the prices of theta. Linear between the ends, so the test at both ends is exact where it is tight."""
@@ -433,11 +431,11 @@ cdef class Solution(Problem):
         cdef int64_t pivots
         cdef Arc *it
         for a in range(m):
-            self.c.arc[a].flow = 0
             self.c.state[a] = LOWER
         for v in range(1, self.n_kept + 1):
             it = &self.c.arc[m + v - 1]
-            it.tail, it.head, it.cost, it.capacity, it.flow = v, 0, 1, self.total + 1, 0
+            it.tail, it.head, it.cost = v, 0, 1
+            self.c.capacity[m + v - 1] = self.total + 1
             self.c.node[v].arc = m + v - 1
         # Sockets hang by the arc that leaves them.
         for a in range(m):
