@@ -166,7 +166,7 @@ cdef int64_t primal(Circulation *c) noexcept nogil:
     cdef int8_t *state = c.state
     cdef int64_t *potential = c.potential
     cdef int32_t m = c.m, block = <int32_t>(0.5 * sqrt(<double>m)) + 8
-    cdef int32_t position = 0, scanned, inner, a, entering, u, w, v, x, apex, cut, cut_u, cut_w, size
+    cdef int32_t position = 0, scanned, last, a, entering, u, w, v, x, apex, cut, cut_u, cut_w, size
     cdef int64_t best, reduced, delta, room_u, room_w, pivots = 0
     if m == 0:
         return 0
@@ -176,19 +176,16 @@ cdef int64_t primal(Circulation *c) noexcept nogil:
         entering = -1
         scanned = 0
         while scanned < m and entering < 0:
-            inner = block if block < m - scanned else m - scanned
-            scanned += inner
-            while inner > 0:
-                a = position
-                position += 1
-                if position == m:
-                    position = 0
-                inner -= 1
+            last = position + block if block < m - scanned else position + m - scanned
+            last = last if last < m else m
+            scanned += last - position
+            for a in range(position, last):
                 it = &arc[a]
                 reduced = state[a] * (it.cost + potential[it.tail] - potential[it.head])
                 if reduced < best:
                     best = reduced
                     entering = a
+            position = last if last < m else 0
         if entering < 0:
             settle(c)
             return pivots
@@ -253,11 +250,11 @@ cdef int64_t primal(Circulation *c) noexcept nogil:
             state[a] = UPPER if arc[a].tail == cut else LOWER
             x = w
             v = u
-        inner = v
+        last = v
         while v != apex:
             node[v].size += size
             v = node[v].parent
-        if not rehang(c, x, inner, cut, entering, best, reduced if x == it.head else -reduced):
+        if not rehang(c, x, last, cut, entering, best, reduced if x == it.head else -reduced):
             return -1
 
 

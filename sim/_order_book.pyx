@@ -13,7 +13,7 @@ from libc.string cimport memset
 from sim._network_simplex cimport (
     LOWER, Arc, Breakpoint, Curve, Market, Meeting, Node, crash, dual, incidence, plant, primal,
 )
-from sim._shortest_paths cimport dequeue, enqueue, offer, take
+from sim._shortest_paths cimport clear_shelves, dequeue, enqueue, shelve, take
 
 cdef extern from *:
     """
@@ -206,15 +206,14 @@ cdef class Problem:
         self.cost = <int64_t *>w.room(K * L, 8)
         self.lane_flow = <int64_t *>w.room(K * L, 8)
         self.site = <Site *>w.room(S, sizeof(Site))
-        self.heap.node = <int32_t *>w.room(all_nodes, 4)
-        self.heap.place = <int32_t *>w.room(all_nodes, 4)
-        self.heap.key = <int64_t *>w.room(all_nodes, 8)
+        self.shelves.after = <int32_t *>w.room(all_nodes, 4)
+        self.shelves.before = <int32_t *>w.room(all_nodes, 4)
+        self.shelves.place = <int32_t *>w.room(all_nodes, 4)
         self.ring.node = <int32_t *>w.room(all_nodes, 4)
         self.ring.inside = <int8_t *>w.room(all_nodes, 1)
         self.ring.capacity = all_nodes
         with nogil:
-            self.heap.size = 0
-            memset(self.heap.place, 255, all_nodes * 4)
+            memset(self.shelves.place, 255, all_nodes * 4)
             self.ring.first = 0
             self.ring.size = 0
             memset(self.ring.inside, 0, all_nodes)
@@ -290,55 +289,72 @@ cdef class Problem:
 
     cdef void reach_asks(self) noexcept nogil:
         """Cheapest ask delivered to every good."""
-        cdef int64_t v, first
-        cdef int32_t k, s, l, i, t
-        cdef int64_t key
+        cdef int64_t v, t, first, least, most, x
+        cdef int64_t *cost
+        cdef int32_t k, s, l
         for k in range(self.K):
             first = <int64_t>k * self.S
-            for s in range(self.S):
-                v = first + s
-                self.a[v] = self.big
+            cost = self.cost + <int64_t>k * self.L
+            least, most = self.big, 0
+            for v in range(first, first + self.S):
+                x = self.ask[v]
+                self.a[v] = x if x < self.big else self.big
+                if x < self.big:
+                    least = x if x < least else least
+                    most = x if x > most else most
+            if least == self.big:
+                continue
+            clear_shelves(&self.shelves, least, most)
+            for v in range(first, first + self.S):
                 if self.ask[v] < self.big:
-                    self.a[v] = self.ask[v]
-                    enqueue(&self.ring, v)
-            while self.ring.size > 0:
-                v = dequeue(&self.ring)
+                    shelve(&self.shelves, v, self.ask[v])
+            while True:
+                v = take(&self.shelves)
+                if v < 0:
+                    break
                 s = v - first
-                key = self.a[v]
                 for l in range(self.w.out_start[s], self.w.out_start[s + 1]):
-                    if self.cost[<int64_t>k * self.L + l] < 0:
-                        continue
                     t = first + self.w.target[l]
-                    if key + self.cost[<int64_t>k * self.L + l] < self.a[t]:
-                        self.a[t] = key + self.cost[<int64_t>k * self.L + l]
-                        enqueue(&self.ring, t)
+                    x = self.a[v] + cost[l]
+                    if x < self.a[t] and cost[l] >= 0:
+                        self.a[t] = x
+                        shelve(&self.shelves, t, x)
 
     cdef void reach_bids(self) noexcept nogil:
         """Best bid net of freight at every good, and the way there."""
-        cdef int64_t v, first
-        cdef int32_t k, s, l, i, t
-        cdef int64_t x
+        cdef int64_t v, t, first, least, most, x
+        cdef int64_t *cost
+        cdef int32_t k, s, l, i
         for k in range(self.K):
             first = <int64_t>k * self.S
-            for s in range(self.S):
-                v = first + s
-                self.b[v] = self.bid[v]
+            cost = self.cost + <int64_t>k * self.L
+            least, most = NEVER, 0
+            for v in range(first, first + self.S):
+                x = self.bid[v]
+                self.b[v] = x
                 self.onward[v] = -1
+                if x > 0:
+                    least = x if x < least else least
+                    most = x if x > most else most
+            if most == 0:
+                continue
+            clear_shelves(&self.shelves, -most, -least)
+            for v in range(first, first + self.S):
                 if self.bid[v] > 0:
-                    offer(&self.heap, v, -self.bid[v])
-            while self.heap.size > 0:
-                v = take(&self.heap)
+                    shelve(&self.shelves, v, -self.bid[v])
+            while True:
+                v = take(&self.shelves)
+                if v < 0:
+                    break
                 s = v - first
                 for i in range(self.w.in_start[s], self.w.in_start[s + 1]):
                     l = self.w.in_lane[i]
-                    if self.cost[<int64_t>k * self.L + l] < 0:
-                        continue
-                    x = self.b[v] - self.cost[<int64_t>k * self.L + l]
                     t = first + self.w.origin[l]
-                    if x > self.b[t]:
+                    x = self.b[v] - cost[l]
+                    if x > self.b[t] and cost[l] >= 0:
                         self.b[t] = x
                         self.onward[t] = l
-                        offer(&self.heap, t, -x)
+                        shelve(&self.shelves, t, -x)
 
     cdef int gather(self, const int8_t[::1] side, const int64_t[::1] quantity) except -1:
         """Keep what can trade with a gain, and merge equal orders into classes."""

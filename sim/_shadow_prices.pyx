@@ -7,9 +7,9 @@ flow, so they do not depend on the basis that was found.
 from libc.math cimport NAN
 from libc.stdint cimport int8_t, int32_t, int64_t
 
-from sim._network_simplex cimport LOWER, Arc, plant, primal
+from sim._network_simplex cimport LOWER, Arc, Node, plant, primal
 from sim._order_book cimport Entry, Problem, Site, Workspace, sort_entries, wide
-from sim._shortest_paths cimport dequeue, enqueue
+from sim._shortest_paths cimport clear_shelves, dequeue, enqueue, shelve, take
 
 cdef int64_t NEVER = <int64_t>1 << 61
 
@@ -27,6 +27,7 @@ cdef class Solution(Problem):
     cdef int64_t *worst_filled
     cdef int64_t *level           # stack of nodes at distance 0
     cdef int64_t n_level
+    cdef bint in_order            # goods wait on shelves, not in the ring
 
     # -- prices ---------------------------------------------------------------------------------------------------
 
@@ -45,6 +46,7 @@ cdef class Solution(Problem):
         with nogil:
             self.postsolve()
             self.bounds(side)
+            self.name_nodes()
             self.extreme(self.high, 1)
             self.extreme(self.low, -1)
             self.close()
@@ -149,6 +151,19 @@ cdef class Solution(Problem):
                 if self.worst_filled[v] < self.cheapest_unfilled[v]:
                     self.cheapest_unfilled[v] = self.worst_filled[v]
 
+    cdef void name_nodes(self) noexcept nogil:
+        """Good or socket of every node of the circulation."""
+        cdef int64_t v
+        cdef int32_t s
+        for v in range(self.goods):
+            if self.kept[v] > 0:
+                self.c.line[self.kept[v]] = v
+        for s in range(self.S):
+            if self.site[s].power_node > 0:
+                self.c.line[self.site[s].power_node] = self.goods + s
+            if self.site[s].cooling_node > 0:
+                self.c.line[self.site[s].cooling_node] = self.goods + self.S + s
+
     cdef inline bint nowhere(self, int64_t v) noexcept nogil:
         """Nothing on offer can be brought here."""
         return self.a[v] == self.big
@@ -160,21 +175,124 @@ cdef class Solution(Problem):
             if r == 0:
                 self.level[self.n_level] = y
                 self.n_level += 1
-            else:
+            elif y < self.goods and self.in_order:
+                shelve(&self.shelves, y, r)
+            elif key > 0:
                 enqueue(&self.ring, y)
+
+    cdef inline void touch(self, int64_t v, int64_t y, int64_t length, int32_t sign, bint pull, int64_t *found) noexcept nogil:
+        if pull:
+            self.relax(y, v, 0, length, sign, found)
+        else:
+            self.relax(v, y, found[v], length, sign, found)
+
+    cdef void spread(self, int64_t v, int32_t sign, bint pull, int64_t *out) noexcept nogil:
+        """Relax the residual arcs from one node, or those to it from nodes at distance 0.
+
+        Seen from their other end, the arcs of one pass are those of the other. What comes no nearer than v itself need not be
+        looked at: no length is negative.
+        """
+        cdef int64_t y, first, key = out[v], power0 = self.goods, cooling0 = self.goods + self.S
+        cdef int64_t *cost
+        cdef int64_t *flow
+        cdef int32_t *ends
+        cdef bint wet, along = (sign > 0) != pull
+        cdef int32_t k, s, l, i
+        cdef Site *site
+        if v < self.goods:
+            k = v // self.S
+            s = v - <int64_t>k * self.S
+            first = v - s
+            cost = self.cost + <int64_t>k * self.L
+            flow = self.lane_flow + <int64_t>k * self.L
+            ends = self.w.target
+            for l in range(self.w.out_start[s], self.w.out_start[s + 1]):
+                y = first + ends[l]
+                if (out[y] != 0) if pull else (out[y] <= key):
+                    continue
+                if along:
+                    if cost[l] >= 0 and not self.nowhere(y):
+                        self.touch(v, y, cost[l], sign, pull, out)
+                elif flow[l] > 0:
+                    self.touch(v, y, -cost[l], sign, pull, out)
+            ends = self.w.origin
+            for i in range(self.w.in_start[s], self.w.in_start[s + 1]):
+                l = self.w.in_lane[i]
+                y = first + ends[l]
+                if (out[y] != 0) if pull else (out[y] <= key):
+                    continue
+                if not along:
+                    if cost[l] >= 0 and not (sign > 0 and self.nowhere(v)):
+                        self.touch(v, y, cost[l], sign, pull, out)
+                elif flow[l] > 0:
+                    self.touch(v, y, -cost[l], sign, pull, out)
+            site = &self.site[s]
+            y = -1
+            if self.w.liquid[self.product_of[k]] and site.cooling_node > 0:
+                y = cooling0 + s
+            elif site.power_node > 0:
+                y = power0 + s
+            if y >= 0 and not (pull and out[y] != 0):
+                if along and self.best_unfilled[v] >= 0:
+                    self.touch(v, y, -self.best_unfilled[v], sign, pull, out)
+                elif not along and self.worst_filled[v] < NEVER:
+                    self.touch(v, y, self.worst_filled[v], sign, pull, out)
+            return
+        s = (v - self.goods) % self.S
+        site = &self.site[s]
+        for k in range(self.K):
+            y = <int64_t>k * self.S + s
+            if (out[y] != 0) if pull else (out[y] <= key):
+                continue
+            wet = self.w.liquid[self.product_of[k]] != 0 and site.cooling_node > 0
+            if wet != (v >= cooling0):
+                continue
+            if along and self.worst_filled[y] < NEVER:
+                self.touch(v, y, self.worst_filled[y], sign, pull, out)
+            elif not along and self.best_unfilled[y] >= 0:
+                self.touch(v, y, -self.best_unfilled[y], sign, pull, out)
+        if site.power_node > 0 and site.cooling_node > 0:
+            y = cooling0 + s if v < cooling0 else power0 + s
+            if not (pull and out[y] != 0) and (along == (v < cooling0) or site.cooling_slack):
+                self.touch(v, y, 0, sign, pull, out)
+
+    cdef int64_t tied(self, int32_t sign, int64_t *out) noexcept nogil:
+        """Nodes that the tree ties to the root by arcs with room in the direction wanted: their distance is 0.
+
+        The tree of the primal method has room towards the root everywhere, so the lowest prices of all that trades are its own.
+        Returns how many there are.
+        """
+        cdef int32_t x, parent
+        cdef int64_t v, found = 0
+        cdef Node *it
+        if self.c.m == 0:
+            return 0
+        x = self.c.next[0]
+        while x != 0:
+            it = &self.c.node[x]
+            v = self.c.line[x]
+            parent = it.parent
+            # Prices that were clipped to what can be asked and bid are no longer those of the tree.
+            if (it.down if sign > 0 else it.up) > 0 and self.value[v] == self.c.potential[x] and (
+                    parent == 0 or out[self.c.line[parent]] == 0
+                    and self.value[self.c.line[parent]] == self.c.potential[parent]):
+                out[v] = 0
+                found += 1
+            x = self.c.next[x]
+        return found
 
     cdef void extreme(self, int64_t *out, int32_t sign) noexcept nogil:
         """Greatest (sign 1) or least (-1) potentials: shortest paths from or to the root over the residual graph.
 
         Lengths are reduced by the known optimum, so none is negative, and many are 0: what is reached for nothing is done
-        first and for good. ``out`` holds distances first, then potentials.
+        first and for good, then the goods of each product nearly in order, then what sockets still change. ``out`` holds
+        distances first, then potentials.
         """
-        cdef int64_t v, key, nodes = self.goods + 2 * self.S, power0 = self.goods, cooling0 = self.goods + self.S
-        cdef int64_t y, first, kl
-        cdef bint wet, waiting = True
-        cdef int32_t k, s, l, i
+        cdef int64_t v, nodes = self.goods + 2 * self.S, power0 = self.goods, cooling0 = self.goods + self.S
+        cdef int32_t k, s
         cdef Site *site
         self.n_level = 0
+        self.in_order = False
         for v in range(nodes):
             out[v] = NEVER
         for v in range(self.goods):
@@ -189,75 +307,34 @@ cdef class Solution(Problem):
                 out[power0 + s] = -self.value[power0 + s]
             if site.cooling_node > 0 and site.power_node == 0 and (sign > 0 or site.cooling_slack):
                 out[cooling0 + s] = -self.value[cooling0 + s]
-        for v in range(nodes):
-            if out[v] == 0:
-                self.level[self.n_level] = v
-                self.n_level += 1
-        key = 0
-        while True:
-            if self.n_level > 0:
-                self.n_level -= 1
-                v = self.level[self.n_level]
-            else:
-                if waiting:
-                    waiting = False
-                    for v in range(nodes):
-                        if 0 < out[v] < NEVER:
-                            enqueue(&self.ring, v)
-                if self.ring.size == 0:
+        # Either those at distance 0 tell the others, or the others ask them, whichever are fewer.
+        if 2 * self.tied(sign, out) < nodes:
+            for v in range(nodes):
+                if out[v] == 0:
+                    self.level[self.n_level] = v
+                    self.n_level += 1
+        else:
+            for v in range(nodes):
+                if out[v] != 0:
+                    self.spread(v, sign, True, out)
+        while self.n_level > 0:
+            self.n_level -= 1
+            self.spread(self.level[self.n_level], sign, False, out)
+        for v in range(self.goods, nodes):
+            if 0 < out[v] < NEVER:
+                enqueue(&self.ring, v)
+        self.in_order = True
+        for k in range(self.K):
+            self.shelve_product(k, out)
+            while True:
+                v = take(&self.shelves)
+                if v < 0:
                     break
-                v = dequeue(&self.ring)
-                key = out[v]
-            if v < self.goods:
-                k = v // self.S
-                s = v - <int64_t>k * self.S
-                first = v - s
-                for l in range(self.w.out_start[s], self.w.out_start[s + 1]):
-                    kl = <int64_t>k * self.L + l
-                    y = first + self.w.target[l]
-                    if sign > 0:
-                        if self.cost[kl] >= 0 and not self.nowhere(y):
-                            self.relax(v, y, key, self.cost[kl], sign, out)
-                    elif self.lane_flow[kl] > 0:
-                        self.relax(v, y, key, -self.cost[kl], sign, out)
-                for i in range(self.w.in_start[s], self.w.in_start[s + 1]):
-                    l = self.w.in_lane[i]
-                    kl = <int64_t>k * self.L + l
-                    y = first + self.w.origin[l]
-                    if sign < 0:
-                        if self.cost[kl] >= 0:
-                            self.relax(v, y, key, self.cost[kl], sign, out)
-                    elif self.lane_flow[kl] > 0:
-                        self.relax(v, y, key, -self.cost[kl], sign, out)
-                site = &self.site[s]
-                y = -1
-                if self.w.liquid[self.product_of[k]] and site.cooling_node > 0:
-                    y = cooling0 + s
-                elif site.power_node > 0:
-                    y = power0 + s
-                if y >= 0:
-                    if sign > 0 and self.best_unfilled[v] >= 0:
-                        self.relax(v, y, key, -self.best_unfilled[v], sign, out)
-                    elif sign < 0 and self.worst_filled[v] < NEVER:
-                        self.relax(v, y, key, self.worst_filled[v], sign, out)
-                continue
-            s = (v - self.goods) % self.S
-            site = &self.site[s]
-            for k in range(self.K):
-                y = <int64_t>k * self.S + s
-                wet = self.w.liquid[self.product_of[k]] != 0 and site.cooling_node > 0
-                if wet != (v >= cooling0):
-                    continue
-                if sign > 0 and self.worst_filled[y] < NEVER:
-                    self.relax(v, y, key, self.worst_filled[y], sign, out)
-                elif sign < 0 and self.best_unfilled[y] >= 0:
-                    self.relax(v, y, key, -self.best_unfilled[y], sign, out)
-            if site.power_node > 0 and site.cooling_node > 0:
-                if v < cooling0:
-                    if sign > 0 or site.cooling_slack:
-                        self.relax(v, cooling0 + s, key, 0, sign, out)
-                elif sign < 0 or site.cooling_slack:
-                    self.relax(v, power0 + s, key, 0, sign, out)
+                self.spread(v, sign, False, out)
+        self.in_order = False
+        while self.ring.size > 0:
+            v = dequeue(&self.ring)
+            self.spread(v, sign, False, out)
         for v in range(self.goods):
             out[v] = self.value[v] + sign * out[v]
         for s in range(self.S):
@@ -266,6 +343,20 @@ cdef class Solution(Problem):
                 out[cooling0 + s] = self.value[cooling0 + s] + sign * out[cooling0 + s]
             else:
                 out[cooling0 + s] = out[power0 + s]
+
+    cdef void shelve_product(self, int32_t k, int64_t *out) noexcept nogil:
+        """Queue the goods of a product that have a distance, and not 0."""
+        cdef int64_t v, first = <int64_t>k * self.S, least = NEVER, most = 0
+        for v in range(first, first + self.S):
+            if 0 < out[v] < NEVER:
+                least = out[v] if out[v] < least else least
+                # Goods that cannot be had would stretch the shelves; they are the last anyway.
+                most = out[v] if most < out[v] < self.big >> 1 else most
+        clear_shelves(&self.shelves, least, most if most > least else least)
+        if least < NEVER:
+            for v in range(first, first + self.S):
+                if 0 < out[v] < NEVER:
+                    shelve(&self.shelves, v, out[v])
 
     cdef void close(self) noexcept nogil:
         """Where nothing can be bought, the highest price is what a unit standing there would fetch."""

@@ -1,65 +1,89 @@
-"""Queues of the shortest-path passes: a ring where labels may be corrected later, an indexed binary heap where order counts.
+"""Queues of the shortest-path passes: shelves where order counts, a ring where labels may be corrected later.
 
-On a map where nearly every node starts with a label of its own, few labels are corrected more than once: first in, first out
-beats a heap. Ties between paths of equal length are broken by the heap's order, so the pass that also needs the path uses it.
+Almost every node starts with a label of its own and most of them are overruled by a better one from far away, so nodes are taken
+nearly in order of their labels: a shelf holds those within a thousandth of the range of first labels (Dial 1969). Two labels on one
+shelf may be taken in the wrong order, and are then corrected.
 """
 
-from libc.stdint cimport int8_t, int32_t, int64_t
+from libc.stdint cimport int8_t, int32_t, int64_t, uint64_t
+
+cdef extern from *:
+    """
+    #define trailing_zeros(x) __builtin_ctzll(x)
+    """
+    int trailing_zeros(uint64_t x) noexcept nogil
 
 
-cdef struct Heap:
-    int32_t *node       # heap order -> node
-    int32_t *place      # node -> heap order; -1 outside
-    int64_t *key        # node -> key
-    int32_t size
+cdef enum:
+    SHELVES = 1024
+    WORDS = 16
 
 
-cdef inline void offer(Heap *h, int32_t v, int64_t key) noexcept nogil:
-    """Insert v, or lower its key; a higher key is ignored."""
-    cdef int32_t i = h.place[v], j, w
-    if i < 0:
-        i = h.size
-        h.size += 1
-    elif key >= h.key[v]:
+cdef struct Shelves:
+    int32_t *after      # node -> next on its shelf, -1
+    int32_t *before     # node -> previous on its shelf, -1
+    int32_t *place      # node -> shelf, -1
+    int64_t base        # least label
+    int width           # labels per shelf, power of two
+    int word            # no earlier shelf holds anything
+    uint64_t some[WORDS]
+    int32_t first[SHELVES]
+
+
+cdef inline void clear_shelves(Shelves *q, int64_t least, int64_t most) noexcept nogil:
+    """Empty shelves for first labels between `least` and `most`."""
+    cdef int i
+    q.base = least
+    q.width = 0
+    while (most - least) >> q.width >= SHELVES:
+        q.width += 1
+    for i in range(WORDS):
+        q.some[i] = 0
+    q.word = 0
+
+
+cdef inline void leave(Shelves *q, int32_t v) noexcept nogil:
+    """Take v from its shelf."""
+    cdef int32_t shelf = q.place[v], x = q.before[v], y = q.after[v]
+    q.place[v] = -1
+    if y >= 0:
+        q.before[y] = x
+    if x >= 0:
+        q.after[x] = y
+    else:
+        q.first[shelf] = y
+        if y < 0:
+            q.some[shelf >> 6] &= ~(<uint64_t>1 << (shelf & 63))
+
+
+cdef inline void shelve(Shelves *q, int32_t v, int64_t label) noexcept nogil:
+    """Put v, or move it, to the shelf of a label no less than those taken so far."""
+    cdef int64_t step = (label - q.base) >> q.width
+    cdef int32_t shelf = <int32_t>step if step < SHELVES else SHELVES - 1, y
+    if q.place[v] == shelf:
         return
-    h.key[v] = key
-    while i > 0:
-        j = (i - 1) >> 1
-        w = h.node[j]
-        if h.key[w] <= key:
-            break
-        h.node[i] = w
-        h.place[w] = i
-        i = j
-    h.node[i] = v
-    h.place[v] = i
+    if q.place[v] >= 0:
+        leave(q, v)
+    y = q.first[shelf] if q.some[shelf >> 6] >> (shelf & 63) & 1 else -1
+    q.some[shelf >> 6] |= <uint64_t>1 << (shelf & 63)
+    q.place[v] = shelf
+    q.before[v] = -1
+    q.after[v] = y
+    if y >= 0:
+        q.before[y] = v
+    q.first[shelf] = v
 
 
-cdef inline int32_t take(Heap *h) noexcept nogil:
-    """Remove and return the node of least key."""
-    cdef int32_t top = h.node[0], v, w, i = 0, j
-    cdef int64_t key
-    h.size -= 1
-    h.place[top] = -1
-    if h.size == 0:
-        return top
-    v = h.node[h.size]
-    key = h.key[v]
-    while True:
-        j = 2 * i + 1
-        if j >= h.size:
-            break
-        if j + 1 < h.size and h.key[h.node[j + 1]] < h.key[h.node[j]]:
-            j += 1
-        w = h.node[j]
-        if h.key[w] >= key:
-            break
-        h.node[i] = w
-        h.place[w] = i
-        i = j
-    h.node[i] = v
-    h.place[v] = i
-    return top
+cdef inline int32_t take(Shelves *q) noexcept nogil:
+    """Remove and return a node of the first shelf that holds any; -1 if none does."""
+    cdef int32_t v
+    while q.some[q.word] == 0:
+        if q.word == WORDS - 1:
+            return -1
+        q.word += 1
+    v = q.first[64 * q.word + trailing_zeros(q.some[q.word])]
+    leave(q, v)
+    return v
 
 
 cdef struct Ring:
