@@ -37,18 +37,22 @@ cdef struct Circulation:
     int32_t *line       # (n) scratch
 
 
-# Arcs first to last - 1 share tail and head and stand in order of cost: a step curve.
+# Arcs first to last - 1 share tail and head and stand in order of cost: a step curve. At a basis of the dual method they
+# are full up to `turn`, then one may be in the tree, the rest is empty.
 cdef struct Curve:
     int32_t first
     int32_t last
+    int32_t turn
     int32_t tail
     int32_t head
+    int64_t fills       # cost of the first empty arc
+    int64_t empties     # cost of the last full one
 
 
-# A curve seen from one of its ends.
+# A curve or a free arc seen from one of its ends.
 cdef struct Meeting:
     int32_t other
-    int32_t curve
+    int32_t what
 
 
 cdef struct Breakpoint:
@@ -60,10 +64,11 @@ cdef struct Breakpoint:
 cdef struct Market:
     int32_t n_curves
     Curve *curve
-    int32_t n_limited   # curves below this number have limits, those above are free arcs that are never full
-    int32_t *start      # (3 n + 1) node -> into `incident`: limited curves, free arcs out, free arcs in
+    int32_t limited     # arcs from here on are free: never full, no part of a curve
+    int32_t *start      # (3 n + 2) node -> into `incident`: curves, free arcs out, free arcs in
     Meeting *incident
-    int32_t *group      # (n) union-find, later marks of the subtree in hand
+    int32_t *group      # (n) union-find of the crash
+    int8_t *inside      # (n) marks of the subtree in hand
     int32_t *queue      # (n) ring of nodes whose tree arc may be out of bounds
     int8_t *queued      # (n)
     int64_t *excess     # (n)

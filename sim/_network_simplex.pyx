@@ -261,32 +261,62 @@ cdef int64_t primal(Circulation *c) noexcept nogil:
 # -- dual method ------------------------------------------------------------------------------------------------------
 
 
-cdef inline int32_t slot_of(Market *w, int32_t j, int32_t v) noexcept nogil:
-    if j < w.n_limited:
-        return 3 * v
-    return 3 * v + 1 if w.curve[j].tail == v else 3 * v + 2
-
-
 cdef void incidence(Circulation *c, Market *w) noexcept nogil:
-    """Which curves meet at each node; the root is never inside a subtree and needs none."""
-    cdef int32_t j, v, i, side
+    """What meets at each node: curves, free arcs out, free arcs in. The root is never inside a subtree and needs none."""
+    cdef int32_t i, v, x, pass_
     for i in range(3 * c.n + 2):
         w.start[i] = 0
-    for j in range(w.n_curves):
-        for side in range(2):
-            v = w.curve[j].head if side else w.curve[j].tail
-            if v > 0:
-                w.start[slot_of(w, j, v) + 2] += 1
-    for i in range(2, 3 * c.n + 2):
-        w.start[i] += w.start[i - 1]
-    for j in range(w.n_curves):
-        for side in range(2):
-            v = w.curve[j].head if side else w.curve[j].tail
-            if v > 0:
-                i = slot_of(w, j, v) + 1
-                w.incident[w.start[i]].other = w.curve[j].tail if side else w.curve[j].head
-                w.incident[w.start[i]].curve = j
-                w.start[i] += 1
+    # Count, then place; starts are one place late in between.
+    for pass_ in range(2):
+        for i in range(w.n_curves):
+            meet(w, 3 * w.curve[i].tail, w.curve[i].head, i, pass_)
+            meet(w, 3 * w.curve[i].head, w.curve[i].tail, i, pass_)
+        for i in range(w.limited, c.m):
+            v, x = c.arc[i].tail, c.arc[i].head
+            meet(w, 3 * v + 1, x, i, pass_)
+            meet(w, 3 * x + 2, v, i, pass_)
+        if pass_ == 0:
+            for i in range(2, 3 * c.n + 2):
+                w.start[i] += w.start[i - 1]
+
+
+cdef inline void meet(Market *w, int32_t slot, int32_t other, int32_t what, int32_t place) noexcept nogil:
+    if slot < 3:
+        return
+    if place == 0:
+        w.start[slot + 2] += 1
+    else:
+        w.incident[w.start[slot + 1]].other = other
+        w.incident[w.start[slot + 1]].what = what
+        w.start[slot + 1] += 1
+
+
+cdef inline void renew(Circulation *c, Curve *curve) noexcept nogil:
+    """Find anew where a curve turns from full to empty, near where it was."""
+    cdef int32_t k = curve.turn
+    while k < curve.last and c.state[k] == UPPER:
+        k += 1
+    while k > curve.first and c.state[k - 1] != UPPER:
+        k -= 1
+    curve.turn = k
+    curve.empties = c.arc[k - 1].cost if k > curve.first else -NEVER
+    if k < curve.last and c.state[k] == TREE:
+        k += 1
+    curve.fills = c.arc[k].cost if k < curve.last else NEVER
+
+
+cdef void turned(Circulation *c, Market *w, int32_t a) noexcept nogil:
+    """The state of an arc has changed: so has the curve it belongs to."""
+    cdef int32_t low = 0, high = w.n_curves - 1, middle
+    if a >= w.limited:
+        return
+    while low < high:
+        middle = (low + high + 1) >> 1
+        if w.curve[middle].first <= a:
+            low = middle
+        else:
+            high = middle - 1
+    renew(c, &w.curve[low])
 
 
 cdef inline int32_t group_of(int32_t *group, int32_t v) noexcept nogil:
@@ -449,74 +479,63 @@ cdef inline int64_t passed(Circulation *c, Market *w, Curve *curve, bint falling
 
     Returns the change at which the curve alone makes up for the excess, or ``stop``.
     """
-    cdef Arc *arc = c.arc
     cdef int64_t base = c.potential[curve.tail] - c.potential[curve.head], at, sum = 0
-    cdef int32_t low = curve.first, high = curve.last, middle, k, step, wanted
-    # The first arc of reduced cost 0 or more (falling), or above 0 (rising).
-    while low < high:
-        middle = (low + high) >> 1
-        at = arc[middle].cost + base
-        if at < 0 or (at == 0 and not falling):
-            low = middle + 1
-        else:
-            high = middle
-    if falling:
-        k, step, wanted = low, 1, LOWER
-    else:
-        k, step, wanted = low - 1, -1, UPPER
+    cdef int32_t k = curve.turn, step = 1
+    if not falling:
+        k, step = k - 1, -1
+    elif k < curve.last and c.state[k] == TREE:
+        k += 1
     while curve.first <= k < curve.last:
-        at = step * (arc[k].cost + base)
+        at = step * (c.arc[k].cost + base)
         if at > stop:
             break
-        if c.state[k] == wanted:
-            w.point[w.points].at = at
-            w.point[w.points].arc = k
-            w.points += 1
-            sum += c.capacity[k]
-            if sum >= excess:
-                return at
+        w.point[w.points].at = at
+        w.point[w.points].arc = k
+        w.points += 1
+        sum += c.capacity[k]
+        if sum >= excess:
+            return at
         k += step
     return stop
 
 
 cdef void breakpoints(Circulation *c, Market *w, int32_t top, int32_t sign, int64_t excess) noexcept nogil:
     """Changes of potential at which arcs across the edge of a subtree turn, up to where they surely suffice."""
-    cdef Node *node = c.node
-    cdef int32_t v = top, i, j, first
-    cdef int64_t at, stop = SAFE << 1
+    cdef int32_t v = top, members = c.node[top].size, i, j, a, first
+    cdef int64_t at, base, stop = SAFE << 1
+    cdef bint falling
     cdef Curve *curve
-    cdef Arc *it
     w.points = 0
-    for i in range(node[top].size):
-        w.group[v] = top
+    for i in range(members):
+        c.line[i] = v
+        w.inside[v] = 1
         v = c.next[v]
-    v = top
-    for i in range(node[top].size):
+    for i in range(members):
+        v = c.line[i]
         # Free arcs are empty and matter only where their reduced cost falls: out of the region or into it.
         first = 3 * v + (1 if sign < 0 else 2)
         for j in range(w.start[first], w.start[first + 1]):
-            if w.group[w.incident[j].other] == top:
+            if w.inside[w.incident[j].other]:
                 continue
-            curve = &w.curve[w.incident[j].curve]
-            it = &c.arc[curve.first]
-            at = it.cost + c.potential[it.tail] - c.potential[it.head]
-            if at <= stop and c.state[curve.first] == LOWER:
+            a = w.incident[j].what
+            at = c.arc[a].cost + c.potential[c.arc[a].tail] - c.potential[c.arc[a].head]
+            if at <= stop and c.state[a] == LOWER:
                 w.point[w.points].at = at
-                w.point[w.points].arc = curve.first
+                w.point[w.points].arc = a
                 w.points += 1
                 stop = at
-        v = c.next[v]
-    v = top
-    for i in range(node[top].size):
+    for i in range(members):
+        v = c.line[i]
         for j in range(w.start[3 * v], w.start[3 * v + 1]):
-            if w.group[w.incident[j].other] != top:
-                curve = &w.curve[w.incident[j].curve]
-                stop = passed(c, w, curve, (curve.tail == v) == (sign < 0), excess, stop)
-        v = c.next[v]
-    v = top
-    for i in range(node[top].size):
-        w.group[v] = -1
-        v = c.next[v]
+            if w.inside[w.incident[j].other]:
+                continue
+            curve = &w.curve[w.incident[j].what]
+            base = c.potential[curve.tail] - c.potential[curve.head]
+            falling = (curve.tail == v) == (sign < 0)
+            if (curve.fills + base if falling else -curve.empties - base) <= stop:
+                stop = passed(c, w, curve, falling, excess, stop)
+    for i in range(members):
+        w.inside[c.line[i]] = 0
 
 
 cdef int64_t dual(Circulation *c, Market *w, int64_t most) noexcept nogil:
@@ -534,7 +553,10 @@ cdef int64_t dual(Circulation *c, Market *w, int64_t most) noexcept nogil:
     cdef int64_t excess, delta, flow, pivots = 0
     cdef Breakpoint *p = w.point
     for v in range(c.n):
-        w.group[v] = -1
+        w.inside[v] = 0
+    for i in range(w.n_curves):
+        w.curve[i].turn = w.curve[i].first
+        renew(c, &w.curve[i])
     while True:
         u = worst(c, w)
         if u < 0:
@@ -567,6 +589,7 @@ cdef int64_t dual(Circulation *c, Market *w, int64_t most) noexcept nogil:
             else:
                 c.state[a] = LOWER
                 carry(c, w, arc[a].tail, arc[a].head, c.capacity[a])
+            turned(c, w, a)
         if entering < 0:
             return -1
         it = &arc[entering]
@@ -595,6 +618,8 @@ cdef int64_t dual(Circulation *c, Market *w, int64_t most) noexcept nogil:
             v = node[v].parent
         if not rehang(c, stem, parent, u, entering, flow, sign * delta):
             return -1
+        turned(c, w, a)
+        turned(c, w, entering)
         v = u
         while True:
             suspect(c, w, v)

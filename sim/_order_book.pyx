@@ -622,29 +622,27 @@ cdef class Problem:
         cdef Workspace space = self.w
         cdef int64_t c, n = self.c.n, m = self.c.m, limited = self.n_classes + self.n_socket_arcs
         cdef Curve *it
-        w.curve = <Curve *>space.room(2 * self.n_kept + m - self.n_classes, sizeof(Curve))
+        w.curve = <Curve *>space.room(2 * self.n_kept + self.n_socket_arcs, sizeof(Curve))
         w.start = <int32_t *>space.room(3 * n + 2, 4)
         w.group = <int32_t *>space.room(n, 4)
+        w.inside = <int8_t *>space.room(n, 1)
         w.queue = <int32_t *>space.room(n, 4)
         w.queued = <int8_t *>space.room(n, 1)
         w.excess = <int64_t *>space.room(n, 8)
         w.point = <Breakpoint *>space.room(m, sizeof(Breakpoint))
         w.n_curves = 0
         it = w.curve - 1
-        for c in range(m):
+        w.limited = limited
+        for c in range(limited):
             if c == 0 or c >= self.n_classes or self.class_good[c] != self.class_good[c - 1] \
                     or self.class_side[c] != self.class_side[c - 1]:
-                if c == limited:
-                    w.n_limited = w.n_curves
                 it += 1
                 w.n_curves += 1
                 it.first = c
                 it.tail = self.c.arc[c].tail
                 it.head = self.c.arc[c].head
             it.last = c + 1
-        if limited == m:
-            w.n_limited = w.n_curves
-        w.incident = <Meeting *>space.room(2 * w.n_curves, sizeof(Meeting))
+        w.incident = <Meeting *>space.room(2 * (w.n_curves + m - limited), sizeof(Meeting))
         return 0
 
     cdef void guess_from(self, const double[:, ::1] price, const double[:, ::1] rent, double scale,
