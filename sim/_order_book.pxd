@@ -3,7 +3,7 @@
 from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t
 
 from sim._network_simplex cimport Circulation, Market
-from sim._shortest_paths cimport Ring, Shelves
+from sim._shortest_paths cimport Heap, Ring
 
 
 cdef extern from *:
@@ -86,7 +86,7 @@ cdef class Problem:
     cdef int8_t *here         # an order stands here
     cdef int64_t *cost        # (K, L) scaled freight, -1 forbidden
     cdef Site *site
-    cdef Shelves shelves
+    cdef Heap heap
     cdef Ring ring
     # classes, sorted by good, side and price
     cdef int64_t n_classes

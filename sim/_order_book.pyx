@@ -13,7 +13,7 @@ from libc.string cimport memset
 from sim._network_simplex cimport (
     LOWER, Arc, Breakpoint, Curve, Market, Meeting, Node, crash, dual, incidence, plant, primal,
 )
-from sim._shortest_paths cimport clear_shelves, dequeue, enqueue, shelve, take
+from sim._shortest_paths cimport dequeue, enqueue, offer, take
 
 cdef extern from *:
     """
@@ -206,14 +206,17 @@ cdef class Problem:
         self.cost = <int64_t *>w.room(K * L, 8)
         self.lane_flow = <int64_t *>w.room(K * L, 8)
         self.site = <Site *>w.room(S, sizeof(Site))
-        self.shelves.after = <int32_t *>w.room(all_nodes, 4)
-        self.shelves.before = <int32_t *>w.room(all_nodes, 4)
-        self.shelves.place = <int32_t *>w.room(all_nodes, 4)
+        self.heap.label = <int64_t *>w.room(all_nodes, 8)
+        self.heap.after = <int32_t *>w.room(all_nodes, 4)
+        self.heap.before = <int32_t *>w.room(all_nodes, 4)
+        self.heap.place = <int8_t *>w.room(all_nodes, 1)
         self.ring.node = <int32_t *>w.room(all_nodes, 4)
         self.ring.inside = <int8_t *>w.room(all_nodes, 1)
         self.ring.capacity = all_nodes
         with nogil:
-            memset(self.shelves.place, 255, all_nodes * 4)
+            self.heap.last = 0
+            self.heap.some = 0
+            memset(self.heap.place, 255, all_nodes)
             self.ring.first = 0
             self.ring.size = 0
             memset(self.ring.inside, 0, all_nodes)
@@ -289,27 +292,19 @@ cdef class Problem:
 
     cdef void reach_asks(self) noexcept nogil:
         """Cheapest ask delivered to every good."""
-        cdef int64_t v, t, first, least, most, x
+        cdef int64_t v, t, first, x
         cdef int64_t *cost
         cdef int32_t k, s, l
         for k in range(self.K):
             first = <int64_t>k * self.S
             cost = self.cost + <int64_t>k * self.L
-            least, most = self.big, 0
             for v in range(first, first + self.S):
-                x = self.ask[v]
-                self.a[v] = x if x < self.big else self.big
-                if x < self.big:
-                    least = x if x < least else least
-                    most = x if x > most else most
-            if least == self.big:
-                continue
-            clear_shelves(&self.shelves, least, most)
-            for v in range(first, first + self.S):
+                self.a[v] = self.big
                 if self.ask[v] < self.big:
-                    shelve(&self.shelves, v, self.ask[v])
+                    self.a[v] = self.ask[v]
+                    offer(&self.heap, v, self.ask[v])
             while True:
-                v = take(&self.shelves)
+                v = take(&self.heap)
                 if v < 0:
                     break
                 s = v - first
@@ -318,32 +313,26 @@ cdef class Problem:
                     x = self.a[v] + cost[l]
                     if x < self.a[t] and cost[l] >= 0:
                         self.a[t] = x
-                        shelve(&self.shelves, t, x)
+                        offer(&self.heap, t, x)
 
     cdef void reach_bids(self) noexcept nogil:
         """Best bid net of freight at every good, and the way there."""
-        cdef int64_t v, t, first, least, most, x
+        cdef int64_t v, t, first, most, x
         cdef int64_t *cost
         cdef int32_t k, s, l, i
         for k in range(self.K):
             first = <int64_t>k * self.S
             cost = self.cost + <int64_t>k * self.L
-            least, most = NEVER, 0
+            most = 0
             for v in range(first, first + self.S):
-                x = self.bid[v]
-                self.b[v] = x
+                self.b[v] = self.bid[v]
                 self.onward[v] = -1
-                if x > 0:
-                    least = x if x < least else least
-                    most = x if x > most else most
-            if most == 0:
-                continue
-            clear_shelves(&self.shelves, -most, -least)
+                most = self.bid[v] if self.bid[v] > most else most
             for v in range(first, first + self.S):
                 if self.bid[v] > 0:
-                    shelve(&self.shelves, v, -self.bid[v])
+                    offer(&self.heap, v, most - self.bid[v])
             while True:
-                v = take(&self.shelves)
+                v = take(&self.heap)
                 if v < 0:
                     break
                 s = v - first
@@ -354,7 +343,7 @@ cdef class Problem:
                     if x > self.b[t] and cost[l] >= 0:
                         self.b[t] = x
                         self.onward[t] = l
-                        shelve(&self.shelves, t, -x)
+                        offer(&self.heap, t, most - x)
 
     cdef int gather(self, const int8_t[::1] side, const int64_t[::1] quantity) except -1:
         """Keep what can trade with a gain, and merge equal orders into classes."""

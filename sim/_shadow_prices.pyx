@@ -9,7 +9,7 @@ from libc.stdint cimport int8_t, int32_t, int64_t
 
 from sim._network_simplex cimport LOWER, Arc, Node, plant, primal
 from sim._order_book cimport Entry, Problem, Site, Workspace, sort_entries, wide
-from sim._shortest_paths cimport clear_shelves, dequeue, enqueue, shelve, take
+from sim._shortest_paths cimport dequeue, enqueue, offer, take
 
 cdef int64_t NEVER = <int64_t>1 << 61
 
@@ -25,9 +25,6 @@ cdef class Solution(Problem):
     cdef int64_t *dearest_filled
     cdef int64_t *best_unfilled
     cdef int64_t *worst_filled
-    cdef int64_t *level           # stack of nodes at distance 0
-    cdef int64_t n_level
-    cdef bint in_order            # goods wait on shelves, not in the ring
 
     # -- prices ---------------------------------------------------------------------------------------------------
 
@@ -42,7 +39,6 @@ cdef class Solution(Problem):
         self.dearest_filled = <int64_t *>w.room(self.goods, 8)
         self.best_unfilled = <int64_t *>w.room(self.goods, 8)
         self.worst_filled = <int64_t *>w.room(self.goods, 8)
-        self.level = <int64_t *>w.room(nodes, 8)
         with nogil:
             self.postsolve()
             self.bounds(side)
@@ -172,13 +168,7 @@ cdef class Solution(Problem):
         cdef int64_t r = key + length + sign * (self.value[x] - self.value[y])
         if r < found[y]:
             found[y] = r
-            if r == 0:
-                self.level[self.n_level] = y
-                self.n_level += 1
-            elif y < self.goods and self.in_order:
-                shelve(&self.shelves, y, r)
-            elif key > 0:
-                enqueue(&self.ring, y)
+            offer(&self.heap, y, r)
 
     cdef inline void touch(self, int64_t v, int64_t y, int64_t length, int32_t sign, bint pull, int64_t *found) noexcept nogil:
         if pull:
@@ -284,15 +274,13 @@ cdef class Solution(Problem):
     cdef void extreme(self, int64_t *out, int32_t sign) noexcept nogil:
         """Greatest (sign 1) or least (-1) potentials: shortest paths from or to the root over the residual graph.
 
-        Lengths are reduced by the known optimum, so none is negative, and many are 0: what is reached for nothing is done
-        first and for good, then the goods of each product nearly in order, then what sockets still change. ``out`` holds
-        distances first, then potentials.
+        Lengths are reduced by the known optimum, so none is negative, and many are 0. ``out`` holds distances first, then
+        potentials.
         """
         cdef int64_t v, nodes = self.goods + 2 * self.S, power0 = self.goods, cooling0 = self.goods + self.S
-        cdef int32_t k, s
+        cdef int32_t s
+        cdef bint few
         cdef Site *site
-        self.n_level = 0
-        self.in_order = False
         for v in range(nodes):
             out[v] = NEVER
         for v in range(self.goods):
@@ -308,32 +296,16 @@ cdef class Solution(Problem):
             if site.cooling_node > 0 and site.power_node == 0 and (sign > 0 or site.cooling_slack):
                 out[cooling0 + s] = -self.value[cooling0 + s]
         # Either those at distance 0 tell the others, or the others ask them, whichever are fewer.
-        if 2 * self.tied(sign, out) < nodes:
-            for v in range(nodes):
-                if out[v] == 0:
-                    self.level[self.n_level] = v
-                    self.n_level += 1
-        else:
-            for v in range(nodes):
-                if out[v] != 0:
-                    self.spread(v, sign, True, out)
-        while self.n_level > 0:
-            self.n_level -= 1
-            self.spread(self.level[self.n_level], sign, False, out)
-        for v in range(self.goods, nodes):
-            if 0 < out[v] < NEVER:
-                enqueue(&self.ring, v)
-        self.in_order = True
-        for k in range(self.K):
-            self.shelve_product(k, out)
-            while True:
-                v = take(&self.shelves)
-                if v < 0:
-                    break
-                self.spread(v, sign, False, out)
-        self.in_order = False
-        while self.ring.size > 0:
-            v = dequeue(&self.ring)
+        few = 2 * self.tied(sign, out) < nodes
+        for v in range(nodes):
+            if out[v] != 0 and not few:
+                self.spread(v, sign, True, out)
+            if out[v] < NEVER and (few or out[v] != 0):
+                offer(&self.heap, v, out[v])
+        while True:
+            v = take(&self.heap)
+            if v < 0:
+                break
             self.spread(v, sign, False, out)
         for v in range(self.goods):
             out[v] = self.value[v] + sign * out[v]
@@ -343,20 +315,6 @@ cdef class Solution(Problem):
                 out[cooling0 + s] = self.value[cooling0 + s] + sign * out[cooling0 + s]
             else:
                 out[cooling0 + s] = out[power0 + s]
-
-    cdef void shelve_product(self, int32_t k, int64_t *out) noexcept nogil:
-        """Queue the goods of a product that have a distance, and not 0."""
-        cdef int64_t v, first = <int64_t>k * self.S, least = NEVER, most = 0
-        for v in range(first, first + self.S):
-            if 0 < out[v] < NEVER:
-                least = out[v] if out[v] < least else least
-                # Goods that cannot be had would stretch the shelves; they are the last anyway.
-                most = out[v] if most < out[v] < self.big >> 1 else most
-        clear_shelves(&self.shelves, least, most if most > least else least)
-        if least < NEVER:
-            for v in range(first, first + self.S):
-                if 0 < out[v] < NEVER:
-                    shelve(&self.shelves, v, out[v])
 
     cdef void close(self) noexcept nogil:
         """Where nothing can be bought, the highest price is what a unit standing there would fetch."""

@@ -1,88 +1,85 @@
-"""Queues of the shortest-path passes: shelves where order counts, a ring where labels may be corrected later.
+"""Queues of the shortest-path passes: a radix heap where order counts, a ring where labels may be corrected later.
 
-Almost every node starts with a label of its own and most of them are overruled by a better one from far away, so nodes are taken
-nearly in order of their labels: a shelf holds those within a thousandth of the range of first labels (Dial 1969). Two labels on one
-shelf may be taken in the wrong order, and are then corrected.
+Almost every node starts with a label of its own and most of them are overruled by a better one from far away, so that taking nodes
+out of order does their work many times over. Labels only grow while they are taken, which a radix heap exploits (Ahuja, Mehlhorn, Orlin
+and Tarjan 1990): it files a label by the highest bit in which it differs from the last one taken.
 """
 
 from libc.stdint cimport int8_t, int32_t, int64_t, uint64_t
 
 cdef extern from *:
     """
-    #define trailing_zeros(x) __builtin_ctzll(x)
+    #define lowest_bit(x) __builtin_ctzll(x)
+    #define highest_bit(x) (63 - __builtin_clzll(x))
     """
-    int trailing_zeros(uint64_t x) noexcept nogil
+    int lowest_bit(uint64_t x) noexcept nogil
+    int highest_bit(uint64_t x) noexcept nogil
 
 
-cdef enum:
-    SHELVES = 1024
-    WORDS = 16
+cdef struct Heap:
+    int64_t *label
+    int32_t *after      # node -> next of its file, -1
+    int32_t *before     # node -> previous of its file, -1
+    int8_t *place       # node -> file, -1 outside
+    int64_t last        # label taken last
+    uint64_t some       # files that hold anything
+    int32_t first[65]
 
 
-cdef struct Shelves:
-    int32_t *after      # node -> next on its shelf, -1
-    int32_t *before     # node -> previous on its shelf, -1
-    int32_t *place      # node -> shelf, -1
-    int64_t base        # least label
-    int width           # labels per shelf, power of two
-    int word            # no earlier shelf holds anything
-    uint64_t some[WORDS]
-    int32_t first[SHELVES]
-
-
-cdef inline void clear_shelves(Shelves *q, int64_t least, int64_t most) noexcept nogil:
-    """Empty shelves for first labels between `least` and `most`."""
-    cdef int i
-    q.base = least
-    q.width = 0
-    while (most - least) >> q.width >= SHELVES:
-        q.width += 1
-    for i in range(WORDS):
-        q.some[i] = 0
-    q.word = 0
-
-
-cdef inline void leave(Shelves *q, int32_t v) noexcept nogil:
-    """Take v from its shelf."""
-    cdef int32_t shelf = q.place[v], x = q.before[v], y = q.after[v]
-    q.place[v] = -1
+cdef inline void leave(Heap *h, int32_t v) noexcept nogil:
+    cdef int32_t x = h.before[v], y = h.after[v]
     if y >= 0:
-        q.before[y] = x
+        h.before[y] = x
     if x >= 0:
-        q.after[x] = y
+        h.after[x] = y
     else:
-        q.first[shelf] = y
+        h.first[h.place[v]] = y
         if y < 0:
-            q.some[shelf >> 6] &= ~(<uint64_t>1 << (shelf & 63))
+            h.some &= ~(<uint64_t>1 << h.place[v])
+    h.place[v] = -1
 
 
-cdef inline void shelve(Shelves *q, int32_t v, int64_t label) noexcept nogil:
-    """Put v, or move it, to the shelf of a label no less than those taken so far."""
-    cdef int64_t step = (label - q.base) >> q.width
-    cdef int32_t shelf = <int32_t>step if step < SHELVES else SHELVES - 1, y
-    if q.place[v] == shelf:
+cdef inline void offer(Heap *h, int32_t v, int64_t label) noexcept nogil:
+    """Insert v, or lower its label; labels are not negative and no less than the last one taken."""
+    cdef int32_t file = 0 if label == h.last else 1 + highest_bit(<uint64_t>(label ^ h.last)), y
+    h.label[v] = label
+    if h.place[v] == file:
         return
-    if q.place[v] >= 0:
-        leave(q, v)
-    y = q.first[shelf] if q.some[shelf >> 6] >> (shelf & 63) & 1 else -1
-    q.some[shelf >> 6] |= <uint64_t>1 << (shelf & 63)
-    q.place[v] = shelf
-    q.before[v] = -1
-    q.after[v] = y
+    if h.place[v] >= 0:
+        leave(h, v)
+    y = h.first[file] if h.some >> file & 1 else -1
+    h.some |= <uint64_t>1 << file
+    h.place[v] = file
+    h.before[v] = -1
+    h.after[v] = y
     if y >= 0:
-        q.before[y] = v
-    q.first[shelf] = v
+        h.before[y] = v
+    h.first[file] = v
 
 
-cdef inline int32_t take(Shelves *q) noexcept nogil:
-    """Remove and return a node of the first shelf that holds any; -1 if none does."""
-    cdef int32_t v
-    while q.some[q.word] == 0:
-        if q.word == WORDS - 1:
-            return -1
-        q.word += 1
-    v = q.first[64 * q.word + trailing_zeros(q.some[q.word])]
-    leave(q, v)
+cdef inline int32_t take(Heap *h) noexcept nogil:
+    """Remove and return a node of least label; -1, and a fresh start, if there is none."""
+    cdef int32_t v, file
+    if h.some == 0:
+        h.last = 0
+        return -1
+    file = lowest_bit(h.some)
+    if file > 0:
+        v = h.first[file]
+        h.last = h.label[v]
+        while v >= 0:
+            if h.label[v] < h.last:
+                h.last = h.label[v]
+            v = h.after[v]
+        h.some &= ~(<uint64_t>1 << file)
+        v = h.first[file]
+        while v >= 0:
+            file = h.after[v]
+            h.place[v] = -1
+            offer(h, v, h.label[v])
+            v = file
+    v = h.first[0]
+    leave(h, v)
     return v
 
 
