@@ -29,7 +29,6 @@ cdef struct Circulation:
     int32_t m           # arcs
     Arc *arc
     int64_t *capacity
-    int64_t *flow       # written at the optimum
     int8_t *state
     Node *node
     int64_t *potential
@@ -76,6 +75,14 @@ cdef struct Market:
     int32_t points
     int32_t waiting     # nodes in the ring
     int32_t next
+
+
+cdef inline int64_t flow_of(Circulation *c, int32_t a) noexcept nogil:
+    cdef int32_t v
+    if c.state[a] != TREE:
+        return c.capacity[a] if c.state[a] == UPPER else 0
+    v = c.arc[a].tail
+    return c.node[v].down if c.node[v].arc == a else c.node[c.arc[a].head].up
 
 
 cdef void plant(Circulation *c) noexcept nogil

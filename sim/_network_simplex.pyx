@@ -142,17 +142,6 @@ cdef bint rehang(Circulation *c, int32_t stem, int32_t parent, int32_t cut, int3
         v = inner
 
 
-cdef void settle(Circulation *c) noexcept nogil:
-    """Write the flow of every arc."""
-    cdef int32_t a, v
-    for a in range(c.m):
-        c.flow[a] = c.capacity[a] if c.state[a] == UPPER else 0
-    for v in range(1, c.n):
-        a = c.node[v].arc
-        if a < c.m:
-            c.flow[a] = c.node[v].down if c.arc[a].tail == v else c.node[v].up
-
-
 cdef int64_t primal(Circulation *c) noexcept nogil:
     """Primal network simplex from a strongly feasible tree.
 
@@ -187,7 +176,6 @@ cdef int64_t primal(Circulation *c) noexcept nogil:
                     entering = a
             position = last if last < m else 0
         if entering < 0:
-            settle(c)
             return pivots
         pivots += 1
         # Flow will run along the entering arc from u to w, from w up to the apex, and down to u.
@@ -560,7 +548,6 @@ cdef int64_t dual(Circulation *c, Market *w, int64_t most) noexcept nogil:
     while True:
         u = worst(c, w)
         if u < 0:
-            settle(c)
             return pivots
         pivots += 1
         if pivots > most:

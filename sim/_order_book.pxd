@@ -1,6 +1,7 @@
 """Declarations of the order book, for the module that reads prices from its optimum."""
 
-from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t
+from libc.math cimport floor
+from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint32_t
 
 from sim._network_simplex cimport Circulation, Market
 from sim._shortest_paths cimport Heap, Ring
@@ -8,6 +9,13 @@ from sim._shortest_paths cimport Heap, Ring
 
 cdef extern from *:
     ctypedef long long wide "__int128"
+
+
+cdef extern from *:
+    """
+    #define NEVER ((int64_t)1 << 61)
+    """
+    const int64_t NEVER
 
 
 cdef enum:
@@ -20,8 +28,18 @@ cdef enum:
 
 
 cdef struct Entry:
-    int64_t price
-    int64_t order
+    int64_t price       # of a buy negative, so that the best of both sides comes first
+    int64_t quantity
+    int32_t order
+
+
+# The orders of one side at one good; prices as in `Entry`.
+cdef struct Post:
+    int64_t best
+    int64_t limit       # prices below it can trade
+    int64_t left_out    # best price that cannot
+    int32_t count       # orders that can trade
+    int32_t end         # behind the last of them
 
 
 cdef void sort_entries(Entry *e, int64_t n) noexcept nogil
@@ -70,12 +88,17 @@ cdef class Problem:
     cdef const int32_t[::1] product_of   # k -> product
     cdef const int64_t[::1] flow_per_gpu
     cdef const int64_t[::1] unit
-    # orders
-    cdef int32_t *at          # good of the order, -1 for no quantity
-    cdef int64_t *stated      # scaled price
+    # orders, as given
+    cdef const int8_t *side
+    cdef const int32_t *node
+    cdef const int32_t *product
+    cdef const int64_t *quantity
+    cdef const int64_t *price
+    cdef const int64_t *multiplier
+    cdef const double *factor
+    cdef bint exact
     cdef int32_t *member      # class, -1 if it cannot trade
-    cdef int32_t *barred      # bids at sockets without headroom
-    cdef int64_t n_barred
+    cdef Post *post           # 2 * good + side
     # goods
     cdef int64_t *ask         # best at the node itself
     cdef int64_t *bid
@@ -83,7 +106,7 @@ cdef class Problem:
     cdef int64_t *b           # best net of freight
     cdef int32_t *onward      # lane towards the best bid, -1: the bid is here
     cdef int32_t *kept        # node of the circulation, 0: nothing can trade here
-    cdef int8_t *here         # an order stands here
+    cdef int64_t *barred      # best bid kept out for want of headroom, -1
     cdef int64_t *cost        # (K, L) scaled freight, -1 forbidden
     cdef Site *site
     cdef Heap heap
@@ -92,11 +115,8 @@ cdef class Problem:
     cdef int64_t n_classes
     cdef int64_t *class_price
     cdef int64_t *class_gpus
-    cdef int64_t *class_units
-    cdef int64_t *class_capacity   # flow units; of a bid no more than all that is offered
     cdef int64_t *class_flow
-    cdef int32_t *class_good
-    cdef int8_t *class_side
+    cdef int32_t *class_post  # 2 * good + side
     cdef int32_t *class_arc
     cdef int32_t *class_start  # into `sorted_orders`
     cdef int32_t *sorted_orders
@@ -104,18 +124,16 @@ cdef class Problem:
     cdef Circulation c
     cdef int32_t n_kept, n_lane_arcs, n_socket_arcs
     cdef int32_t *lane_arc
-    cdef int64_t *lane_good_lane  # k * L + lane of every lane arc
+    cdef int32_t *lane_good_lane  # k * L + lane of every lane arc
     cdef int64_t *lane_flow       # (K, L)
     cdef readonly int64_t pivots
     cdef readonly int64_t overflow  # order at which the goods offered pass the range, -1 if none
 
-    cdef void read(self, const int8_t[::1] side, const int32_t[::1] node, const int32_t[::1] product,
-                   const int64_t[::1] quantity, const int64_t[::1] price, const int64_t[::1] power,
-                   const int64_t[::1] cooling, const int64_t[::1] multiplier, const double[::1] factor, bint exact,
-                   int64_t watt) noexcept nogil
+    cdef void read(self, const int64_t[::1] power, const int64_t[::1] cooling, int64_t watt) noexcept nogil
+    cdef void rank(self) noexcept nogil
     cdef void reach_asks(self) noexcept nogil
     cdef void reach_bids(self) noexcept nogil
-    cdef int gather(self, const int8_t[::1] side, const int64_t[::1] quantity) except -1
+    cdef int gather(self) except -1
     cdef int build(self, bint scattered) except -1
     cdef void keep_flow(self) noexcept nogil
     cdef int curves(self, Market *w) except -1
@@ -123,6 +141,26 @@ cdef class Problem:
                          double watt) noexcept nogil
     cdef void guess_nationally(self) noexcept nogil
     cdef void mend(self) noexcept nogil
+
+    cdef inline int64_t stated(self, int64_t i, int32_t k) noexcept nogil:
+        """Scaled price of an order, negative for a buy; beyond all limits if it has no quantity."""
+        cdef int64_t x
+        if self.exact:
+            x = self.price[i] * self.multiplier[k]
+        else:
+            x = <int64_t>floor(<double>self.price[i] * self.factor[k] + 0.5)
+        x = -x if self.side[i] else x
+        return x if self.quantity[i] else NEVER
+
+    cdef inline Post *post_of(self, int64_t i, int32_t k) noexcept nogil:
+        return &self.post[2 * (<int64_t>k * self.S + self.node[i]) + self.side[i]]
+
+    cdef inline int64_t class_capacity(self, int64_t c) noexcept nogil:
+        """Flow units of a class; of a bid no more than all that is offered."""
+        cdef int64_t amount = self.flow_per_gpu[<uint32_t>(self.class_post[c] >> 1) // <uint32_t>self.S]
+        if self.class_post[c] & 1 and self.class_gpus[c] > self.total // amount:
+            return self.total + 1
+        return self.class_gpus[c] * amount
 
     cdef inline bint alive(self, int32_t k, int32_t s) noexcept nogil:
         """A buyer can install here."""

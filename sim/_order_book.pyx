@@ -6,12 +6,12 @@ docs/kernel.md. A `Workspace` belongs to one thread at a time.
 """
 
 from libc.math cimport floor, rint
-from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t
+from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint64_t
 from libc.stdlib cimport free, malloc, qsort
 from libc.string cimport memset
 
 from sim._network_simplex cimport (
-    LOWER, Arc, Breakpoint, Curve, Market, Meeting, Node, crash, dual, incidence, plant, primal,
+    LOWER, Arc, Breakpoint, Curve, Market, Meeting, Node, crash, dual, flow_of, incidence, plant, primal,
 )
 from sim._shortest_paths cimport dequeue, enqueue, offer, take
 
@@ -27,7 +27,6 @@ cdef extern from *:
     const bint APART
 
 cdef int64_t LARGEST = <int64_t>1 << 60
-cdef int64_t NEVER = <int64_t>1 << 61
 # The price of goods that cannot be had: above every bid.
 cdef int64_t NOWHERE = <int64_t>1 << 57
 
@@ -37,12 +36,40 @@ cdef int by_price(const void *x, const void *y) noexcept nogil:
     return (a > b) - (a < b)
 
 
-cdef void sort_entries(Entry *e, int64_t n) noexcept nogil:
-    cdef int64_t i, j
+cdef void quicksort(Entry *e, int64_t n, int depth) noexcept nogil:
+    """Quicksort by price; what is short is inserted, what is stubborn left to the library."""
+    cdef int64_t i, j, pivot, low, high
     cdef Entry x
-    if n > FEW:
-        qsort(e, n, sizeof(Entry), by_price)
-        return
+    while n > FEW:
+        if depth == 0:
+            qsort(e, n, sizeof(Entry), by_price)
+            return
+        depth -= 1
+        low, pivot, high = e[0].price, e[n // 2].price, e[n - 1].price
+        if low > high:
+            low, high = high, low
+        pivot = low if pivot < low else high if pivot > high else pivot
+        i = 0
+        j = n - 1
+        while i <= j:
+            while e[i].price < pivot:
+                i += 1
+            while e[j].price > pivot:
+                j -= 1
+            if i <= j:
+                x = e[i]
+                e[i] = e[j]
+                e[j] = x
+                i += 1
+                j -= 1
+        # 0 to j and i to n - 1 are left; the shorter part first, so that the stack stays flat.
+        if j + 1 < n - i:
+            quicksort(e, j + 1, depth)
+            e += i
+            n -= i
+        else:
+            quicksort(e + i, n - i, depth)
+            n = j + 1
     for i in range(1, n):
         x = e[i]
         j = i
@@ -50,6 +77,10 @@ cdef void sort_entries(Entry *e, int64_t n) noexcept nogil:
             e[j] = e[j - 1]
             j -= 1
         e[j] = x
+
+
+cdef void sort_entries(Entry *e, int64_t n) noexcept nogil:
+    quicksort(e, n, 40)
 
 
 cdef class Workspace:
@@ -192,17 +223,19 @@ cdef class Problem:
         self.w, self.K, self.S, self.L, self.n, self.goods = w, K, S, L, n, goods
         self.row, self.product_of, self.flow_per_gpu, self.unit = row, product_of, flow_per_gpu, unit
         all_nodes = goods + 2 * S
-        self.at = <int32_t *>w.room(n, 4)
-        self.stated = <int64_t *>w.room(n, 8)
+        if n:
+            self.side, self.node, self.product = &side[0], &node[0], &product[0]
+            self.quantity, self.price = &quantity[0], &price[0]
+        self.multiplier, self.factor, self.exact = &multiplier[0], &factor[0], exact
         self.member = <int32_t *>w.room(n, 4)
-        self.barred = <int32_t *>w.room(n, 4)
+        self.post = <Post *>w.room(2 * goods, sizeof(Post))
+        self.barred = <int64_t *>w.room(goods, 8)
         self.ask = <int64_t *>w.room(goods, 8)
         self.bid = <int64_t *>w.room(goods, 8)
         self.a = <int64_t *>w.room(goods, 8)
         self.b = <int64_t *>w.room(goods, 8)
         self.onward = <int32_t *>w.room(goods, 4)
         self.kept = <int32_t *>w.room(goods, 4)
-        self.here = <int8_t *>w.room(goods, 1)
         self.cost = <int64_t *>w.room(K * L, 8)
         self.lane_flow = <int64_t *>w.room(K * L, 8)
         self.site = <Site *>w.room(S, sizeof(Site))
@@ -220,21 +253,21 @@ cdef class Problem:
             self.ring.first = 0
             self.ring.size = 0
             memset(self.ring.inside, 0, all_nodes)
-            self.read(side, node, product, quantity, price, power, cooling, multiplier, factor, exact, watt)
+            self.read(power, cooling, watt)
             if self.overflow < 0:
                 self.reach_asks()
                 self.reach_bids()
+                self.rank()
         if self.overflow < 0:
-            self.gather(side, quantity)
+            self.gather()
 
-    cdef void read(self, const int8_t[::1] side, const int32_t[::1] node, const int32_t[::1] product,
-                   const int64_t[::1] quantity, const int64_t[::1] price, const int64_t[::1] power,
-                   const int64_t[::1] cooling, const int64_t[::1] multiplier, const double[::1] factor, bint exact,
-                   int64_t watt) noexcept nogil:
+    cdef void read(self, const int64_t[::1] power, const int64_t[::1] cooling, int64_t watt) noexcept nogil:
         """Scale costs, find the best order of each side at each good."""
-        cdef int64_t i, v, x, most = LARGEST // watt, total = 0
+        cdef int64_t i, v, x, most = LARGEST // watt
+        cdef uint64_t total = 0
         cdef double weight = 0.0
         cdef int32_t k, l, s, g
+        cdef Post *post
         for s in range(self.S):
             self.site[s].power = (power[s] if power[s] < most else most) * watt
             x = cooling[s]
@@ -253,42 +286,37 @@ cdef class Problem:
                     x = -1
                 elif x > 0:
                     # Rounded down in fixed point, so that no price difference exceeds the true freight.
-                    x = x * multiplier[k] if exact else <int64_t>floor(<double>x * factor[k] * (1.0 - 4.0e-16))
+                    x = x * self.multiplier[k] if self.exact else <int64_t>floor(<double>x * self.factor[k] * (1.0 - 4.0e-16))
                 self.cost[<int64_t>k * self.L + l] = x
         memset(self.lane_flow, 0, <int64_t>self.K * self.L * 8)
-        memset(self.bid, 0, self.goods * 8)
-        memset(self.here, 0, self.goods)
-        self.n_barred = 0
-        for v in range(self.goods):
-            self.ask[v] = NEVER
+        for v in range(2 * self.goods):
+            self.post[v].best = NEVER
+            self.post[v].left_out = NEVER
+            self.post[v].count = 0
+        self.overflow = -1
         for i in range(self.n):
-            self.member[i] = -1
-            if quantity[i] == 0:
-                self.at[i] = -1
+            k = self.row[self.product[i]]
+            if k < 0:
                 continue
-            k = self.row[product[i]]
-            s = node[i]
-            v = <int64_t>k * self.S + s
-            self.at[i] = v
-            x = price[i] * multiplier[k] if exact else <int64_t>floor(<double>price[i] * factor[k] + 0.5)
-            self.stated[i] = x
-            self.here[v] = 1
-            if side[i] == 0:
-                if x < self.ask[v]:
-                    self.ask[v] = x
-                weight += <double>quantity[i] * <double>self.flow_per_gpu[k]
+            x = self.stated(i, k)
+            post = self.post_of(i, k)
+            if x < post.best:
+                post.best = x
+            if self.side[i] == 0:
+                weight += <double>self.quantity[i] * <double>self.flow_per_gpu[k]
+                total += <uint64_t>self.quantity[i] * <uint64_t>self.flow_per_gpu[k]
                 if weight > 1.0e18:
                     self.overflow = i
                     return
-                total += quantity[i] * self.flow_per_gpu[k]
-            elif not self.alive(k, s):
-                self.barred[self.n_barred] = i
-                self.n_barred += 1
-            elif x > self.bid[v]:
-                self.bid[v] = x
         self.big = NOWHERE
-        self.total = total
-        self.overflow = -1
+        self.total = <int64_t>total
+        for k in range(self.K):
+            for s in range(self.S):
+                v = <int64_t>k * self.S + s
+                self.ask[v] = self.post[2 * v].best
+                x = self.post[2 * v + 1].best
+                self.bid[v] = -x if x < NEVER and self.alive(k, s) else 0
+                self.barred[v] = -x if x < NEVER and not self.alive(k, s) else -1
 
     cdef void reach_asks(self) noexcept nogil:
         """Cheapest ask delivered to every good."""
@@ -345,87 +373,87 @@ cdef class Problem:
                         self.onward[t] = l
                         offer(&self.heap, t, most - x)
 
-    cdef int gather(self, const int8_t[::1] side, const int64_t[::1] quantity) except -1:
-        """Keep what can trade with a gain, and merge equal orders into classes."""
-        cdef int64_t i, v, e, n_kept_orders = 0, n_buckets, bucket, j, first, last, c = -1, amount
-        cdef int32_t k, s, n_kept = 0
+    cdef void rank(self) noexcept nogil:
+        """Number the goods where something can trade with a gain; up to which price, on either side, and how many orders that are."""
+        cdef int64_t i, v, x
+        cdef int32_t k, s
+        cdef Post *post
+        cdef bint keep
+        self.n_kept = 0
+        for k in range(self.K):
+            for s in range(self.S):
+                v = <int64_t>k * self.S + s
+                self.kept[v] = 0
+                if self.a[v] < self.b[v]:
+                    self.n_kept += 1
+                    self.kept[v] = self.n_kept
+                self.post[2 * v].limit = self.b[v] if self.kept[v] > 0 else -NEVER
+                self.post[2 * v + 1].limit = -self.a[v] if self.kept[v] > 0 and self.alive(k, s) else -NEVER
+        for i in range(self.n):
+            k = self.row[self.product[i]]
+            if k < 0:
+                continue
+            post = self.post_of(i, k)
+            x = self.stated(i, k)
+            keep = x < post.limit
+            post.count += keep
+            if not keep and x < post.left_out:
+                post.left_out = x
+
+    cdef int gather(self) except -1:
+        """Sort what can trade, and merge equal orders into classes."""
+        cdef int64_t i, v, e, n = 0, first, c = -1
+        cdef int32_t k
         cdef Workspace w = self.w
-        cdef int64_t *start
+        cdef Post *post
         cdef Entry *entry
         cdef size_t before
-        for v in range(self.goods):
-            self.kept[v] = 0
-            if self.a[v] < self.b[v]:
-                n_kept += 1
-                self.kept[v] = n_kept
-        self.n_kept = n_kept
-        n_buckets = 2 * (n_kept + 1)
-        start = <int64_t *>w.room(n_buckets + 2, 8)
-        memset(start, 0, (n_buckets + 2) * 8)
-        with nogil:
-            for i in range(self.n):
-                v = self.at[i]
-                if v < 0 or self.kept[v] == 0:
-                    continue
-                if side[i] == 0:
-                    if self.stated[i] >= self.b[v]:
-                        continue
-                elif self.stated[i] <= self.a[v] or not self.alive(v // self.S, v % self.S):
-                    continue
-                self.member[i] = 0
-                start[2 * self.kept[v] + side[i] + 2] += 1
-                n_kept_orders += 1
-            for j in range(2, n_buckets + 2):
-                start[j] += start[j - 1]
-        self.class_price = <int64_t *>w.room(n_kept_orders, 8)
-        self.class_gpus = <int64_t *>w.room(n_kept_orders, 8)
-        self.class_units = <int64_t *>w.room(n_kept_orders, 8)
-        self.class_capacity = <int64_t *>w.room(n_kept_orders, 8)
-        self.class_flow = <int64_t *>w.room(n_kept_orders, 8)
-        self.class_good = <int32_t *>w.room(n_kept_orders, 4)
-        self.class_side = <int8_t *>w.room(n_kept_orders, 1)
-        self.class_arc = <int32_t *>w.room(n_kept_orders, 4)
-        self.class_start = <int32_t *>w.room(n_kept_orders + 1, 4)
-        self.sorted_orders = <int32_t *>w.room(n_kept_orders, 4)
+        cdef bint keep
+        for v in range(2 * self.goods):
+            self.post[v].end = n
+            n += self.post[v].count
+        self.class_price = <int64_t *>w.room(n, 8)
+        self.class_gpus = <int64_t *>w.room(n, 8)
+        self.class_flow = <int64_t *>w.room(n, 8)
+        self.class_post = <int32_t *>w.room(n, 4)
+        self.class_arc = <int32_t *>w.room(n, 4)
+        self.class_start = <int32_t *>w.room(n + 1, 4)
+        self.sorted_orders = <int32_t *>w.room(n, 4)
         before = w.used
-        entry = <Entry *>w.room(n_kept_orders, sizeof(Entry))
+        # One more, to which goes what cannot trade.
+        entry = <Entry *>w.room(n + 1, sizeof(Entry))
         with nogil:
             for i in range(self.n):
-                if self.member[i] < 0:
+                self.member[i] = -1
+                k = self.row[self.product[i]]
+                if k < 0:
                     continue
-                bucket = 2 * self.kept[self.at[i]] + side[i]
-                e = start[bucket + 1]
-                start[bucket + 1] = e + 1
-                # Buys are sorted from the highest price down.
-                entry[e].price = -self.stated[i] if side[i] else self.stated[i]
+                post = self.post_of(i, k)
+                entry[n].price = self.stated(i, k)
+                keep = entry[n].price < post.limit
+                e = post.end if keep else n
+                post.end += keep
+                entry[e].price = entry[n].price
+                entry[e].quantity = self.quantity[i]
                 entry[e].order = i
-            for bucket in range(n_buckets):
-                first, last = start[bucket], start[bucket + 1]
-                if first == last:
+            for v in range(2 * self.goods):
+                post = &self.post[v]
+                if post.count == 0:
                     continue
-                sort_entries(entry + first, last - first)
-                for e in range(first, last):
-                    i = entry[e].order
+                first = post.end - post.count
+                sort_entries(entry + first, post.count)
+                for e in range(first, post.end):
                     if e == first or entry[e].price != entry[e - 1].price:
                         c += 1
-                        self.class_price[c] = self.stated[i]
+                        self.class_price[c] = -entry[e].price if v & 1 else entry[e].price
                         self.class_gpus[c] = 0
-                        self.class_units[c] = 0
-                        self.class_good[c] = self.at[i]
-                        self.class_side[c] = side[i]
+                        self.class_post[c] = v
                         self.class_start[c] = e
-                    self.class_gpus[c] += quantity[i]
-                    self.class_units[c] += quantity[i] // self.unit[self.at[i] // self.S]
-                    self.member[i] = c
-                    self.sorted_orders[e] = i
+                    self.class_gpus[c] += entry[e].quantity
+                    self.member[entry[e].order] = c
+                    self.sorted_orders[e] = entry[e].order
             self.n_classes = c + 1
-            for c in range(self.n_classes):
-                amount = self.flow_per_gpu[self.class_good[c] // self.S]
-                if self.class_side[c] == 1 and self.class_gpus[c] > self.total // amount:
-                    self.class_capacity[c] = self.total + 1
-                else:
-                    self.class_capacity[c] = self.class_gpus[c] * amount
-            self.class_start[self.n_classes] = n_kept_orders
+            self.class_start[self.n_classes] = n
         w.release(before)
         return 0
 
@@ -440,11 +468,11 @@ cdef class Problem:
         cdef Arc *it
         with nogil:
             for c in range(self.n_classes):
-                if self.class_side[c] == 0:
+                if self.class_post[c] & 1 == 0:
                     continue
-                v = self.class_good[c]
+                v = self.class_post[c] >> 1
                 site = &self.site[v % self.S]
-                capacity = self.class_capacity[c]
+                capacity = self.class_capacity(c)
                 if site.demand < site.power:
                     site.demand = site.demand + capacity if capacity < LARGEST - site.demand else LARGEST
                 if self.w.liquid[self.product_of[v // self.S]] and site.wet_demand < site.cooling:
@@ -471,14 +499,13 @@ cdef class Problem:
         self.c.n, self.c.m = n, m
         self.c.arc = <Arc *>w.room(m + n, sizeof(Arc))
         self.c.capacity = <int64_t *>w.room(m + n, 8)
-        self.c.flow = <int64_t *>w.room(m + n, 8)
         self.c.state = <int8_t *>w.room(m + n, 1)
         self.c.node = <Node *>w.room(n, sizeof(Node))
         self.c.potential = <int64_t *>w.room(n, 8)
         self.c.next = <int32_t *>w.room(n, 4)
         self.c.line = <int32_t *>w.room(n, 4)
         self.lane_arc = <int32_t *>w.room(self.n_lane_arcs, 4)
-        self.lane_good_lane = <int64_t *>w.room(self.n_lane_arcs, 8)
+        self.lane_good_lane = <int32_t *>w.room(self.n_lane_arcs, 4)
         if m == 0:
             return 0
         with nogil:
@@ -488,17 +515,18 @@ cdef class Problem:
             slot = 0
             room = self.total + 1
             for c in range(self.n_classes):
-                v = self.class_good[c]
+                v = self.class_post[c] >> 1
                 it = &self.c.arc[slot]
-                self.c.capacity[slot] = self.class_capacity[c]
-                if self.class_side[c] == 0:
+                self.c.capacity[slot] = self.class_capacity(c)
+                if self.class_post[c] & 1 == 0:
                     it.tail, it.head, it.cost = 0, self.kept[v], self.class_price[c]
                 else:
                     it.tail, it.head, it.cost = self.kept[v], self.socket(v // self.S, v % self.S), -self.class_price[c]
                     if self.class_price[c] == self.b[v] and self.onward[v] < 0:
                         self.c.node[self.kept[v]].arc = slot
                 self.class_arc[c] = slot
-                slot = (slot + stride) % m
+                slot += stride
+                slot -= m if slot >= m else 0
             if not scattered:
                 # The dual method wants what has limits first.
                 slot = self.n_classes + self.n_socket_arcs
@@ -520,7 +548,8 @@ cdef class Problem:
                     self.lane_arc[j] = slot
                     self.lane_good_lane[j] = <int64_t>k * self.L + l
                     j += 1
-                    slot = (slot + stride) % m if scattered else slot + 1
+                    slot += stride if scattered else 1
+                    slot -= m if slot >= m else 0
             if not scattered:
                 slot = self.n_classes
             for s in range(self.S):
@@ -530,13 +559,15 @@ cdef class Problem:
                     it.tail, it.head, it.cost = site.power_node, 0, 0
                     self.c.capacity[slot] = site.power
                     self.c.node[site.power_node].arc = slot
-                    slot = (slot + stride) % m
+                    slot += stride
+                slot -= m if slot >= m else 0
                 if site.cooling_node > 0:
                     it = &self.c.arc[slot]
                     it.tail, it.head, it.cost = site.cooling_node, site.power_node, 0
                     self.c.capacity[slot] = site.cooling
                     self.c.node[site.cooling_node].arc = slot
-                    slot = (slot + stride) % m
+                    slot += stride
+                slot -= m if slot >= m else 0
         return 0
 
     def solve(self):
@@ -555,9 +586,9 @@ cdef class Problem:
         cdef int64_t c
         cdef int32_t j
         for c in range(self.n_classes):
-            self.class_flow[c] = self.c.flow[self.class_arc[c]]
+            self.class_flow[c] = flow_of(&self.c, self.class_arc[c])
         for j in range(self.n_lane_arcs):
-            self.lane_flow[self.lane_good_lane[j]] = self.c.flow[self.lane_arc[j]]
+            self.lane_flow[self.lane_good_lane[j]] = flow_of(&self.c, self.lane_arc[j])
 
     # -- dual method: start from prices ---------------------------------------------------------------------------
 
@@ -600,10 +631,10 @@ cdef class Problem:
         cdef int64_t c
         cdef double offered = 0.0, wanted = 0.0
         for c in range(self.n_classes):
-            if self.class_side[c]:
-                wanted += <double>self.class_capacity[c]
+            if self.class_post[c] & 1:
+                wanted += <double>self.class_capacity(c)
             else:
-                offered += <double>self.class_capacity[c]
+                offered += <double>self.class_capacity(c)
         return self.n_classes > MANY and offered > 3.0 * wanted
 
     cdef int curves(self, Market *w) except -1:
@@ -623,8 +654,7 @@ cdef class Problem:
         it = w.curve - 1
         w.limited = limited
         for c in range(limited):
-            if c == 0 or c >= self.n_classes or self.class_good[c] != self.class_good[c - 1] \
-                    or self.class_side[c] != self.class_side[c - 1]:
+            if c == 0 or c >= self.n_classes or self.class_post[c] != self.class_post[c - 1]:
                 it += 1
                 w.n_curves += 1
                 it.first = c
@@ -670,7 +700,7 @@ cdef class Problem:
             last = first
             low = NEVER
             high = 0
-            while last < self.n_classes and self.class_good[last] < <int64_t>(k + 1) * self.S:
+            while last < self.n_classes and self.class_post[last] < <int64_t>2 * (k + 1) * self.S:
                 x = self.class_price[last]
                 low = x if x < low else low
                 high = x if x > high else high
@@ -682,8 +712,8 @@ cdef class Problem:
             # Supply at a price less demand at it: bids leave from their limit upwards.
             sum = 0
             for c in range(first, last):
-                x = self.class_capacity[c]
-                if self.class_side[c] == 1:
+                x = self.class_capacity(c)
+                if self.class_post[c] & 1:
                     sum -= x
                 tally[(self.class_price[c] - low) // step] += x
             j = 0

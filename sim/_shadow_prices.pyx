@@ -5,13 +5,11 @@ flow, so they do not depend on the basis that was found.
 """
 
 from libc.math cimport NAN
-from libc.stdint cimport int8_t, int32_t, int64_t
+from libc.stdint cimport int32_t, int64_t, uint32_t
 
-from sim._network_simplex cimport LOWER, Arc, Node, plant, primal
-from sim._order_book cimport Entry, Problem, Site, Workspace, sort_entries, wide
+from sim._network_simplex cimport LOWER, Arc, Node, flow_of, plant, primal
+from sim._order_book cimport NEVER, Entry, Problem, Site, Workspace, sort_entries, wide
 from sim._shortest_paths cimport dequeue, enqueue, offer, take
-
-cdef int64_t NEVER = <int64_t>1 << 61
 
 
 cdef class Solution(Problem):
@@ -25,10 +23,11 @@ cdef class Solution(Problem):
     cdef int64_t *dearest_filled
     cdef int64_t *best_unfilled
     cdef int64_t *worst_filled
+    cdef int64_t *class_units     # sellable units offered or wanted
 
     # -- prices ---------------------------------------------------------------------------------------------------
 
-    def lattice(self, const int8_t[::1] side):
+    def lattice(self):
         """Least and greatest optimal prices and rents."""
         cdef Workspace w = self.w
         cdef int64_t nodes = self.goods + 2 * self.S
@@ -41,7 +40,7 @@ cdef class Solution(Problem):
         self.worst_filled = <int64_t *>w.room(self.goods, 8)
         with nogil:
             self.postsolve()
-            self.bounds(side)
+            self.bounds()
             self.name_nodes()
             self.extreme(self.high, 1)
             self.extreme(self.low, -1)
@@ -52,7 +51,7 @@ cdef class Solution(Problem):
     cdef void postsolve(self) noexcept nogil:
         """Prices that support the optimum on the whole book, from those of the kept part."""
         cdef int64_t v, first, x
-        cdef int32_t k, s, l, i, t
+        cdef int32_t k, s, l, t
         cdef bint any_kept
         cdef Site *site
         for k in range(self.K):
@@ -85,57 +84,52 @@ cdef class Solution(Problem):
                     if self.kept[t] == 0 and x < self.value[t]:
                         self.value[t] = x
                         enqueue(&self.ring, t)
+        # Where nobody buys, the circulation lets a rent be negative; 0 supports the optimum as well.
         for s in range(self.S):
             site = &self.site[s]
-            self.value[self.goods + s] = 0
-            if site.power_node > 0:
-                self.value[self.goods + s] = self.c.potential[site.power_node]
-                i = self.c.node[site.power_node].arc
-            self.value[self.goods + self.S + s] = self.value[self.goods + s]
-            if site.cooling_node > 0:
-                self.value[self.goods + self.S + s] = self.c.potential[site.cooling_node]
+            x = self.c.potential[site.power_node] if site.power_node > 0 else 0
+            self.value[self.goods + s] = x if x < 0 else 0
+            x = self.value[self.goods + s]
+            if site.cooling_node > 0 and self.c.potential[site.cooling_node] < x:
+                x = self.c.potential[site.cooling_node]
+            self.value[self.goods + self.S + s] = x
 
-    cdef void bounds(self, const int8_t[::1] side) noexcept nogil:
+    cdef void bounds(self) noexcept nogil:
         """Per good: what unfilled and filled orders say about the price. Where rent is 0, bids say it directly."""
-        cdef int64_t v, i, c, x, filled, power_used
+        cdef int64_t v, c, x, filled
         cdef int32_t s
         cdef Site *site
+        cdef bint full
         for v in range(self.goods):
-            self.cheapest_unfilled[v] = self.big
+            x = self.post[2 * v].left_out
+            self.cheapest_unfilled[v] = x if x < self.big else self.big
             self.dearest_filled[v] = 0
-            self.best_unfilled[v] = -1
+            x = self.post[2 * v + 1].left_out
+            self.best_unfilled[v] = -x if x < NEVER and self.barred[v] < 0 else -1
             self.worst_filled[v] = NEVER
         for s in range(self.S):
             self.site[s].demand = 0
             self.site[s].wet_demand = 0
-        for i in range(self.n):
-            v = self.at[i]
-            if v < 0 or self.member[i] >= 0:
-                continue
-            x = self.stated[i]
-            if side[i] == 0:
-                if x < self.cheapest_unfilled[v]:
-                    self.cheapest_unfilled[v] = x
-            elif x > self.best_unfilled[v] and self.alive(v // self.S, v % self.S):
-                self.best_unfilled[v] = x
         for c in range(self.n_classes):
-            v = self.class_good[c]
+            v = self.class_post[c] >> 1
             x = self.class_price[c]
             filled = self.class_flow[c]
-            if self.class_side[c] == 0:
+            full = filled == self.c.capacity[self.class_arc[c]]
+            if self.class_post[c] & 1 == 0:
                 if filled > 0 and x > self.dearest_filled[v]:
                     self.dearest_filled[v] = x
-                if filled < self.class_capacity[c] and x < self.cheapest_unfilled[v]:
+                if not full and x < self.cheapest_unfilled[v]:
                     self.cheapest_unfilled[v] = x
             else:
                 if filled > 0 and x < self.worst_filled[v]:
                     self.worst_filled[v] = x
-                if filled < self.class_capacity[c] and x > self.best_unfilled[v]:
+                if not full and x > self.best_unfilled[v]:
                     self.best_unfilled[v] = x
-                site = &self.site[v % self.S]
-                site.demand += filled
-                if self.w.liquid[self.product_of[v // self.S]]:
-                    site.wet_demand += filled
+                if filled > 0:
+                    s = <uint32_t>v % <uint32_t>self.S
+                    self.site[s].demand += filled
+                    if self.w.liquid[self.product_of[<uint32_t>v // <uint32_t>self.S]]:
+                        self.site[s].wet_demand += filled
         for s in range(self.S):
             site = &self.site[s]
             site.power_slack = site.demand < site.power
@@ -159,6 +153,10 @@ cdef class Solution(Problem):
                 self.c.line[self.site[s].power_node] = self.goods + s
             if self.site[s].cooling_node > 0:
                 self.c.line[self.site[s].cooling_node] = self.goods + self.S + s
+
+    cdef inline bint here(self, int64_t v) noexcept nogil:
+        """An order stands here."""
+        return self.post[2 * v].best < NEVER or self.post[2 * v + 1].best < NEVER
 
     cdef inline bint nowhere(self, int64_t v) noexcept nogil:
         """Nothing on offer can be brought here."""
@@ -354,24 +352,24 @@ cdef class Solution(Problem):
 
     cdef void closed_rents(self, int64_t *value) noexcept nogil:
         """Rent of sockets without headroom: the largest surplus per watt that they keep out."""
-        cdef int64_t j, v, x, power0 = self.goods, cooling0 = self.goods + self.S
-        cdef int32_t s
-        for j in range(self.n_barred):
-            v = self.at[self.barred[j]]
-            s = v % self.S
-            x = value[v] - self.stated[self.barred[j]]
-            if self.site[s].power == 0 and x < value[power0 + s]:
-                value[power0 + s] = x
+        cdef int64_t v, x, power0 = self.goods, cooling0 = self.goods + self.S
+        cdef int32_t s, k
+        for v in range(self.goods):
+            if self.barred[v] >= 0:
+                s = v % self.S
+                x = value[v] - self.barred[v]
+                if self.site[s].power == 0 and x < value[power0 + s]:
+                    value[power0 + s] = x
         for s in range(self.S):
             if self.site[s].power == 0:
                 value[cooling0 + s] = value[power0 + s]
         # A barred bid where there is power wants cooling.
-        for j in range(self.n_barred):
-            v = self.at[self.barred[j]]
-            s = v % self.S
-            x = value[v] - self.stated[self.barred[j]]
-            if self.site[s].power > 0 and x < value[cooling0 + s]:
-                value[cooling0 + s] = x
+        for v in range(self.goods):
+            if self.barred[v] >= 0:
+                s = v % self.S
+                x = value[v] - self.barred[v]
+                if self.site[s].power > 0 and x < value[cooling0 + s]:
+                    value[cooling0 + s] = x
 
     # -- whole units ------------------------------------------------------------------------------------------------
 
@@ -382,23 +380,29 @@ cdef class Solution(Problem):
         orders out of the money stay out. Headroom cannot bind then, so products separate, every capacity is a multiple of
         one unit, and a basic optimum is whole. Room that cutting left is offered again, best surplus per watt first.
         """
-        cdef int64_t c, v, unit, x, extra, amount, granted = 0
+        cdef int64_t c, v, e, unit, x, extra, amount, granted = 0
         cdef int32_t j, s, a
         cdef Entry *entry
         cdef int64_t n_short = 0
         if self.c.m == 0:
             return
         entry = <Entry *>self.w.room(self.n_classes, sizeof(Entry))
+        self.class_units = <int64_t *>self.w.room(self.n_classes, 8)
+        for c in range(self.n_classes):
+            unit = self.unit[(self.class_post[c] >> 1) // self.S]
+            self.class_units[c] = 0
+            for e in range(self.class_start[c], self.class_start[c + 1]):
+                self.class_units[c] += self.quantity[self.sorted_orders[e]] // unit
         for s in range(self.S):
             self.site[s].demand = 0
             self.site[s].wet_demand = 0
         for c in range(self.n_classes):
-            v = self.class_good[c]
+            v = self.class_post[c] >> 1
             unit = self.unit[v // self.S] * self.flow_per_gpu[v // self.S]
             x = self.class_units[c]
             if not self.in_money(c, theta):
                 x = 0
-            elif self.class_side[c] == 1:
+            elif self.class_post[c] & 1:
                 if x > self.class_flow[c] // unit:
                     x = self.class_flow[c] // unit
                     entry[n_short].price = -self.class_price[c]
@@ -420,15 +424,15 @@ cdef class Solution(Problem):
             self.site[s].demand = 0
             self.site[s].wet_demand = 0
         for c in range(self.n_classes):
-            if self.class_side[c] == 1:
-                amount = self.c.flow[self.class_arc[c]]
-                v = self.class_good[c]
+            if self.class_post[c] & 1:
+                amount = flow_of(&self.c, self.class_arc[c])
+                v = self.class_post[c] >> 1
                 self.site[v % self.S].demand += amount
                 if self.w.liquid[self.product_of[v // self.S]]:
                     self.site[v % self.S].wet_demand += amount
         for j in range(n_short):
             c = entry[j].order
-            v = self.class_good[c]
+            v = self.class_post[c] >> 1
             s = v % self.S
             unit = self.unit[v // self.S] * self.flow_per_gpu[v // self.S]
             a = self.class_arc[c]
@@ -447,15 +451,15 @@ cdef class Solution(Problem):
         if granted:
             self.resolve()
         for c in range(self.n_classes):
-            self.class_flow[c] = self.c.flow[self.class_arc[c]]
+            self.class_flow[c] = flow_of(&self.c, self.class_arc[c])
         for j in range(self.n_lane_arcs):
-            self.lane_flow[self.lane_good_lane[j]] = self.c.flow[self.lane_arc[j]]
+            self.lane_flow[self.lane_good_lane[j]] = flow_of(&self.c, self.lane_arc[j])
 
     cdef bint in_money(self, int64_t c, double theta) noexcept nogil:
         """No loss at the prices of theta. Linear between the ends, so the test at both ends is exact where it is tight."""
-        cdef int64_t v = self.class_good[c], y
+        cdef int64_t v = self.class_post[c] >> 1, y
         cdef double at_low, at_high
-        if self.class_side[c] == 0:
+        if self.class_post[c] & 1 == 0:
             at_low = <double>(self.low[v] - self.class_price[c])
             at_high = <double>(self.high[v] - self.class_price[c])
         else:
@@ -504,33 +508,34 @@ cdef class Solution(Problem):
         cdef int64_t c
         cdef int32_t j
         for c in range(self.n_classes):
-            sum += (<wide>self.class_price[c]) * (self.class_flow[c] if self.class_side[c] else -self.class_flow[c])
+            sum += (<wide>self.class_price[c]) * (self.class_flow[c] if self.class_post[c] & 1 else -self.class_flow[c])
         for j in range(self.n_lane_arcs):
             sum -= (<wide>self.cost[self.lane_good_lane[j]]) * self.lane_flow[self.lane_good_lane[j]]
         return <double>sum
 
-    def report(self, double theta, const int64_t[::1] quantity, double[::1] filled, double[:, ::1] price,
+    def report(self, double theta, double[::1] filled, double[:, ::1] price,
                double[:, ::1] price_low, double[:, ::1] price_high, double[::1] power_rent, double[::1] cooling_rent,
                double[:, ::1] highest_rents, double scale, double watt, bint prices):
         """Write fills, and prices and rents in cents."""
         cdef int64_t i, v, c
         cdef int32_t k, s, g
         cdef double per, low, high, p, q
+        # Share of every class; before the first that of orders which cannot trade.
+        cdef double *share = <double *>self.w.room(self.n_classes + 1, 8)
         with nogil:
+            share[0] = 0.0
+            for c in range(self.n_classes):
+                v = self.class_post[c] >> 1
+                per = <double>self.class_flow[c] / <double>self.flow_per_gpu[<uint32_t>v // <uint32_t>self.S]
+                share[c + 1] = per / <double>self.class_gpus[c]
             for i in range(self.n):
-                c = self.member[i]
-                if c < 0 or self.class_flow[c] == 0:
-                    filled[i] = 0.0
-                else:
-                    v = self.class_good[c]
-                    per = <double>self.class_flow[c] / <double>self.flow_per_gpu[v // self.S]
-                    filled[i] = quantity[i] * (per / <double>self.class_gpus[c])
+                filled[i] = self.quantity[i] * share[self.member[i] + 1]
             if prices:
                 for g in range(self.w.G):
                     k = self.row[g]
                     for s in range(self.S):
                         v = <int64_t>k * self.S + s
-                        if k < 0 or (self.a[v] == self.big and self.b[v] == 0 and not self.here[v]):
+                        if k < 0 or (self.a[v] == self.big and self.b[v] == 0 and not self.here(v)):
                             price[g, s] = NAN
                             price_low[g, s] = NAN
                             price_high[g, s] = NAN
@@ -550,21 +555,21 @@ cdef class Solution(Problem):
                     highest_rents[0, s] = -<double>self.low[self.goods + s] * watt / scale
                     highest_rents[1, s] = -<double>self.low[v] * watt / scale
 
-    def whole_fills(self, const int64_t[::1] quantity, int64_t[::1] filled):
+    def whole_fills(self, int64_t[::1] filled):
         """Whole units of every class shared by largest remainder, then by order of the book."""
         cdef int64_t i, c, e, units, have, left, unit, best, remainder, most, at
         cdef int64_t[::1] out = filled
         for i in range(self.n):
             out[i] = 0
         for c in range(self.n_classes):
-            unit = self.unit[self.class_good[c] // self.S]
-            units = self.class_flow[c] // self.flow_per_gpu[self.class_good[c] // self.S] // unit
+            unit = self.unit[(self.class_post[c] >> 1) // self.S]
+            units = self.class_flow[c] // self.flow_per_gpu[(self.class_post[c] >> 1) // self.S] // unit
             if units == 0:
                 continue
             left = units
             for e in range(self.class_start[c], self.class_start[c + 1]):
                 i = self.sorted_orders[e]
-                have = quantity[i] // unit
+                have = self.quantity[i] // unit
                 out[i] = <int64_t>((<wide>units) * have // self.class_units[c])
                 left -= out[i]
             while left > 0:
@@ -572,7 +577,7 @@ cdef class Solution(Problem):
                 at = -1
                 for e in range(self.class_start[c], self.class_start[c + 1]):
                     i = self.sorted_orders[e]
-                    have = quantity[i] // unit
+                    have = self.quantity[i] // unit
                     remainder = <int64_t>((<wide>units) * have - (<wide>out[i]) * self.class_units[c])
                     if remainder > most or (remainder == most and i < at):
                         if out[i] < have:

@@ -398,7 +398,7 @@ def _report(
     quantity: Ints,
 ) -> Clearing:
     shape = len(network.unit), network.n_nodes
-    problem.lattice(side)
+    problem.lattice()
     bound = problem.surplus() / scale.scale
     claim = problem.evidence()
     surplus = bound
@@ -411,7 +411,6 @@ def _report(
     highest_rents = np.empty((2, shape[1]))
     problem.report(
         theta,
-        quantity,
         share,
         price,
         low,
@@ -424,7 +423,7 @@ def _report(
         True,
     )
     if whole:
-        problem.whole_fills(quantity, units)
+        problem.whole_fills(units)
     lanes, products = np.empty(problem.moves, dtype=np.int64), np.empty(problem.moves, dtype=np.int64)
     moved = np.empty(problem.moves)
     used = problem.moved(lanes, products, moved)
