@@ -3,7 +3,6 @@
 In a process of its own: highspy, which the other tests use, and OR-tools do not bear one another.
 """
 
-import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -33,7 +32,6 @@ print(compared)
 """
 
 
-@pytest.mark.skipif(importlib.util.find_spec("ortools") is None, reason="OR-tools is not installed")
 @pytest.mark.parametrize("block", range(2))
 def test_random_books(block):
     arguments = [sys.executable, "-c", COMPARE, str(200 * block), str(200 * block + 200)]
