@@ -118,7 +118,7 @@ def coverage_breach_from_primitives(
     """Years until the DSCR of a level annuity falls to `covenant` (theory.md D.6).
 
     ``t_D = (1/delta) ln[y / (c LTV a + o)]`` with ``a = i / (1 - exp(-i T))``; y and o are revenue and running cost a year
-    per dollar of hardware. Zero if below from the start, infinity if rent does not fall; it may lie after the tenor.
+    per dollar of hardware. In years: zero if below from the start, infinity if rent does not fall; it may lie after the tenor.
     """
     annuity = rate / -np.expm1(-rate * tenor) if rate else 1.0 / tenor
     needed = covenant * loan_to_cost * annuity + cost
@@ -170,8 +170,8 @@ def crossing_tenor(
 ) -> float:
     """Tenor beyond which a loan is under water before its DSCR falls below one, years (theory.md D.6, tenor illusion).
 
-    A longer tenor lowers the instalment (t_D rises) and slows amortisation (t_U falls); found by bisection on 0.5 to 40 years.
-    Infinity if the dates do not cross there.
+    ``T*`` with ``t_U(T*) = t_D(T*)``. A longer tenor lowers the instalment (t_D rises) and slows amortisation (t_U falls);
+    found by bisection on 0.5 to 40 years. Infinity if the dates do not cross there.
     """
 
     def illusory(tenor: float) -> bool:
@@ -189,7 +189,7 @@ def crossing_tenor(
 
 
 def first_weeks(loan: ArrayLike, week: ArrayLike, breached: ArrayLike) -> dict[int, int]:
-    """First week of each loan in which a test is failed, read from rows of a simulated loan table.
+    """First week of each loan in which a test is failed, ``min {t : failed(t)}``, from a simulated table (theory.md D.6).
 
     Parameters
     ----------
@@ -212,14 +212,22 @@ def first_weeks(loan: ArrayLike, week: ArrayLike, breached: ArrayLike) -> dict[i
 
 
 def coverage_breach_weeks(table: Mapping[str, ArrayLike], covenant: float = 1.0) -> dict[int, int]:
-    """First week with ``coverage < covenant`` per loan; columns loan, week, coverage (NaN counts as not tested)."""
+    """First week with ``coverage < covenant`` per loan, -1 never: the simulated t_D (theory.md D.6).
+
+    Columns loan, week, coverage, as in the run table ``collateral``; NaN counts as not tested.
+    """
     return first_weeks(table["loan"], table["week"], np.asarray(table["coverage"], float) < covenant)
 
 
-def underwater_weeks(table: Mapping[str, ArrayLike], discount: float = 0.0) -> dict[int, int]:
-    """First week with ``balance > (1 - d) collateral`` per loan; columns loan, week, balance_cents, collateral_cents."""
-    worth = (1.0 - discount) * np.asarray(table["collateral_cents"], float)
-    return first_weeks(table["loan"], table["week"], np.asarray(table["balance_cents"], float) > worth)
+def underwater_weeks(
+    table: Mapping[str, ArrayLike], discount: float = 0.0, value: str = "liquidation_usd"
+) -> dict[int, int]:
+    """First week with ``balance > (1 - d) value`` per loan, -1 never: the simulated t_U (theory.md D.6).
+
+    Columns loan, week, balance_usd and `value`, as in the run table ``collateral``; NaN counts as not known.
+    """
+    worth = (1.0 - discount) * np.asarray(table[value], float)
+    return first_weeks(table["loan"], table["week"], np.asarray(table["balance_usd"], float) > worth)
 
 
 def spiral_share(
@@ -254,7 +262,10 @@ def market_depth(quantity: ArrayLike, price: ArrayLike) -> Floats:
 
 
 def adjusted_correlation(correlation: ArrayLike, variance_rise: ArrayLike) -> Floats:
-    """Forbes and Rigobon (2002): ``rho / sqrt(1 + s (1 - rho^2))``, s the relative rise of the conditioning variance."""
+    """Correlation corrected for volatility, ``rho / sqrt(1 + s (1 - rho^2))`` (Forbes and Rigobon 2002; theory.md D.6).
+
+    s is the relative rise of the conditioning series' variance; no unit.
+    """
     rho = np.asarray(correlation, float)
     return np.asarray(rho / np.sqrt(1.0 + np.asarray(variance_rise, float) * (1.0 - rho**2)))
 
@@ -282,7 +293,7 @@ def convergence_index(
     """``CCI = rho_adj(stress) - rho(calm)``, and the part that forced sales add (theory.md D.6).
 
     Each argument is a pair of return series (conditioning series first, log returns). The third is the stress run with forced
-    sales off and the same random numbers; the endogenous part is the difference of the two indices.
+    sales off and the same random numbers; the endogenous part is the difference of the two indices. Correlations have no unit.
     """
 
     def index(pair: tuple[ArrayLike, ArrayLike]) -> tuple[float, float]:
@@ -301,7 +312,10 @@ def convergence_index(
 
 
 def lower_tail_dependence(x: ArrayLike, y: ArrayLike, share: float = 0.1) -> float:
-    """``P(Y <= q_Y and X <= q_X) / q``: how often the worst weeks coincide; `share` if independent, 1 if together."""
+    """``P(Y <= q_Y and X <= q_X) / q``: how often the worst weeks coincide (theory.md D.6); a share.
+
+    It is `share` if the two are independent and 1 if they move together.
+    """
     a, b = np.asarray(x, float), np.asarray(y, float)
     bad = (a <= np.quantile(a, share)) & (b <= np.quantile(b, share))
     return float(bad.mean() / share)
@@ -433,5 +447,8 @@ def aggregate_bridge(table: Mapping[str, ArrayLike]) -> dict[str, int]:
 
 
 def breach_set(price: float, thresholds: ArrayLike, gpus: ArrayLike) -> Ints:
-    """GPUs offered if every loan whose threshold price lies above `price` is liquidated: the joint quantity of LTV_sys."""
+    """Joint quantity of LTV_sys, ``sum_n Q_n [threshold_n > p]``, GPUs (theory.md D.6).
+
+    What is offered if every loan whose threshold price lies above `price` is liquidated.
+    """
     return np.asarray(np.sum(np.where(np.asarray(thresholds, float) > price, np.asarray(gpus, np.int64), 0)))

@@ -77,8 +77,8 @@ def test_dates_read_from_a_simulated_loan_table() -> None:
     table = {
         "loan": np.r_[np.full(520, 3), np.full(520, 8)],
         "week": np.r_[week, week],
-        "balance_cents": np.r_[1e6 * terms.balance(years), np.zeros(520)],
-        "collateral_cents": np.tile(1e6 * np.exp(-0.3 * years), 2),
+        "balance_usd": np.r_[1e6 * terms.balance(years), np.zeros(520)],
+        "liquidation_usd": np.tile(1e6 * np.exp(-0.3 * years), 2),
         "coverage": np.r_[
             (0.6 * np.exp(-0.3 * years) - 0.18) / (0.7 * 0.11 / -np.expm1(-1.1)), np.full(520, np.nan)
         ],
@@ -167,11 +167,9 @@ def test_fair_spreads(tenor: float, hazard: float, points: tuple[float, ...]) ->
     assert found == pytest.approx(points, abs=0.51)
 
 
-def test_joint_law_equals_the_closed_law_when_independent_and_exceeds_it_when_deep_defaults_come_early() -> (
-    None
-):
+def test_joint_law_equals_the_closed_law_and_knows_deep_early_defaults() -> None:
     terms = LoanTerms()
-    times = -np.log1p(-(np.arange(400_000) + 0.5) / 400_000) / 0.05
+    times = -np.log1p(-(np.arange(40_000) + 0.5) / 40_000) / 0.05
     assert metrics.fair_spread_of_joint_law(terms, times, 0.35) == pytest.approx(
         metrics.fair_spread(terms, 0.05, 0.35), rel=1e-3
     )

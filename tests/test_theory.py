@@ -8,6 +8,7 @@ published (T3, T5, T6) is in docs/replication.md and computed at the end of this
 from pathlib import Path
 
 import clearing_books
+import leverage_market
 import numpy as np
 import pytest
 
@@ -275,8 +276,12 @@ REPLICATION = (Path(__file__).parents[1] / "docs" / "replication.md").read_text(
 
 def stated(row: str) -> list[float]:
     """Numbers of a row of a table on the replication page, by its first cell."""
+    return [float(cell) for cell in cells(row)]
+
+
+def cells(row: str) -> list[str]:
     line = next(line for line in REPLICATION.splitlines() if line.startswith(f"| {row} |"))
-    return [float(cell) for cell in line.strip("| ").split("|")[1:]]
+    return [cell.strip() for cell in line.strip("| ").split("|")[1:]]
 
 
 def test_t3_multiplier_on_the_replication_page() -> None:
@@ -324,3 +329,40 @@ def test_t5_leverage_cycle_on_the_replication_page() -> None:
     assert stated("leverage before and after") == pytest.approx(
         [start / (start - price), price / (price - bad)], abs=0.06
     )
+
+
+def in_ranges(limit: float, found, slack: float) -> bool:
+    """Whether four moments lie in the ranges the page states for a leverage limit."""
+    ends = [[float(end) for end in cell.split(" to ")] for cell in cells(f"leverage {limit:g}")]
+    return all(low - slack <= x <= high + slack for x, (low, high) in zip(found, ends, strict=True))
+
+
+@pytest.mark.slow
+def test_t6_leverage_makes_fat_tails_on_the_replication_page() -> None:
+    """Thurner, Farmer and Geanakoplos: tails, clustering and failures rise with the leverage limit; near-Gaussian at 1."""
+    limits = (1, 2, 5, 7.5, 10)
+    paths = leverage_market.run(limits, 30_000, seed=1)
+    found = [
+        (kurtosis, hill, failures, memory)
+        for (kurtosis, hill, memory), failures in zip(
+            (leverage_market.moments(path) for path in paths.returns.T), paths.failures, strict=True
+        )
+    ]
+    for limit, moments in zip(limits, found, strict=True):
+        assert in_ranges(limit, moments, slack=0.006), (limit, moments)
+    kurtosis, hill, failures, memory = np.array(found).T
+    assert kurtosis[0] < 0.3 and failures[0] == 0 and memory[0] < 0.03
+    assert (np.diff(kurtosis) > 0).all() and (np.diff(hill) < 0).all() and (np.diff(failures) > 0).all()
+    assert (memory[2:] > memory[0] + 0.05).all()
+
+
+def test_t6_market_clears_and_funds_stay_within_their_limit() -> None:
+    cap = np.array([1.0, 5.0])
+    cash, held = np.full((2, 10), 2.0), np.zeros((2, 10))
+    price = leverage_market.clearing_price(np.array([800.0, 800.0]), cash, held, cap)
+    wanted = leverage_market.demand(price, cash, cap)
+    assert 800.0 / price + wanted.sum(axis=1) == pytest.approx(leverage_market.SUPPLY, rel=1e-6)
+    leverage = wanted * price[:, None] / cash
+    assert (leverage <= cap[:, None] + 1e-12).all() and leverage[1].max() > leverage[0].max()
+    paths = leverage_market.run((1, 5), 400, seed=1)
+    assert np.array_equal(paths.returns, leverage_market.run((1, 5), 400, seed=1).returns)
