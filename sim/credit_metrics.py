@@ -378,7 +378,7 @@ def fair_spread_of_joint_law(terms: LoanTerms, default_years: ArrayLike, discoun
 
 
 def fair_pairs(terms: LoanTerms, spread: float, hazards: ArrayLike) -> Floats:
-    """Discount that makes an observed spread fair, for each hazard: the frontier, not a point (economics.md 14).
+    """Discount that makes an observed spread fair, ``d(h) : s(h, d) = s_observed``: a frontier, not a point (economics.md 14).
 
     Returns
     -------
