@@ -99,6 +99,22 @@ def validate(
 
 
 @app.command()
+def metrics(
+    run_folder: Annotated[Path, typer.Argument(help="Result folder of a run.", show_default=False)],
+    calm: Annotated[Path | None, typer.Option(help="The same seed in calm, for convergence.")] = None,
+    without: Annotated[
+        Path | None, typer.Option(help="The same run with credit.defaults=false, for convergence.")
+    ] = None,
+) -> None:
+    """Print the credit metrics of a stored run: loan to value, dates, depth, fair spreads, bridge, convergence."""
+    steady_numbers()
+    with one_line_errors():
+        from experiments.metric_report import report
+
+        typer.echo(report(run_folder, calm, without))
+
+
+@app.command()
 def calibrate(
     points: Annotated[int, typer.Option(min=2, help="Sobol points; fewer for a draft.")] = 4096,
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
