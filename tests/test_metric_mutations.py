@@ -124,4 +124,4 @@ def test_every_metric_is_among_them_and_states_equation_unit_and_source():
             "GPUs",
             "correlation",
         )
-        assert any(unit in text for unit in units), f"{name} has no unit"
+        assert any(unit in text.lower() for unit in map(str.lower, units)), f"{name} has no unit"
