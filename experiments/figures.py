@@ -4,6 +4,7 @@ Files are byte-deterministic: no date, no software name, no state shared between
 label as well as in colour, so that a grey print can be read.
 """
 
+import functools
 import hashlib
 import json
 from collections.abc import Callable, Mapping
@@ -21,7 +22,10 @@ from matplotlib.figure import Figure
 
 from agents.vocabulary import GENERATIONS
 from experiments import store
+from experiments.anatomy_figures import COMPARISONS
 from experiments.maps import flow_map, rent_map
+from experiments.run import BESIDE, finished
+from experiments.tables import Columns, all_columns
 
 if TYPE_CHECKING:
     Frames = Mapping[str, pd.DataFrame]
@@ -50,14 +54,16 @@ def draw_all(folder: str | Path) -> dict[str, str]:
     experiments.store.StoreError
         If the folder holds no whole result, or cannot be written to.
     """
-    frames = store.load_run(folder)
+    frames, side = store.load_run(folder), side_by_side(Path(folder))
     hashes: dict[str, str] = {}
     with (
         store.writing(Path(folder) / "figures", overwrite=True, sign=FIGURES_LIST) as scratch,
         matplotlib.style.context(style()),
     ):
-        for name, draw in FIGURES.items():
-            figure, plotted = draw(frames)
+        drawings = {name: functools.partial(draw, frames) for name, draw in FIGURES.items()}
+        drawings |= {name: functools.partial(compare, side) for name, compare in COMPARISONS.items()}
+        for name, drawing in drawings.items():
+            figure, plotted = drawing()
             for kind, metadata in NO_STAMP.items():
                 figure.savefig(scratch / f"{name}.{kind}", metadata=metadata)
             plotted.to_csv(scratch / f"{name}.csv", index=False, lineterminator="\n", float_format="%.6g")
@@ -65,6 +71,13 @@ def draw_all(folder: str | Path) -> dict[str, str]:
             hashes[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
         (scratch / FIGURES_LIST).write_text(json.dumps(hashes, indent=1) + "\n", encoding="utf-8")
     return hashes
+
+
+def side_by_side(folder: Path) -> "dict[str, dict[str, Columns]]":
+    """Tables of a run and of those stored in its folder `beside`, by label."""
+    others = folder / BESIDE
+    runs = [finished(place) for place in (folder, *(sorted(others.iterdir()) if others.is_dir() else ()))]
+    return {run.label: all_columns(store.load_tables(run.folder)) for run in runs}
 
 
 def style() -> Path:

@@ -7,14 +7,16 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from agents.vocabulary import GENERATIONS
+from experiments.anatomy_tables import printed_anatomy
 from experiments.credit_tables import CreditRecord
 from experiments.run import Finished
-from experiments.tables import ForcedSale
+from experiments.store import load_tables
+from experiments.tables import ForcedSale, all_columns
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-WIDE = 124  # columns of text that the widest table takes
+WIDE = 140  # columns of text that the widest table takes
 SALE: list[tuple[str, Callable[[ForcedSale], str]]] = [
     ("offered", lambda sale: f"{sale.taken:,}"),
     ("in place", lambda sale: f"{sale.in_place:,}"),
@@ -22,6 +24,7 @@ SALE: list[tuple[str, Callable[[ForcedSale], str]]] = [
     ("scrap", lambda sale: f"{sale.scrapped:,}"),
     ("unsold", lambda sale: f"{sale.unsold:,}"),
     ("V*", lambda sale: _usd(sale.reference_value)),
+    ("Vb", lambda sale: _usd(sale.believed_value)),
     ("p0", lambda sale: _usd(sale.first_lot_price)),
     ("p", lambda sale: _usd(sale.price) if sale.sold else f"{_usd(sale.price)}?"),
     ("low – high", lambda sale: f"{_usd(sale.price_low)}–{_usd(sale.price_high)}"),
@@ -50,9 +53,10 @@ BRIDGE: list[tuple[str, Callable[[CreditRecord], str]]] = [
 
 
 def printed_tables(runs: Sequence[Finished]) -> "list[Table]":
-    """Borrowers, forced units with three prices and two gaps, and the bridge from exposure to recovery."""
+    """Borrowers, forced units with three prices and two gaps, why, and the bridge from exposure to recovery."""
     tables = [borrowers(runs)] if any(run.credit.borrowers for run in runs) else []
     tables += [forced_units(runs)] if any(run.sales for run in runs) else []
+    tables += printed_anatomy([(run.label, all_columns(load_tables(run.folder))) for run in runs])
     tables += [bridge(runs)] if any(run.credit.files for run in runs) else []
     return tables
 
@@ -62,7 +66,7 @@ def borrowers(runs: Sequence[Finished]) -> "Table":
     causes = [cause for cause in runs[0].credit.causes if any(run.credit.causes[cause] for run in runs)]
     headers = ["borrowers", "breaches", "waived", "cured", "refused", "defaults", *causes]
     headers += ["amended", "enforced", "failed", "GPUs seized"]
-    table = _table("Borrowers (events; defaults by cause)", headers)
+    table = new_table("Borrowers (events; defaults by cause)", headers)
     table.caption = "refused: refinancing at a maturity or put; failed: borrowers enforced against."
     for run in runs:
         credit = run.credit
@@ -76,10 +80,11 @@ def borrowers(runs: Sequence[Finished]) -> "Table":
 def forced_units(runs: Sequence[Finished]) -> "Table":
     """Forced sales by class, runs below each other within a class."""
     headers = ["class", *(header for header, _ in SALE)]
-    table = _table("Forced units (GPUs) and prices (USD per GPU)", headers)
+    table = new_table("Forced units (GPUs) and prices (USD per GPU)", headers)
     table.caption = (
-        "V* best use, p0 first lot, p price: means over units sold (?: quoted, none sold). V*-p0 structural gap,\n"
-        "p0-p fire-sale discount, d = 1 - p/p0; d normal: against the price at the class's normal weekly volume."
+        "V* best use at the conditional mean of rents, Vb as buyers believe it (p0 above V* is their optimism),\n"
+        "p0 first lot, p price: means over units sold (?: quoted, none sold). V*-p0 structural gap, p0-p fire-sale discount,\n"
+        "d = 1 - p/p0; d normal: against the price at the class's normal weekly volume."
     )
     rows = [(GENERATIONS.index(sale.generation), i) for i, run in enumerate(runs) for sale in run.sales]
     for generation, i in sorted(rows):
@@ -90,7 +95,7 @@ def forced_units(runs: Sequence[Finished]) -> "Table":
 
 def bridge(runs: Sequence[Finished]) -> "Table":
     """From what was owed to what came back, loans whose collateral is gone: a row per run."""
-    table = _table(
+    table = new_table(
         "Loss bridge of lenders, loans whose collateral is gone (million USD)", [h for h, _ in BRIDGE]
     )
     table.caption = (
@@ -102,7 +107,8 @@ def bridge(runs: Sequence[Finished]) -> "Table":
     return table
 
 
-def _table(title: str, headers: list[str]) -> "Table":
+def new_table(title: str, headers: Sequence[str], first: str = "run") -> "Table":
+    """An empty table in the style of the command; the first column names the rows."""
     from rich import box
     from rich.table import Table
 
@@ -116,7 +122,7 @@ def _table(title: str, headers: list[str]) -> "Table":
         show_edge=False,
         padding=0,
     )
-    table.add_column("run", no_wrap=True)
+    table.add_column(first, no_wrap=True)
     for header in headers:
         table.add_column(header, justify="left" if header == "class" else "right", no_wrap=True)
     return table

@@ -130,7 +130,7 @@ def run_scenario(
     arms
         Names of arms; ``"default"`` is the scenario without any.
     beside
-        Also run the scenarios it is to be read beside, over as many weeks; each is stored in ``beside/NAME``.
+        Also run the scenarios and arms it is to be read beside, over as many weeks; each is stored in ``beside/NAME``.
     on_arm
         Called before each run with its name and length; returns the callback for its weeks.
     """
@@ -142,9 +142,11 @@ def run_scenario(
     places = [Path() if len(arms) == 1 else Path(arm) for arm in arms]
     if beside:
         weeks = f"clock.weeks={planned[0][2].clock.weeks}"
-        for other in map(load, scenario.beside):
-            planned.append((other, DEFAULT_ARM, other.parameters(None, [*settings, weeks])))
-            places.append(Path(BESIDE) / other.name)
+        for name in scenario.beside:
+            called, _, arm = name.partition("/")
+            other = load(called)
+            planned.append((other, arm or DEFAULT_ARM, other.parameters(arm or None, [*settings, weeks])))
+            places.append(Path(BESIDE) / (arm or called))
     with store.writing(folder, overwrite=overwrite) as scratch:
         for (asked, arm, parameters), place in zip(planned, places, strict=True):
             name = asked.name if arm == DEFAULT_ARM else arm
@@ -157,8 +159,8 @@ def run_scenario(
 def finished(folder: Path) -> Finished:
     """A stored run, what came of its forced sales, and of its borrowers."""
     manifest, stored = store.load_manifest(folder), store.load_tables(folder)
-    columns = {name: tables.columns_of(table) for name, table in stored.items()}
-    return Finished(manifest["arm"], folder, manifest, tables.forced_sales(stored), credit_record(columns))
+    credit = credit_record(tables.all_columns(stored))
+    return Finished(manifest["arm"], folder, manifest, tables.forced_sales(stored), credit)
 
 
 def _line(error: BaseException) -> str:

@@ -1,9 +1,9 @@
 """Scenarios: named sets of parameter changes in TOML, with arms that are compared with each other.
 
 A scenario file holds ``title``, ``description``, an optional ``base`` (another scenario whose changes come first), an
-optional list ``beside`` of shipped scenarios it is printed with, a table ``[overrides]`` whose keys are those of
-`sim.parameters.Parameters`, and tables ``[arms.<name>]`` of further changes. Later layers win: base, overrides, arm,
-``--set``. Each layer is validated by itself, so that a fault is reported with the file or option that holds it.
+optional list ``beside`` of shipped scenarios or arms of theirs (``NAME/ARM``) it is printed with, a table ``[overrides]``
+whose keys are those of `sim.parameters.Parameters`, and tables ``[arms.<name>]`` of further changes. Later layers win: base,
+overrides, arm, ``--set``. Each layer is validated by itself, so that a fault is reported with the file or option that holds it.
 """
 
 import datetime
@@ -189,9 +189,10 @@ def _beside(table: Mapping[str, Any], source: str) -> tuple[str, ...]:
     if not isinstance(names, list):
         raise ScenarioError(f"{source}: beside: expected a list of scenarios, got {names!r}")
     for name in names:
-        if name not in shipped():
+        called = str(name).partition("/")[0]
+        if called not in shipped():
             raise ScenarioError(
-                f"{source}: beside: no scenario is called {name}{_nearest(str(name), shipped())}"
+                f"{source}: beside: no scenario is called {called}{_nearest(called, shipped())}"
             )
     return tuple(names)
 

@@ -25,7 +25,9 @@ class ForcedSale:
     in_place, moved, scrapped, unsold
         What became of them; `moved` includes moves within a place.
     reference_value
-        V*, value in the best admissible use.
+        V*, value in the best admissible use under the conditional mean of rents.
+    believed_value
+        The same as buyers believe: where it is higher, p0 may stand above V* (the belief gap, no fire-sale effect).
     first_lot_price
         p0, price if only one lot had come.
     normal_volume_price
@@ -43,6 +45,7 @@ class ForcedSale:
     first_week: int
     last_week: int
     reference_value: float
+    believed_value: float
     first_lot_price: float
     normal_volume_price: float
     price: float
@@ -80,6 +83,11 @@ class ForcedSale:
         if not self.normal_volume_price > 0:
             return float("nan")
         return 1.0 - self.price / self.normal_volume_price
+
+
+def all_columns(tables: Mapping[str, pa.Table]) -> dict[str, Columns]:
+    """Stored tables as arrays: table -> column -> values."""
+    return {name: columns_of(table) for name, table in tables.items()}
 
 
 def columns_of(table: pa.Table) -> dict[str, np.ndarray[Any, np.dtype[Any]]]:
@@ -125,7 +133,8 @@ def _sale(weeks: Columns, tables: Mapping[str, pa.Table], name: str, taken: int 
         unsold=unsold,
         first_week=int(weeks["week"][active[0]]),
         last_week=int(weeks["week"][active[-1]]),
-        reference_value=mean("fundamental"),
+        reference_value=mean("reference_value"),
+        believed_value=mean("believed_value"),
         first_lot_price=mean("first_lot_price"),
         normal_volume_price=mean("normal_volume_price"),
         price=mean("price"),

@@ -120,7 +120,7 @@ class FireSaleModel(mesa.Model):  # type: ignore[misc]
         self.result: MarketResult | None = None
         self.hint: Any = None
         self.quotes: list[ThreePrices] = []
-        self.dissected: dict[int, int] = {}  # forced class -> week its frictions were last taken apart
+        self.on_offer: set[int] = set()  # forced classes of last week
         self.reference: Floats = reference_values(self.view)
         self.world.best_use = self.reference
         self.best_marks = BestUseMarks()
@@ -312,17 +312,11 @@ class FireSaleModel(mesa.Model):  # type: ignore[misc]
         options = self.parameters.discount
         if options.anatomy:
             record_anatomy(self, week)
-        # A class that was away from the market is new to it when it comes back.
         forced = {quote.product for quote in self.quotes}
-        self.dissected = {product: when for product, when in self.dissected.items() if product in forced}
-        if options.shapley_weeks:
-            due = {
-                p
-                for p in forced
-                if week - self.dissected.get(p, -options.shapley_weeks) >= options.shapley_weeks
-            }
-            record_shapley(self, week, due, pairs=options.shapley_pairs, present=self.present)
-            self.dissected |= dict.fromkeys(due, week)
+        sold = {quote.product for quote in self.quotes if quote.sold}
+        due = {"sales": sold | (forced - self.on_offer), "offers": forced, "never": set()}[options.shapley]
+        record_shapley(self, week, due, pairs=options.shapley_pairs, present=self.present)
+        self.on_offer = forced
 
     def _settle(self, week: int) -> None:
         """Cash against title, then scrap, then what is left of failed loans."""

@@ -254,15 +254,17 @@ class DiscountParameters(Section):
     """How far prices are taken apart; nothing here changes a price."""
 
     anatomy: bool = setting(True, "dual accounting of every lot sold or offered, every week")
-    shapley_weeks: int = quantity(
-        4, "weeks", 0, 52, "Shapley values of a forced class in its first week and every so many; 0 never"
+    shapley: str = choice(
+        "sales",
+        ("sales", "offers", "never"),
+        "Shapley values of a forced class: when it comes to market and whenever units are sold, all weeks on offer, never",
     )
     shapley_pairs: int = quantity(
         2,
         "pairs of orders",
         1,
-        8,
-        "orders of relaxation sampled, each with its reverse",
+        16,
+        "orders sampled, each with its reverse; with 14 or more for seven frictions all orders are as cheap, and are taken",
         "docs/discount.md",
         "design",
     )

@@ -197,6 +197,8 @@ def _weekly(model: "FireSaleModel", week: int) -> dict[str, tuple[Any, str, str]
             ),
         }
         for column, meaning in (
+            ("reference_value", "best admissible use of a forced unit as it is"),
+            ("believed_value", "the same as buyers believe"),
             ("first_lot_price", "price of the first forced lot"),
             ("normal_volume_price", "price at normal weekly volume"),
             ("price", "clearing price of forced lots"),

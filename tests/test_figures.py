@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from experiments import store
-from experiments.figures import FIGURES, draw_all, style
+from experiments.figures import COMPARISONS, FIGURES, draw_all, style
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +21,7 @@ def drawn(stored_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_figure_as_png_pdf_and_numbers(drawn: Path) -> None:
-    expected = {f"{name}.{kind}" for name in FIGURES for kind in ("png", "pdf", "csv")}
+    expected = {f"{name}.{kind}" for name in FIGURES | COMPARISONS for kind in ("png", "pdf", "csv")}
     assert {path.name for path in (drawn / "figures").iterdir()} == expected | {"figures.json"}
     assert set(json.loads((drawn / "figures/figures.json").read_text())) == expected
 

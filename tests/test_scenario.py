@@ -34,12 +34,19 @@ def test_ten_thousand_h100_and_its_arms() -> None:
     assert (base.forced_sale.enabled, base.forced_sale.gpus, base.forced_sale.week) == (True, 10_000, 26)
     assert base.forced_sale.generation == "H100" and base.site.vacancy == 0.016
     arms = {arm: scenario.parameters(arm) for arm in scenario.arms}
-    assert {arm: (p.forced_sale.in_place, p.site.vacancy) for arm, p in arms.items()} == {
+    crossed = {arm: p for arm, p in arms.items() if p.site.vacancy != base.site.vacancy}
+    assert {arm: (p.forced_sale.in_place, p.site.vacancy) for arm, p in crossed.items()} == {
         "moved-loose": (False, 0.06),
         "moved-tight": (False, 0.005),
         "in_place-loose": (True, 0.06),
         "in_place-tight": (True, 0.005),
     }
+    # The same sale in two kinds of stress, and of racks: what the scenario is printed beside.
+    assert {f"ten_thousand_h100/{arm}" for arm in arms if arm not in crossed} == set(scenario.beside)
+    assert arms["funding_stop"].credit.stop_week == 20 and arms["funding_stop"].rent == base.rent
+    assert arms["rent_slump"].rent.slump_week == 20 and arms["rent_slump"].credit == base.credit
+    assert {p.forced_sale.generation for arm, p in arms.items() if arm.startswith("gb200")} == {"GB200"}
+    assert arms["gb200"].forced_sale.gpus % 72 == 0
 
 
 def test_credit_and_technology_are_never_mixed() -> None:
