@@ -187,9 +187,9 @@ def _components(found: Sequence[Breakdown]) -> "Table":
         "Anatomy of the class most sold under mandate (USD per GPU)", headers, first="from V* to p"
     )
     table.caption = (
-        "V* less every part is p. beliefs: value at the conditional mean of rents less as the buyer believes, below 0 where it\n"
-        "expects more. State effect: p0 of the first run of the class less this p0. Mark: the lender's appraisal over the best\n"
-        "use of a clean unit, of which past sale prices and staleness. No bid: share of units offered that no bid reached."
+        "V* less every part is p. beliefs: value at the conditional mean of rents less as the buyer believes, below 0 where\n"
+        "it expects more. State effect: p0 of the first run of the class less this p0. Mark: the lender's appraisal over the\n"
+        "best use of a clean unit, of which past sale prices and staleness. No bid: share of units offered that no bid reached."
     )
     calm: dict[str, float] = {}
     for each in found:
