@@ -120,7 +120,7 @@ class FireSaleModel(mesa.Model):  # type: ignore[misc]
         self.result: MarketResult | None = None
         self.hint: Any = None
         self.quotes: list[ThreePrices] = []
-        self.on_offer: set[int] = set()  # forced classes of last week
+        self.dissected: dict[int, int] = {}  # forced class -> week its frictions were last taken apart
         self.reference: Floats = reference_values(self.view)
         self.world.best_use = self.reference
         self.best_marks = BestUseMarks()
@@ -312,11 +312,17 @@ class FireSaleModel(mesa.Model):  # type: ignore[misc]
         options = self.parameters.discount
         if options.anatomy:
             record_anatomy(self, week)
-        forced = {quote.product for quote in self.quotes}
-        sold = {quote.product for quote in self.quotes if quote.sold}
-        due = {"sales": sold | (forced - self.on_offer), "offers": forced, "never": set()}[options.shapley]
+        # A class that was away from the market is new to it when it comes back.
+        forced = {quote.product: quote.sold > 0 for quote in self.quotes}
+        self.dissected = {product: when for product, when in self.dissected.items() if product in forced}
+        every = options.shapley_weeks
+        due = (
+            {p for p, sold in forced.items() if sold or week - self.dissected.get(p, -every) >= every}
+            if every
+            else set()
+        )
         record_shapley(self, week, due, pairs=options.shapley_pairs, present=self.present)
-        self.on_offer = forced
+        self.dissected |= dict.fromkeys(due, week)
 
     def _settle(self, week: int) -> None:
         """Cash against title, then scrap, then what is left of failed loans."""

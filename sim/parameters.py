@@ -254,10 +254,12 @@ class DiscountParameters(Section):
     """How far prices are taken apart; nothing here changes a price."""
 
     anatomy: bool = setting(True, "dual accounting of every lot sold or offered, every week")
-    shapley: str = choice(
-        "sales",
-        ("sales", "offers", "never"),
-        "Shapley values of a forced class: when it comes to market and whenever units are sold, all weeks on offer, never",
+    shapley_weeks: int = quantity(
+        52,
+        "weeks",
+        0,
+        52,
+        "Shapley values of a forced class when it comes to market, when units are sold, and so often while none is; 0 never",
     )
     shapley_pairs: int = quantity(
         2,

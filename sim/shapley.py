@@ -292,9 +292,9 @@ def record_shapley(
     """Write rows of `shapley` for forced classes and, where all orders were taken, of `shapley_interactions`.
 
     All classes of a week are asked for the same coalitions, so that one clearing serves them all: 2 + 2n + 2 pairs (n - 3) of
-    them for n families at work. Agents state their intents anew for each, which is dear, so by default (`discount.shapley`) a
-    class is taken apart in the week it comes to market and in every week in which units of it are sold, not in those in which
-    it stands unsold. Measured times stand in docs/discount.md.
+    them for n families at work. Agents state their intents anew for each, which is dear, so by default a class is taken
+    apart in the week it comes to market and in every week in which units of it are sold, not in those in which it stands
+    unsold (`discount.shapley_weeks`; 1 is every week). Measured times stand in docs/discount.md.
     """
     if not products:
         return

@@ -13,7 +13,13 @@ os.environ["MPLBACKEND"] = "Agg"
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("unhurried")
 
-SHORT_SALE = ("clock.weeks=6", "forced_sale.week=2", "forced_sale.deadline_weeks=2", "forced_sale.gpus=2000")
+SHORT_SALE = (
+    "clock.weeks=6",
+    "forced_sale.week=2",
+    "forced_sale.deadline_weeks=2",
+    "forced_sale.gpus=2000",
+    "discount.shapley_pairs=1",
+)
 
 
 @pytest.fixture(scope="session")

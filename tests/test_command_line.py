@@ -16,6 +16,7 @@ from typer.testing import CliRunner, Result
 from experiments import store
 from experiments.command_line import app
 from experiments.console import BAD_INPUT, BROKEN, INTERRUPTED, STOPPED, STORE_FAILED, code_of
+from experiments.scenario import load
 
 SALE = [
     "ten_thousand_h100",
@@ -114,7 +115,7 @@ def test_all_arms_side_by_side(tmp_path: Path) -> None:
     result = firesale("run", *SALE, "--arm", "all", "--out", tmp_path / "arms", "--no-figures")
     assert result.exit_code == 0, result.output
     folders = sorted(path.name for path in (tmp_path / "arms").iterdir())
-    assert folders == ["default", "in_place-loose", "in_place-tight", "moved-loose", "moved-tight"]
+    assert folders == sorted(["default", *load("ten_thousand_h100").arms])
     for name in folders:
         assert name in result.stdout
     refused(firesale("figures", tmp_path / "arms"), STORE_FAILED, "its arms are", "moved-tight")

@@ -396,7 +396,7 @@ def test_shapley_values_are_recorded_when_a_class_is_first_forced():
     ]
     assert set(table["week"]) == {4}
     assert set(table["generation"]) == {"H100"}
-    off = stopped(5, discount={"shapley": "never"})
+    off = stopped(5, discount={"shapley_weeks": 0})
     off._dissect(off.week)
     assert "shapley" not in off.tables()
     assert "anatomy" in off.tables()
