@@ -103,10 +103,10 @@ def run_wave(
         runs = load(place / part).runs.sort_values(["point", "replication"])
         return runs.reindex(columns=names).astype(float).reset_index(drop=True)
 
-    every = task(chosen, None)
     repeated = plan_of([{}], name="seed", seed=seed, replications={"count": SEED_RUNS})
     box = plan_of(calibration.box_corners(), name="corners", seed=seed, replications={"count": 1})
-    seeds, corners = swept(repeated, every, "seed"), swept(box, every, "corners")
+    # Sentences are held against the corners by their headlines alone.
+    seeds, corners = swept(repeated, task(chosen, None), "seed"), swept(box, task([], None), "corners")
     noise = {str(name): float(value) for name, value in seeds.var(ddof=1).items() if value == value}
     wave = swept(calibration.wave_plan(believed, points, seed), task(chosen, noise), "wave")
     cube = calibration.wave(believed, points, seed)
@@ -149,7 +149,7 @@ def tables_of(
         "recovery": calibration.recovery(cube, points, targets, noise, beliefs, match),
         "headlines": calibration.headline_ranges(headlines, match.survives, noise),
         "assertions": calibration.assertions(headlines, match.survives, corners),
-        "corners": pd.DataFrame(calibration.box_corners()).join(corners),
+        "corners": pd.DataFrame(calibration.box_corners()).join(corners[list(HEADLINES)]),
     }
     fronts = []
     for name, held in tables["assertions"].set_index("headline")["asserted"].items():

@@ -192,7 +192,8 @@ def _toy_task(rows, noise):
     def run(parameters, seed, replication):
         draw = np.random.default_rng([seed, replication]).normal(0, 0.01)
         free = float(parameters.get("site.vacancy", 0.016))
-        return {"discount": free - 0.03 + draw, "loss": 0.4, rows[0].id: 20 * free + draw}, {}
+        found = {"discount": free - 0.03 + draw, "loss": 0.4}
+        return found | {row.id: 20 * free + draw for row in rows}, {}
 
     return _engine(run)
 
@@ -242,7 +243,7 @@ def test_a_point_that_cannot_be_run_is_a_row_without_numbers(tmp_path):
         def run(parameters, seed, replication):
             if parameters.get("site.vacancy", 0) > 0.03:
                 raise ValueError("no such world")
-            return {"discount": 0.1, rows[0].id: 0.2}, {}
+            return {"discount": 0.1} | {row.id: 0.2 for row in rows}, {}
 
         return _engine(run)
 
