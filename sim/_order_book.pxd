@@ -54,7 +54,17 @@ cdef class Workspace:
     cdef int32_t *in_lane
     cdef const int64_t[:, ::1] freight
     cdef const uint8_t[::1] liquid
-    cdef const int32_t[::1] given  # lanes in the order of the network
+    cdef const int32_t[::1] given  # lane of the network -> lane of the kernel
+    cdef const int64_t[::1] named  # and back
+    # The book in hand, as `gauge` found it.
+    cdef int64_t n
+    cdef const int8_t *side
+    cdef const int32_t *node
+    cdef const int32_t *product
+    cdef const int64_t *quantity
+    cdef const int64_t *price
+    cdef const int64_t *power
+    cdef const int64_t *cooling
     # One block of memory, handed out front to back; extra blocks live until the next clearing.
     cdef char *block
     cdef size_t block_size
@@ -80,23 +90,36 @@ cdef struct Site:
     int8_t cooling_slack
 
 
+cdef class Scaling:
+    cdef const int32_t[::1] row           # product -> k or -1
+    cdef const int32_t[::1] product_of    # k -> product
+    cdef const int64_t[::1] flow_per_gpu
+    cdef const int64_t[::1] unit
+    cdef const int64_t[::1] multiplier
+    cdef const double[::1] factor
+    cdef bint exact
+    cdef int64_t watt
+
+
 cdef class Problem:
     cdef Workspace w
     cdef int K, S, L
     cdef int64_t n, goods, big, total
-    cdef const int32_t[::1] row          # product -> k or -1
-    cdef const int32_t[::1] product_of   # k -> product
-    cdef const int64_t[::1] flow_per_gpu
-    cdef const int64_t[::1] unit
+    # scales, see `Scaling`
+    cdef const int32_t *row
+    cdef const int32_t *product_of
+    cdef const int64_t *flow_per_gpu
+    cdef const int64_t *unit
+    cdef const int64_t *multiplier
+    cdef const double *factor
+    cdef bint exact
+    cdef int64_t watt
     # orders, as given
     cdef const int8_t *side
     cdef const int32_t *node
     cdef const int32_t *product
     cdef const int64_t *quantity
     cdef const int64_t *price
-    cdef const int64_t *multiplier
-    cdef const double *factor
-    cdef bint exact
     cdef int32_t *member      # class, -1 if it cannot trade
     cdef Post *post           # 2 * good + side
     # goods
@@ -129,7 +152,7 @@ cdef class Problem:
     cdef readonly int64_t pivots
     cdef readonly int64_t overflow  # order at which the goods offered pass the range, -1 if none
 
-    cdef void read(self, const int64_t[::1] power, const int64_t[::1] cooling, int64_t watt) noexcept nogil
+    cdef void read(self) noexcept nogil
     cdef void rank(self) noexcept nogil
     cdef void reach_asks(self) noexcept nogil
     cdef void reach_bids(self) noexcept nogil

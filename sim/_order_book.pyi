@@ -1,3 +1,5 @@
+import builtins
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,7 +13,13 @@ class Workspace:
     L: int
     bytes: int
     def __init__(
-        self, n_nodes: int, lanes: Small, freight: Ints, liquid: NDArray[np.uint8], given: Small
+        self,
+        n_nodes: int,
+        lanes: Small,
+        freight: Ints,
+        liquid: NDArray[np.uint8],
+        given: Small,
+        named: Ints,
     ) -> None: ...
     def gauge(
         self,
@@ -22,22 +30,11 @@ class Workspace:
         price: Ints,
         power: Ints,
         cooling: Ints,
-        active: NDArray[np.uint8],
-    ) -> tuple[int, int, int]: ...
+    ) -> tuple[int, int, int, builtins.bytes]: ...
 
-class Problem:
-    pivots: int
-    overflow: int
+class Scaling:
     def __init__(
         self,
-        w: Workspace,
-        side: NDArray[np.int8],
-        node: Small,
-        product: Small,
-        quantity: Ints,
-        price: Ints,
-        power: Ints,
-        cooling: Ints,
         row: Small,
         product_of: Small,
         flow_per_gpu: Ints,
@@ -47,6 +44,11 @@ class Problem:
         exact: bool,
         watt: int,
     ) -> None: ...
+
+class Problem:
+    pivots: int
+    overflow: int
+    def __init__(self, w: Workspace, scaling: Scaling) -> None: ...
     def solve(self) -> bool: ...
     def solve_from(self, price: Floats | None, rent: Floats | None, scale: float, watt: float) -> bool: ...
     def glut(self) -> bool: ...

@@ -87,10 +87,10 @@ cdef class Workspace:
     """The graph of one network, and memory that is kept from one clearing to the next."""
 
     def __cinit__(self, int n_nodes, const int32_t[:, ::1] lanes, const int64_t[:, ::1] freight,
-                  const uint8_t[::1] liquid, const int32_t[::1] given):
+                  const uint8_t[::1] liquid, const int32_t[::1] given, const int64_t[::1] named):
         cdef int32_t l, i, e
         self.S, self.G, self.L = n_nodes, freight.shape[0], lanes.shape[0]
-        self.freight, self.liquid, self.given = freight, liquid, given
+        self.freight, self.liquid, self.given, self.named = freight, liquid, given, named
         self.origin = <int32_t *>malloc((3 * self.L + 2 * self.S + 8) * sizeof(int32_t))
         self.spill = <char **>malloc(256 * sizeof(void *))
         if self.origin == NULL or self.spill == NULL:
@@ -166,15 +166,26 @@ cdef class Workspace:
 
     def gauge(self, const int8_t[::1] side, const int32_t[::1] node, const int32_t[::1] product,
               const int64_t[::1] quantity, const int64_t[::1] price, const int64_t[::1] power,
-              const int64_t[::1] cooling, uint8_t[::1] active):
-        """Check ranges, mark products with a positive order, and measure the book.
+              const int64_t[::1] cooling):
+        """Take a book in hand, which must outlive its clearing: check lengths and ranges, measure it.
 
-        Returns ``(rule, position, highest price)``; rule 0 is no fault, then 1 side, 2 node, 3 generation,
-        4 quantity, 5 price, 6 power, 7 cooling, 8 quantity times price.
+        Returns ``(rule, position, highest price, products)``, the last one byte for each, 1 if an order of positive quantity
+        stands. Rule 0 is no fault, then 1 side, 2 node, 3 generation, 4 quantity, 5 price, 6 power, 7 cooling, 8 quantity times
+        price, 9 lengths.
         """
-        cdef int64_t i, highest = 1
+        cdef int64_t i = 0, highest = 1, n = side.shape[0]
         cdef int rule = 0
-        cdef int64_t n = side.shape[0]
+        cdef bytearray active = bytearray(self.G)
+        cdef uint8_t *mark = active
+        if not (node.shape[0] == product.shape[0] == quantity.shape[0] == price.shape[0] == n
+                and power.shape[0] == cooling.shape[0] == self.S):
+            return 9, 0, 0, b""
+        self.n = n
+        if n:
+            self.side, self.node, self.product = &side[0], &node[0], &product[0]
+            self.quantity, self.price = &quantity[0], &price[0]
+        if self.S:
+            self.power, self.cooling = &power[0], &cooling[0]
         with nogil:
             for i in range(n):
                 if side[i] != 0 and side[i] != 1:
@@ -191,7 +202,7 @@ cdef class Workspace:
                     rule = 8
                 else:
                     if quantity[i] > 0:
-                        active[product[i]] = 1
+                        mark[product[i]] = 1
                         if price[i] > highest:
                             highest = price[i]
                     continue
@@ -205,7 +216,17 @@ cdef class Workspace:
                         rule = 7
                     else:
                         i += 1
-        return rule, i, highest
+        return rule, i, highest, bytes(active)
+
+
+cdef class Scaling:
+    """Integer scales of a set of products, see `sim.clearing`."""
+
+    def __cinit__(self, const int32_t[::1] row, const int32_t[::1] product_of, const int64_t[::1] flow_per_gpu,
+                  const int64_t[::1] unit, const int64_t[::1] multiplier, const double[::1] factor, bint exact,
+                  int64_t watt):
+        self.row, self.product_of, self.flow_per_gpu, self.unit = row, product_of, flow_per_gpu, unit
+        self.multiplier, self.factor, self.exact, self.watt = multiplier, factor, exact, watt
 
 
 cdef class Problem:
@@ -213,20 +234,16 @@ cdef class Problem:
 
     # -- presolve: what can trade with a gain ---------------------------------------------------------------------
 
-    def __cinit__(self, Workspace w, const int8_t[::1] side, const int32_t[::1] node, const int32_t[::1] product,
-                  const int64_t[::1] quantity, const int64_t[::1] price, const int64_t[::1] power,
-                  const int64_t[::1] cooling, const int32_t[::1] row, const int32_t[::1] product_of,
-                  const int64_t[::1] flow_per_gpu, const int64_t[::1] unit, const int64_t[::1] multiplier,
-                  const double[::1] factor, bint exact, int64_t watt):
-        cdef int64_t K = product_of.shape[0], S = w.S, L = w.L, n = side.shape[0], goods = K * S, all_nodes
+    def __cinit__(self, Workspace w, Scaling scaling):
+        cdef int64_t K = scaling.product_of.shape[0], S = w.S, L = w.L, n = w.n, goods = K * S, all_nodes
         w.begin()
         self.w, self.K, self.S, self.L, self.n, self.goods = w, K, S, L, n, goods
-        self.row, self.product_of, self.flow_per_gpu, self.unit = row, product_of, flow_per_gpu, unit
+        self.row, self.product_of = &scaling.row[0], &scaling.product_of[0]
+        self.flow_per_gpu, self.unit = &scaling.flow_per_gpu[0], &scaling.unit[0]
+        self.multiplier, self.factor = &scaling.multiplier[0], &scaling.factor[0]
+        self.exact, self.watt = scaling.exact, scaling.watt
+        self.side, self.node, self.product, self.quantity, self.price = w.side, w.node, w.product, w.quantity, w.price
         all_nodes = goods + 2 * S
-        if n:
-            self.side, self.node, self.product = &side[0], &node[0], &product[0]
-            self.quantity, self.price = &quantity[0], &price[0]
-        self.multiplier, self.factor, self.exact = &multiplier[0], &factor[0], exact
         self.member = <int32_t *>w.room(n, 4)
         self.post = <Post *>w.room(2 * goods, sizeof(Post))
         self.barred = <int64_t *>w.room(goods, 8)
@@ -253,7 +270,7 @@ cdef class Problem:
             self.ring.first = 0
             self.ring.size = 0
             memset(self.ring.inside, 0, all_nodes)
-            self.read(power, cooling, watt)
+            self.read()
             if self.overflow < 0:
                 self.reach_asks()
                 self.reach_bids()
@@ -261,17 +278,18 @@ cdef class Problem:
         if self.overflow < 0:
             self.gather()
 
-    cdef void read(self, const int64_t[::1] power, const int64_t[::1] cooling, int64_t watt) noexcept nogil:
+    cdef void read(self) noexcept nogil:
         """Scale costs, find the best order of each side at each good."""
-        cdef int64_t i, v, x, most = LARGEST // watt
+        cdef int64_t i, v, x, most = LARGEST // self.watt
         cdef uint64_t total = 0
         cdef double weight = 0.0
         cdef int32_t k, l, s, g
         cdef Post *post
         for s in range(self.S):
-            self.site[s].power = (power[s] if power[s] < most else most) * watt
-            x = cooling[s]
-            self.site[s].cooling = (x if x < most else most) * watt
+            x = self.w.power[s]
+            self.site[s].power = (x if x < most else most) * self.watt
+            x = self.w.cooling[s]
+            self.site[s].cooling = (x if x < most else most) * self.watt
             self.site[s].demand = 0
             self.site[s].wet_demand = 0
             self.site[s].power_node = 0

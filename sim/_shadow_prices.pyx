@@ -513,13 +513,16 @@ cdef class Solution(Problem):
             sum -= (<wide>self.cost[self.lane_good_lane[j]]) * self.lane_flow[self.lane_good_lane[j]]
         return <double>sum
 
-    def report(self, double theta, double[::1] filled, double[:, ::1] price,
-               double[:, ::1] price_low, double[:, ::1] price_high, double[::1] power_rent, double[::1] cooling_rent,
-               double[:, ::1] highest_rents, double scale, double watt, bint prices):
-        """Write fills, and prices and rents in cents."""
+    def report(self, double theta, double[::1] filled, double[:, ::1] out, double scale):
+        """Write fills, and prices and rents in cents.
+
+        Rows of ``out``: price, lowest and highest price of every product, power rent, cooling rent, and the highest rents, of power
+        and of both.
+        """
         cdef int64_t i, v, c
         cdef int32_t k, s, g
-        cdef double per, low, high, p, q
+        cdef double per, low, high, p, q, watt = <double>self.watt
+        cdef int32_t G = self.w.G
         # Share of every class; before the first that of orders which cannot trade.
         cdef double *share = <double *>self.w.room(self.n_classes + 1, 8)
         with nogil:
@@ -530,30 +533,27 @@ cdef class Solution(Problem):
                 share[c + 1] = per / <double>self.class_gpus[c]
             for i in range(self.n):
                 filled[i] = self.quantity[i] * share[self.member[i] + 1]
-            if prices:
-                for g in range(self.w.G):
-                    k = self.row[g]
-                    for s in range(self.S):
-                        v = <int64_t>k * self.S + s
-                        if k < 0 or (self.a[v] == self.big and self.b[v] == 0 and not self.here(v)):
-                            price[g, s] = NAN
-                            price_low[g, s] = NAN
-                            price_high[g, s] = NAN
-                            continue
-                        per = <double>self.flow_per_gpu[k] / scale
-                        low = <double>self.low[v] * per
-                        high = <double>self.high[v] * per
-                        price_low[g, s] = low
-                        price_high[g, s] = high
-                        price[g, s] = low + theta * (high - low)
+            for g in range(G):
+                k = self.row[g]
                 for s in range(self.S):
-                    p = -(self.low[self.goods + s] + theta * <double>(self.high[self.goods + s] - self.low[self.goods + s]))
-                    v = self.goods + self.S + s
-                    q = -(self.low[v] + theta * <double>(self.high[v] - self.low[v]))
-                    power_rent[s] = p * watt / scale if p > 0 else 0.0
-                    cooling_rent[s] = (q - p) * watt / scale if q > p else 0.0
-                    highest_rents[0, s] = -<double>self.low[self.goods + s] * watt / scale
-                    highest_rents[1, s] = -<double>self.low[v] * watt / scale
+                    v = <int64_t>k * self.S + s
+                    if k < 0 or (self.a[v] == self.big and self.b[v] == 0 and not self.here(v)):
+                        out[g, s] = out[G + g, s] = out[2 * G + g, s] = NAN
+                        continue
+                    per = <double>self.flow_per_gpu[k] / scale
+                    low = <double>self.low[v] * per
+                    high = <double>self.high[v] * per
+                    out[g, s] = low + theta * (high - low)
+                    out[G + g, s] = low
+                    out[2 * G + g, s] = high
+            for s in range(self.S):
+                p = -(self.low[self.goods + s] + theta * <double>(self.high[self.goods + s] - self.low[self.goods + s]))
+                v = self.goods + self.S + s
+                q = -(self.low[v] + theta * <double>(self.high[v] - self.low[v]))
+                out[3 * G, s] = p * watt / scale if p > 0 else 0.0
+                out[3 * G + 1, s] = (q - p) * watt / scale if q > p else 0.0
+                out[3 * G + 2, s] = -<double>self.low[self.goods + s] * watt / scale
+                out[3 * G + 3, s] = -<double>self.low[v] * watt / scale
 
     def whole_fills(self, int64_t[::1] filled):
         """Whole units of every class shared by largest remainder, then by order of the book."""
@@ -588,24 +588,27 @@ cdef class Solution(Problem):
             for e in range(self.class_start[c], self.class_start[c + 1]):
                 out[self.sorted_orders[e]] *= unit
 
+    @property
+    def moves(self):
+        """Lanes in use."""
+        cdef int32_t j, n = 0
+        for j in range(self.n_lane_arcs):
+            n += self.lane_flow[self.lane_good_lane[j]] > 0
+        return n
+
     def moved(self, int64_t[::1] lane, int64_t[::1] product, double[::1] quantity):
-        """Fill in lane, product and GPUs of lanes in use; returns their number. Pass room for `moves` of them."""
-        cdef int32_t j
+        """Fill in lane, product and GPUs of the lanes in use."""
+        cdef int32_t j, l
         cdef int64_t kl, k, n = 0
         for j in range(self.n_lane_arcs):
             kl = self.lane_good_lane[j]
             if self.lane_flow[kl] > 0:
                 k = kl // self.L
-                lane[n] = kl - k * self.L
+                l = kl - k * self.L
+                lane[n] = self.w.named[l]
                 product[n] = self.product_of[k]
                 quantity[n] = <double>self.lane_flow[kl] / <double>self.flow_per_gpu[k]
                 n += 1
-        return n
-
-    @property
-    def moves(self):
-        """Lanes in use at most."""
-        return self.n_lane_arcs
 
     def evidence(self):
         """Copies of what the certificate needs; the caller proves it without this module."""

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sim._order_book import Problem, Workspace
+from sim._order_book import Problem, Scaling, Workspace
 from sim._shadow_prices import Solution
 from sim.certificate import Certificate, Evidence, prove
 
@@ -32,6 +32,8 @@ Ints = NDArray[np.int64]
 LARGEST_COST = 2**53
 LARGEST_QUANTITY = 2**60
 FIXED_POINT_BITS = 60
+# What the kernel answers to arrays that are not of the types and lengths it takes.
+OTHER_TYPES = 9
 RULES = {
     1: ("side", "allowed 0 (sell) or 1 (buy)"),
     2: ("node", "allowed 0 to {nodes}"),
@@ -99,7 +101,7 @@ class Network:
             kept: _Kept = self._local.kept
         except AttributeError:
             # The kernel numbers lanes by their origin, so that those of a node lie side by side.
-            lane = np.argsort(self.lanes[:, 0], kind="stable")
+            lane = np.argsort(self.lanes[:, 0], kind="stable").astype(np.int64)
             given = np.empty(len(lane), dtype=np.int32)
             given[lane] = np.arange(len(lane))
             workspace = Workspace(
@@ -108,8 +110,9 @@ class Network:
                 np.ascontiguousarray(self.freight[:, lane]),
                 np.ascontiguousarray(self.liquid).astype(np.uint8),
                 given,
+                lane,
             )
-            kept = self._local.kept = _Kept(workspace, {}, lane, given, {})
+            kept = self._local.kept = _Kept(workspace, {}, given, {})
         return kept
 
 
@@ -210,14 +213,27 @@ def _typed(name: str, array: NDArray[Any], dtype: type, length: int) -> NDArray[
     return np.ascontiguousarray(array, dtype=dtype)
 
 
+def _typed_orders(book: Book, network: Network) -> tuple[NDArray[Any], ...]:
+    """The arrays of a book in the kernel's types."""
+    n, nodes = len(book.side), network.n_nodes
+    return (
+        _typed("side", book.side, np.int8, n),
+        _typed("node", book.node, np.int32, n),
+        _typed("generation", book.generation, np.int32, n),
+        _typed("quantity", book.quantity, np.int64, n),
+        _typed("price", book.price, np.int64, n),
+        _typed("power", book.power, np.int64, nodes),
+        _typed("cooling", book.cooling, np.int64, nodes),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class _Kept:
     """What one thread keeps of a network between clearings."""
 
     workspace: Workspace
-    scales: "dict[bytes, _Scale]"
-    lane: NDArray[np.intp]  # number in the kernel -> lane of the network
-    given: NDArray[np.int32]  # and back
+    scales: "dict[tuple[bytes, int, int], _Scale]"
+    given: NDArray[np.int32]  # lane of the network -> number in the kernel
     dearest: dict[bytes, int]  # freight of a set of products
 
 
@@ -228,11 +244,10 @@ class _Scale:
     products: NDArray[np.int32]
     row: NDArray[np.int32]  # product -> row, -1
     flow: Ints
-    unit: Ints
     watt: int
     scale: int
     multiplier: Ints  # scaled cost of one flow unit per cent per GPU
-    factor: Floats
+    scaling: Scaling  # all of it, as the kernel takes it
     steepest: int  # of multiplier or factor
     exact: bool
 
@@ -254,7 +269,8 @@ class _Scale:
         multiplier = scale // flow if exact else np.ones_like(flow)
         factor = scale / flow
         steepest = int(multiplier.max() if exact else factor.max())
-        return cls(products, row, flow, unit, watt, scale, multiplier, factor, steepest, exact)
+        scaling = Scaling(row, products, flow, unit, multiplier, factor, exact, watt)
+        return cls(products, row, flow, watt, scale, multiplier, scaling, steepest, exact)
 
 
 def clear(
@@ -295,38 +311,32 @@ def clear(
     """
     if not 0.0 <= theta <= 1.0:
         raise ValueError(f"theta = {theta}; allowed 0 to 1")
-    n, nodes, shape = len(book.side), network.n_nodes, (len(network.unit), network.n_nodes)
+    shape = len(network.unit), network.n_nodes
     if hint is not None and hint.price_low.shape != shape:
         raise ValueError(f"hint: has prices of shape {hint.price_low.shape}; {shape} needed")
-    side = _typed("side", book.side, np.int8, n)
-    node, product = _typed("node", book.node, np.int32, n), _typed("generation", book.generation, np.int32, n)
-    quantity, price = _typed("quantity", book.quantity, np.int64, n), _typed("price", book.price, np.int64, n)
-    power, cooling = (
-        _typed("power", book.power, np.int64, nodes),
-        _typed("cooling", book.cooling, np.int64, nodes),
-    )
-    orders = (side, node, product, quantity, price, power, cooling)
     kept = network._kept()
-    workspace = kept.workspace
-    active = np.zeros(shape[0], dtype=np.uint8)
-    rule, position, highest = workspace.gauge(*orders, active)
+    orders = book.side, book.node, book.generation, book.quantity, book.price, book.power, book.cooling
+    try:
+        rule, position, highest, active = kept.workspace.gauge(*orders)
+    except (TypeError, ValueError):
+        rule = OTHER_TYPES
+    if rule == OTHER_TYPES:
+        typed = _typed_orders(book, network)
+        rule, position, highest, active = kept.workspace.gauge(*typed)
     if rule:
         name, allowed = RULES[rule]
         entry = getattr(book, name)[position]
-        allowed = allowed.format(nodes=nodes - 1, products=shape[0] - 1)
+        allowed = allowed.format(nodes=shape[1] - 1, products=shape[0] - 1)
         raise ValueError(f"{name}[{position}] = {entry}; {allowed}")
     limit = LARGEST_COST
     while True:
         scale = _scale_for(network, kept, active, highest, limit)
         if scale is None:
-            return _empty(shape, n, whole)
-        problem = Solution(
-            workspace, *orders, scale.row, scale.products, scale.flow, scale.unit, scale.multiplier, scale.factor,
-            scale.exact, scale.watt,
-        )  # fmt: skip
+            return _empty(shape, len(book.side), whole)
+        problem = Solution(kept.workspace, scale.scaling)
         if problem.overflow >= 0:
             raise ValueError(
-                f"quantity[{problem.overflow}] = {quantity[problem.overflow]}; goods offered so far times watts are"
+                f"quantity[{problem.overflow}] = {book.quantity[problem.overflow]}; goods offered so far times watts are"
                 f" beyond the range of {10**18 // int(scale.flow.max())} GPUs"
             )
         # Whole units start from nothing, so that who trades among equals does not depend on history.
@@ -335,7 +345,7 @@ def clear(
         if problem.solve():
             break
         limit //= 2**6
-    return _report(book, network, kept, problem, scale, theta, whole, side, quantity)
+    return _report(book, network, kept, problem, scale, theta, whole)
 
 
 def _from_prices(problem: Problem, hint: Clearing | None, scale: _Scale) -> bool:
@@ -347,22 +357,22 @@ def _from_prices(problem: Problem, hint: Clearing | None, scale: _Scale) -> bool
 
 
 def _scale_for(
-    network: Network, kept: _Kept, active: NDArray[np.uint8], highest: int, limit: int
+    network: Network, kept: _Kept, active: bytes, highest: int, limit: int
 ) -> _Scale | None:
     """Scale of the active products, kept between clearings while prices fit it."""
-    products = active.tobytes()
-    dearest = kept.dearest.get(products)
-    if dearest is None:
-        dearest = kept.dearest[products] = int(network.freight[active != 0].max(initial=0))
-    if b"\1" not in products:
+    if b"\1" not in active:
         return None
+    dearest = kept.dearest.get(active)
+    if dearest is None:
+        products = np.frombuffer(active, dtype=np.bool_)
+        dearest = kept.dearest[active] = int(network.freight[products].max(initial=0))
     highest = max(highest, dearest)
     # One scale serves all prices up to the next power of four, so that a calm week finds it ready.
     bits = (highest.bit_length() + 1) // 2 * 2
-    key = products + bits.to_bytes(2, "little") + limit.bit_length().to_bytes(2, "little")
+    key = active, bits, limit
     scale = kept.scales.get(key)
     if scale is None or highest * scale.steepest >= limit:
-        scale = _Scale.of(network, np.flatnonzero(active).astype(np.int32), highest, limit)
+        scale = _Scale.of(network, np.flatnonzero(np.frombuffer(active, dtype=np.bool_)).astype(np.int32), highest, limit)
         kept.scales.setdefault(key, scale)
     return scale
 
@@ -394,10 +404,8 @@ def _report(
     scale: _Scale,
     theta: float,
     whole: bool,
-    side: NDArray[np.int8],
-    quantity: Ints,
 ) -> Clearing:
-    shape = len(network.unit), network.n_nodes
+    n, products, nodes = len(book.side), len(network.unit), network.n_nodes
     problem.lattice()
     bound = problem.surplus() / scale.scale
     claim = problem.evidence()
@@ -405,41 +413,27 @@ def _report(
     if whole:
         problem.round(theta)
         surplus = problem.surplus() / scale.scale
-    share, units = np.empty(len(side)), np.empty(len(side) if whole else 0, dtype=np.int64)
-    price, low, high = np.empty(shape), np.empty(shape), np.empty(shape)
-    power_rent, cooling_rent = np.empty(shape[1]), np.empty(shape[1])
-    highest_rents = np.empty((2, shape[1]))
-    problem.report(
-        theta,
-        share,
-        price,
-        low,
-        high,
-        power_rent,
-        cooling_rent,
-        highest_rents,
-        float(scale.scale),
-        float(scale.watt),
-        True,
-    )
+    share, table = np.empty(n), np.empty((3 * products + 4, nodes))
+    problem.report(theta, share, table, float(scale.scale))
+    units = np.empty(n if whole else 0, dtype=np.int64)
     if whole:
         problem.whole_fills(units)
-    lanes, products = np.empty(problem.moves, dtype=np.int64), np.empty(problem.moves, dtype=np.int64)
-    moved = np.empty(problem.moves)
-    used = problem.moved(lanes, products, moved)
+    used = problem.moves
+    flow = Flow(np.empty(used, dtype=np.int64), np.empty(used, dtype=np.int64), np.empty(used))
+    problem.moved(flow.lane, flow.generation, flow.quantity)
     return Clearing(
         filled=units if whole else share,
-        price=price,
-        price_low=low,
-        price_high=high,
-        power_rent=power_rent,
-        cooling_rent=cooling_rent,
+        price=table[:products],
+        price_low=table[products : 2 * products],
+        price_high=table[2 * products : 3 * products],
+        power_rent=table[3 * products],
+        cooling_rent=table[3 * products + 1],
         surplus=surplus,
-        flow=Flow(kept.lane[lanes[:used]].astype(np.int64), products[:used].copy(), moved[:used].copy()),
+        flow=flow,
         pivots=problem.pivots,
         surplus_bound=bound,
         _proof=lambda: prove(book, network, _evidence(network, kept, scale, claim)),
-        _highest_rents=highest_rents,
+        _highest_rents=table[3 * products + 2 :],
     )
 
 
