@@ -72,11 +72,12 @@ cdef class Workspace:
     cdef char **spill
     cdef int spilled
     cdef size_t wanted
+    cdef size_t most
 
     cdef void reset(self) noexcept
     cdef void *room(self, int64_t count, size_t size) except NULL
     cdef void release(self, size_t before) noexcept
-    cdef void begin(self) except *
+    cdef void begin(self, size_t expected) except *
 
 
 cdef struct Site:
@@ -120,6 +121,9 @@ cdef class Problem:
     cdef const int32_t *product
     cdef const int64_t *quantity
     cdef const int64_t *price
+    cdef bytes members        # memory of `member`, and likewise of the flows below
+    cdef bytes class_flows
+    cdef bytes lane_flows
     cdef int32_t *member      # class, -1 if it cannot trade
     cdef Post *post           # 2 * good + side
     # goods
@@ -158,7 +162,7 @@ cdef class Problem:
     cdef void reach_bids(self) noexcept nogil
     cdef int gather(self) except -1
     cdef int build(self, bint scattered) except -1
-    cdef void keep_flow(self) noexcept nogil
+    cdef int keep_flow(self) except -1
     cdef int curves(self, Market *w) except -1
     cdef void guess_from(self, const double[:, ::1] price, const double[:, ::1] rent, double scale,
                          double watt) noexcept nogil

@@ -5,6 +5,7 @@ fraction of one), so that a good's price, a lane's freight and a socket's rent a
 docs/kernel.md. A `Workspace` belongs to one thread at a time.
 """
 
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.math cimport floor, rint
 from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint64_t
 from libc.stdlib cimport free, malloc, qsort
@@ -150,19 +151,24 @@ cdef class Workspace:
         self.wanted -= self.used - before
         self.used = before
 
-    cdef void begin(self) except *:
-        """Forget the last clearing; grow the block to what it needed."""
+    cdef void begin(self, size_t expected) except *:
+        """Forget the last clearing; grow the block to what it needed, or this one may."""
         self.reset()
-        if self.wanted > self.block_size and not APART:
+        if self.most < self.wanted:
+            self.most = self.wanted
+        if expected < self.most:
+            expected = self.most
+        if expected > self.block_size and not APART:
             free(self.block)
-            self.block = <char *>malloc(self.wanted + self.wanted // 4)
-            self.block_size = 0 if self.block == NULL else self.wanted + self.wanted // 4
+            expected += expected // 4
+            self.block = <char *>malloc(expected)
+            self.block_size = 0 if self.block == NULL else expected
         self.wanted = 0
 
     @property
     def bytes(self):
-        """Memory kept."""
-        return self.block_size + (3 * self.L + 2 * self.S + 8) * sizeof(int32_t)
+        """Memory used at most; of the block, what was never touched is not there."""
+        return (self.wanted if self.wanted > self.most else self.most) + (3 * self.L + 2 * self.S + 8) * sizeof(int32_t)
 
     def gauge(self, const int8_t[::1] side, const int32_t[::1] node, const int32_t[::1] product,
               const int64_t[::1] quantity, const int64_t[::1] price, const int64_t[::1] power,
@@ -236,7 +242,7 @@ cdef class Problem:
 
     def __cinit__(self, Workspace w, Scaling scaling):
         cdef int64_t K = scaling.product_of.shape[0], S = w.S, L = w.L, n = w.n, goods = K * S, all_nodes
-        w.begin()
+        w.begin(128 * n + 512 * goods + 96 * K * L + 512 * S)
         self.w, self.K, self.S, self.L, self.n, self.goods = w, K, S, L, n, goods
         self.row, self.product_of = &scaling.row[0], &scaling.product_of[0]
         self.flow_per_gpu, self.unit = &scaling.flow_per_gpu[0], &scaling.unit[0]
@@ -244,7 +250,9 @@ cdef class Problem:
         self.exact, self.watt = scaling.exact, scaling.watt
         self.side, self.node, self.product, self.quantity, self.price = w.side, w.node, w.product, w.quantity, w.price
         all_nodes = goods + 2 * S
-        self.member = <int32_t *>w.room(n, 4)
+        # What proves the optimum outlives this object, and is handed over as it is.
+        self.members = PyBytes_FromStringAndSize(NULL, 4 * n)
+        self.member = <int32_t *>PyBytes_AS_STRING(self.members)
         self.post = <Post *>w.room(2 * goods, sizeof(Post))
         self.barred = <int64_t *>w.room(goods, 8)
         self.ask = <int64_t *>w.room(goods, 8)
@@ -254,7 +262,6 @@ cdef class Problem:
         self.onward = <int32_t *>w.room(goods, 4)
         self.kept = <int32_t *>w.room(goods, 4)
         self.cost = <int64_t *>w.room(K * L, 8)
-        self.lane_flow = <int64_t *>w.room(K * L, 8)
         self.site = <Site *>w.room(S, sizeof(Site))
         self.heap.label = <int64_t *>w.room(all_nodes, 8)
         self.heap.after = <int32_t *>w.room(all_nodes, 4)
@@ -306,7 +313,6 @@ cdef class Problem:
                     # Rounded down in fixed point, so that no price difference exceeds the true freight.
                     x = x * self.multiplier[k] if self.exact else <int64_t>floor(<double>x * self.factor[k] * (1.0 - 4.0e-16))
                 self.cost[<int64_t>k * self.L + l] = x
-        memset(self.lane_flow, 0, <int64_t>self.K * self.L * 8)
         for v in range(2 * self.goods):
             self.post[v].best = NEVER
             self.post[v].left_out = NEVER
@@ -432,7 +438,6 @@ cdef class Problem:
             n += self.post[v].count
         self.class_price = <int64_t *>w.room(n, 8)
         self.class_gpus = <int64_t *>w.room(n, 8)
-        self.class_flow = <int64_t *>w.room(n, 8)
         self.class_post = <int32_t *>w.room(n, 4)
         self.class_arc = <int32_t *>w.room(n, 4)
         self.class_start = <int32_t *>w.room(n + 1, 4)
@@ -596,17 +601,24 @@ cdef class Problem:
             if self.c.m > 0:
                 plant(&self.c)
                 pivots = primal(&self.c)
-            self.keep_flow()
+        self.keep_flow()
         self.pivots = pivots
         return pivots >= 0
 
-    cdef void keep_flow(self) noexcept nogil:
+    cdef int keep_flow(self) except -1:
         cdef int64_t c
         cdef int32_t j
-        for c in range(self.n_classes):
-            self.class_flow[c] = flow_of(&self.c, self.class_arc[c])
-        for j in range(self.n_lane_arcs):
-            self.lane_flow[self.lane_good_lane[j]] = flow_of(&self.c, self.lane_arc[j])
+        self.class_flows = PyBytes_FromStringAndSize(NULL, 8 * self.n_classes)
+        self.class_flow = <int64_t *>PyBytes_AS_STRING(self.class_flows)
+        self.lane_flows = PyBytes_FromStringAndSize(NULL, 8 * self.K * self.L)
+        self.lane_flow = <int64_t *>PyBytes_AS_STRING(self.lane_flows)
+        with nogil:
+            memset(self.lane_flow, 0, <int64_t>self.K * self.L * 8)
+            for c in range(self.n_classes):
+                self.class_flow[c] = flow_of(&self.c, self.class_arc[c])
+            for j in range(self.n_lane_arcs):
+                self.lane_flow[self.lane_good_lane[j]] = flow_of(&self.c, self.lane_arc[j])
+        return 0
 
     # -- dual method: start from prices ---------------------------------------------------------------------------
 
@@ -621,6 +633,7 @@ cdef class Problem:
         cdef double total = 0.0
         self.build(False)
         if self.c.m == 0:
+            self.keep_flow()
             self.pivots = 0
             return True
         # Flows may leave their bounds on the way, so all capacities together must stay in range.
@@ -640,7 +653,7 @@ cdef class Problem:
             incidence(&self.c, &w)
             crash(&self.c, &w)
             pivots = dual(&self.c, &w, 4 * <int64_t>self.c.n + 1000)
-            self.keep_flow()
+        self.keep_flow()
         self.pivots = pivots
         return pivots >= 0
 

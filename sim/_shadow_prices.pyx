@@ -450,10 +450,7 @@ cdef class Solution(Problem):
                 granted += 1
         if granted:
             self.resolve()
-        for c in range(self.n_classes):
-            self.class_flow[c] = flow_of(&self.c, self.class_arc[c])
-        for j in range(self.n_lane_arcs):
-            self.lane_flow[self.lane_good_lane[j]] = flow_of(&self.c, self.lane_arc[j])
+        self.keep_flow()
 
     cdef bint in_money(self, int64_t c, double theta) noexcept nogil:
         """No loss at the prices of theta. Linear between the ends, so the test at both ends is exact where it is tight."""
@@ -514,7 +511,7 @@ cdef class Solution(Problem):
         return <double>sum
 
     def report(self, double theta, double[::1] filled, double[:, ::1] out, double scale):
-        """Write fills, and prices and rents in cents.
+        """Write fills other than 0, and prices and rents in cents.
 
         Rows of ``out``: price, lowest and highest price of every product, power rent, cooling rent, and the highest rents, of power
         and of both.
@@ -523,16 +520,14 @@ cdef class Solution(Problem):
         cdef int32_t k, s, g
         cdef double per, low, high, p, q, watt = <double>self.watt
         cdef int32_t G = self.w.G
-        # Share of every class; before the first that of orders which cannot trade.
-        cdef double *share = <double *>self.w.room(self.n_classes + 1, 8)
         with nogil:
-            share[0] = 0.0
             for c in range(self.n_classes):
-                v = self.class_post[c] >> 1
-                per = <double>self.class_flow[c] / <double>self.flow_per_gpu[<uint32_t>v // <uint32_t>self.S]
-                share[c + 1] = per / <double>self.class_gpus[c]
-            for i in range(self.n):
-                filled[i] = self.quantity[i] * share[self.member[i] + 1]
+                if self.class_flow[c] > 0:
+                    v = self.class_post[c] >> 1
+                    per = <double>self.class_flow[c] / <double>self.flow_per_gpu[<uint32_t>v // <uint32_t>self.S]
+                    per /= <double>self.class_gpus[c]
+                    for i in range(self.class_start[c], self.class_start[c + 1]):
+                        filled[self.sorted_orders[i]] = self.quantity[self.sorted_orders[i]] * per
             for g in range(G):
                 k = self.row[g]
                 for s in range(self.S):
@@ -611,13 +606,9 @@ cdef class Solution(Problem):
                 n += 1
 
     def evidence(self):
-        """Copies of what the certificate needs; the caller proves it without this module."""
-        return (
-            bytes((<char *>self.member)[: self.n * sizeof(int32_t)]),
-            bytes((<char *>self.class_flow)[: self.n_classes * sizeof(int64_t)]),
-            bytes((<char *>self.lane_flow)[: self.K * self.L * sizeof(int64_t)]),
-            bytes((<char *>self.low)[: (self.goods + 2 * self.S) * sizeof(int64_t)]),
-        )
+        """What the certificate needs, of the divisible optimum; the caller proves it without this module."""
+        cdef int64_t nodes = self.goods + 2 * self.S
+        return self.members, self.class_flows, self.lane_flows, bytes((<char *>self.low)[: nodes * sizeof(int64_t)])
 
     @property
     def classes(self):

@@ -413,7 +413,7 @@ def _report(
     if whole:
         problem.round(theta)
         surplus = problem.surplus() / scale.scale
-    share, table = np.empty(n), np.empty((3 * products + 4, nodes))
+    share, table = np.zeros(n), np.empty((3 * products + 4, nodes))
     problem.report(theta, share, table, float(scale.scale))
     units = np.empty(n if whole else 0, dtype=np.int64)
     if whole:
