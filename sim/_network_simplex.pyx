@@ -281,7 +281,16 @@ cdef inline void meet(Market *w, int32_t slot, int32_t other, int32_t what, int3
 
 cdef inline void renew(Circulation *c, Curve *curve) noexcept nogil:
     """Find anew where a curve turns from full to empty, near where it was."""
-    cdef int32_t k = curve.turn
+    cdef int32_t k = curve.turn, high = curve.last, middle
+    if k < 0:
+        # Never looked at before.
+        k = curve.first
+        while k < high:
+            middle = (k + high) >> 1
+            if c.state[middle] == UPPER:
+                k = middle + 1
+            else:
+                high = middle
     while k < curve.last and c.state[k] == UPPER:
         k += 1
     while k > curve.first and c.state[k - 1] != UPPER:
@@ -518,6 +527,8 @@ cdef void breakpoints(Circulation *c, Market *w, int32_t top, int32_t sign, int6
             if w.inside[w.incident[j].other]:
                 continue
             curve = &w.curve[w.incident[j].what]
+            if curve.turn < 0:
+                renew(c, curve)
             base = c.potential[curve.tail] - c.potential[curve.head]
             falling = (curve.tail == v) == (sign < 0)
             if (curve.fills + base if falling else -curve.empties - base) <= stop:
@@ -543,8 +554,7 @@ cdef int64_t dual(Circulation *c, Market *w, int64_t most) noexcept nogil:
     for v in range(c.n):
         w.inside[v] = 0
     for i in range(w.n_curves):
-        w.curve[i].turn = w.curve[i].first
-        renew(c, &w.curve[i])
+        w.curve[i].turn = -1
     while True:
         u = worst(c, w)
         if u < 0:

@@ -182,9 +182,13 @@ cdef class Problem:
     cdef inline Post *post_of(self, int64_t i, int32_t k) noexcept nogil:
         return &self.post[2 * (<int64_t>k * self.S + self.node[i]) + self.side[i]]
 
+    cdef inline int32_t row_of(self, int32_t good) noexcept nogil:
+        # Division of short unsigned numbers takes a fraction of the time.
+        return <int32_t>(<uint32_t>good // <uint32_t>self.S)
+
     cdef inline int64_t class_capacity(self, int64_t c) noexcept nogil:
         """Flow units of a class; of a bid no more than all that is offered."""
-        cdef int64_t amount = self.flow_per_gpu[<uint32_t>(self.class_post[c] >> 1) // <uint32_t>self.S]
+        cdef int64_t amount = self.flow_per_gpu[self.row_of(self.class_post[c] >> 1)]
         if self.class_post[c] & 1 and self.class_gpus[c] > self.total // amount:
             return self.total + 1
         return self.class_gpus[c] * amount

@@ -493,12 +493,12 @@ cdef class Problem:
             for c in range(self.n_classes):
                 if self.class_post[c] & 1 == 0:
                     continue
-                v = self.class_post[c] >> 1
-                site = &self.site[v % self.S]
+                k = self.row_of(self.class_post[c] >> 1)
+                site = &self.site[(self.class_post[c] >> 1) - k * self.S]
                 capacity = self.class_capacity(c)
                 if site.demand < site.power:
                     site.demand = site.demand + capacity if capacity < LARGEST - site.demand else LARGEST
-                if self.w.liquid[self.product_of[v // self.S]] and site.wet_demand < site.cooling:
+                if self.w.liquid[self.product_of[k]] and site.wet_demand < site.cooling:
                     site.wet_demand = site.wet_demand + capacity if capacity < LARGEST - site.wet_demand else LARGEST
             n = 1 + self.n_kept
             self.n_socket_arcs = 0
@@ -544,7 +544,8 @@ cdef class Problem:
                 if self.class_post[c] & 1 == 0:
                     it.tail, it.head, it.cost = 0, self.kept[v], self.class_price[c]
                 else:
-                    it.tail, it.head, it.cost = self.kept[v], self.socket(v // self.S, v % self.S), -self.class_price[c]
+                    k = self.row_of(v)
+                    it.tail, it.head, it.cost = self.kept[v], self.socket(k, v - k * self.S), -self.class_price[c]
                     if self.class_price[c] == self.b[v] and self.onward[v] < 0:
                         self.c.node[self.kept[v]].arc = slot
                 self.class_arc[c] = slot
@@ -721,10 +722,10 @@ cdef class Problem:
 
     cdef void guess_nationally(self) noexcept nogil:
         """One price a product at which offers meet bids, freight and headroom left out."""
-        cdef int64_t c, v, low, high, step, sum
+        cdef int64_t c, v, low, high, sum
         cdef int64_t tally[BINS]
         cdef int64_t first = 0, last, x, j
-        cdef int32_t k
+        cdef int32_t k, shift
         for v in range(self.c.n):
             self.c.potential[v] = 0
         for k in range(self.K):
@@ -739,19 +740,21 @@ cdef class Problem:
             if last == first:
                 continue
             memset(tally, 0, BINS * sizeof(int64_t))
-            step = (high - low) // BINS + 1
+            shift = 0
+            while (high - low) >> shift >= BINS:
+                shift += 1
             # Supply at a price less demand at it: bids leave from their limit upwards.
             sum = 0
             for c in range(first, last):
                 x = self.class_capacity(c)
                 if self.class_post[c] & 1:
                     sum -= x
-                tally[(self.class_price[c] - low) // step] += x
+                tally[(self.class_price[c] - low) >> shift] += x
             j = 0
             while j < BINS - 1 and sum + tally[j] < 0:
                 sum += tally[j]
                 j += 1
-            x = low + j * step
+            x = low + (j << shift)
             for v in range(<int64_t>k * self.S, <int64_t>(k + 1) * self.S):
                 if self.kept[v] > 0:
                     sum = self.a[v] if x < self.a[v] else x

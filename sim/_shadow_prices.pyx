@@ -5,7 +5,7 @@ flow, so they do not depend on the basis that was found.
 """
 
 from libc.math cimport NAN
-from libc.stdint cimport int32_t, int64_t, uint32_t
+from libc.stdint cimport int32_t, int64_t
 
 from sim._network_simplex cimport LOWER, Arc, Node, flow_of, plant, primal
 from sim._order_book cimport NEVER, Entry, Problem, Site, Workspace, sort_entries, wide
@@ -97,7 +97,7 @@ cdef class Solution(Problem):
     cdef void bounds(self) noexcept nogil:
         """Per good: what unfilled and filled orders say about the price. Where rent is 0, bids say it directly."""
         cdef int64_t v, c, x, filled
-        cdef int32_t s
+        cdef int32_t s, k
         cdef Site *site
         cdef bint full
         for v in range(self.goods):
@@ -126,9 +126,10 @@ cdef class Solution(Problem):
                 if not full and x > self.best_unfilled[v]:
                     self.best_unfilled[v] = x
                 if filled > 0:
-                    s = <uint32_t>v % <uint32_t>self.S
+                    k = self.row_of(v)
+                    s = v - k * self.S
                     self.site[s].demand += filled
-                    if self.w.liquid[self.product_of[<uint32_t>v // <uint32_t>self.S]]:
+                    if self.w.liquid[self.product_of[k]]:
                         self.site[s].wet_demand += filled
         for s in range(self.S):
             site = &self.site[s]
@@ -188,7 +189,7 @@ cdef class Solution(Problem):
         cdef int32_t k, s, l, i
         cdef Site *site
         if v < self.goods:
-            k = v // self.S
+            k = self.row_of(v)
             s = v - <int64_t>k * self.S
             first = v - s
             cost = self.cost + <int64_t>k * self.L
@@ -524,7 +525,7 @@ cdef class Solution(Problem):
             for c in range(self.n_classes):
                 if self.class_flow[c] > 0:
                     v = self.class_post[c] >> 1
-                    per = <double>self.class_flow[c] / <double>self.flow_per_gpu[<uint32_t>v // <uint32_t>self.S]
+                    per = <double>self.class_flow[c] / <double>self.flow_per_gpu[self.row_of(v)]
                     per /= <double>self.class_gpus[c]
                     for i in range(self.class_start[c], self.class_start[c + 1]):
                         filled[self.sorted_orders[i]] = self.quantity[self.sorted_orders[i]] * per
