@@ -356,9 +356,7 @@ def _from_prices(problem: Problem, hint: Clearing | None, scale: _Scale) -> bool
     return problem.glut() and problem.solve_from(None, None, 1.0, 1.0)
 
 
-def _scale_for(
-    network: Network, kept: _Kept, active: bytes, highest: int, limit: int
-) -> _Scale | None:
+def _scale_for(network: Network, kept: _Kept, active: bytes, highest: int, limit: int) -> _Scale | None:
     """Scale of the active products, kept between clearings while prices fit it."""
     if b"\1" not in active:
         return None
@@ -372,7 +370,9 @@ def _scale_for(
     key = active, bits, limit
     scale = kept.scales.get(key)
     if scale is None or highest * scale.steepest >= limit:
-        scale = _Scale.of(network, np.flatnonzero(np.frombuffer(active, dtype=np.bool_)).astype(np.int32), highest, limit)
+        scale = _Scale.of(
+            network, np.flatnonzero(np.frombuffer(active, dtype=np.bool_)).astype(np.int32), highest, limit
+        )
         kept.scales.setdefault(key, scale)
     return scale
 
