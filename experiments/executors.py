@@ -30,8 +30,6 @@ Run = Callable[[Mapping[str, Value], int, int], tuple[Mapping[str, float], Mappi
 
 OK, RAISED, DIED, TIMED_OUT, OUT_OF_MEMORY = "ok", "raised", "died", "timed_out", "out_of_memory"
 STATUSES = (OK, RAISED, DIED, TIMED_OUT, OUT_OF_MEMORY)
-# What a batch may take beyond its limit before it is ended: a worker that starts must import the model first.
-START_SECONDS = 60.0
 
 
 class ExecutorError(Exception):
@@ -235,7 +233,7 @@ class LocalPool:
         Modules loaded once, before the workers are split off, so that a replacement starts at once.
     """
 
-    def __init__(self, workers: int, preload: Sequence[str] = ("experiments.outcomes",)) -> None:
+    def __init__(self, workers: int, preload: Sequence[str] = ("experiments.outcomes", "sim.model")) -> None:
         self.workers = workers
         self._ended: queue.SimpleQueue[Ended] = queue.SimpleQueue()
         method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"

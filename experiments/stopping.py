@@ -1,8 +1,10 @@
 """When a point has been repeated often enough: confidence half-widths, looked at in blocks.
 
 The rule sees the replications of a point in their order, never in the order they were finished, so the set of runs does not
-depend on the number of workers. A rule that looks after every run covers the truth too seldom on skewed outcomes; looking
-in blocks and asking for consecutive passes repairs it (docs/sweeps.md has the measured coverage).
+depend on the number of workers. A rule that looks after every run stops at lucky moments: on a lognormal outcome (sigma 1)
+with a target of 0.4, mean +- target then holds the truth in 73 % of points, and with the rule as it is (50 runs, blocks of
+25, two passes) in 96 %; with a target of 0.2 in 93 %. The t interval of the runs made is narrower than the target and holds
+the truth in 89 to 90 %; that of a fixed number of runs does in 92 to 94 % of such points (tests/test_stopping.py).
 """
 
 import math

@@ -19,7 +19,6 @@ from experiments.dask_cluster import DaskCluster
 from experiments.executors import (
     OK,
     RAISED,
-    START_SECONDS,
     Batch,
     Ended,
     Executor,
@@ -37,6 +36,9 @@ from experiments.sweep_store import SweepStore
 
 BATCH_SECONDS = 0.5  # work sent to a worker at once, so that short runs do not wait for the post
 MOST_JOBS = 64
+# Several runs sent at once are short ones. A batch that takes this long has one that hangs, or one that is long after all:
+# it is ended, and each of its runs is tried by itself with its full time.
+PATIENCE_SECONDS = 10.0
 FLUSH_SECONDS = 2.0  # most that a kill -9 can lose
 FLUSH_ROWS = 256
 QUEUED = 2  # batches per worker: one at work, one at hand
@@ -333,7 +335,9 @@ class _Session:
                 self.run,
                 self.code,
                 jobs,
-                self.limits.run_seconds + (START_SECONDS + BATCH_SECONDS if len(jobs) > 1 else 0.0),
+                self.limits.run_seconds
+                if len(jobs) == 1
+                else min(self.limits.run_seconds, PATIENCE_SECONDS) + BATCH_SECONDS,
                 self.limits.memory_mb,
             )
             self.in_flight[batch.number] = batch

@@ -145,7 +145,7 @@ def _tell_cost(
     """Print what is left and, where it matters, what it costs; ends the command if that is too much."""
     from experiments import sweep_report
     from experiments.sweep import code_that_counts
-    from experiments.sweep_cost import left_of, pilot
+    from experiments.sweep_cost import left_of, pilot, stored_cost
     from experiments.sweep_store import read_manifest
 
     manifest = read_manifest(folder, missing_ok=True)
@@ -158,7 +158,7 @@ def _tell_cost(
     longest = left.most * plan.experiment.limits.run_seconds / processes
     if not left.most or not (dry_run or (ask and longest > ASK_ABOVE_SECONDS)):
         return
-    cost = pilot(plan, task, processes, task.fingerprint)
+    cost = stored_cost(folder) or pilot(plan, task, processes, task.fingerprint)
     typer.echo(sweep_report.estimated(left, cost, processes))
     seconds = left.most * cost.mean / processes
     if dry_run or not ask or seconds <= ASK_ABOVE_SECONDS:

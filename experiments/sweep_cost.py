@@ -1,4 +1,4 @@
-"""What a sweep will cost, before it is begun: runs that are left, time, disk, from a few runs that are measured."""
+"""What a sweep will cost, before it is begun: runs that are left, time and disk, from a few runs that were measured."""
 
 import math
 from collections.abc import Mapping
@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from experiments.executors import OK, Batch, Job, LocalPool, Result, Run
 from experiments.experiment import Plan
-from experiments.sweep_journal import Record, finished, shard
+from experiments.sweep_journal import Record, finished, journal, read, shard
 
 PILOTS = 3
 
@@ -32,19 +34,23 @@ class Left:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What pilot runs say about one run. Times are s, memory and disk MB.
+    """What measured runs say about one run. Times are s, memory and disk MB.
 
     Attributes
     ----------
+    source
+        Where the figures come from, for people.
     seconds
-        Wall time of every pilot.
+        Wall time of every measured run.
     peak_mb
         Largest memory of a worker.
     disk_mb
-        Room of a run in the store before compression, so at most.
+        Room of a run in the store; of pilots before compression, so at most.
     failures
         Status and error of the pilots that failed.
     """
+
+    source: str
 
     seconds: list[float]
     peak_mb: float
@@ -53,7 +59,7 @@ class Cost:
 
     @property
     def mean(self) -> float:
-        """Mean wall time of a pilot, s."""
+        """Mean wall time of a run, s."""
         return math.fsum(self.seconds) / len(self.seconds)
 
 
@@ -71,6 +77,25 @@ def left_of(
         for replication in range(rule.least)
     )
     return Left(have, len(own) * rule.least - have, max(len(own) * rule.most - have, 0))
+
+
+def stored_cost(folder: Path) -> Cost | None:
+    """Cost of the runs that are stored; nothing if they are too few to tell."""
+    sources = read(folder, ["run_id", "status", "has_series", "seconds", "peak_mb"])
+    if sources is None:
+        return None
+    table = sources.table.take(list(sources.chosen.values()))
+    seconds, peaks = _finite(table, "seconds"), _finite(table, "peak_mb")
+    if len(seconds) < PILOTS:
+        return None
+    room = sum(path.stat().st_size for path in (*folder.glob("*.parquet"), *journal(folder)))
+    return Cost(
+        f"{len(seconds)} stored runs", seconds, max(peaks, default=math.nan), room / 1e6 / len(seconds), []
+    )
+
+
+def _finite(table: pa.Table, column: str) -> list[float]:
+    return [value for value in table.column(column).to_pylist() if math.isfinite(value)]
 
 
 def pilot(plan: Plan, run: Run, workers: int, fingerprint: str) -> Cost:
@@ -97,6 +122,7 @@ def pilot(plan: Plan, run: Run, workers: int, fingerprint: str) -> Cost:
     records = [Record(result.run_id, "", 0, 0, fingerprint, 1, result) for result in results]
     peaks = [result.peak_mb for result in results if math.isfinite(result.peak_mb)]
     return Cost(
+        f"{count} pilot runs",
         [result.seconds for result in results],
         max(peaks, default=math.nan),
         shard(records).nbytes / 1e6 / count,

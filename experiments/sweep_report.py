@@ -49,11 +49,11 @@ def estimated(left: Left, cost: Cost, workers: int) -> str:
     fastest, slowest = min(cost.seconds), max(cost.seconds)
     least, most = (duration(runs * cost.mean / workers) for runs in (left.least, left.most))
     lines = [
-        f"{len(cost.seconds)} pilot runs: {cost.mean:.3g} s each ({fastest:.3g} to {slowest:.3g} s), "
+        f"{cost.source}: {cost.mean:.3g} s each ({fastest:.3g} to {slowest:.3g} s), "
         f"{cost.peak_mb:,.0f} MB of memory in a worker",
         f"With {workers} {'worker' if workers == 1 else 'workers'}: {least}"
         f"{f' to {most}' if left.most > left.least else ''}; "
-        f"at most {left.most * cost.disk_mb:,.1f} MB on the disk",
+        f"about {left.most * cost.disk_mb:,.1f} MB on the disk",
     ]
     lines += [f"A pilot run failed: {failure}" for failure in cost.failures]
     return "\n".join(lines)

@@ -83,15 +83,20 @@ class SweepStore:
             self._check_ours()
             (self.folder / JOURNAL).mkdir(parents=True, exist_ok=True)
             self._lock = Lock(self.folder / LOCK)
-            if shared:
-                # The first of several writers may have to finish an exchange that was interrupted; the others wait for it.
-                if self._lock.take(exclusive=True):
-                    self._recover()
-                held = self._lock.take(exclusive=False, patience=SHARE_SECONDS)
-            elif held := self._lock.take(exclusive=True):
-                self._recover()
-            if not held:
-                raise StoreError(f"{self.folder}: another sweep is writing here; wait for it, or stop it")
+            try:
+                self._open()
+            except BaseException:
+                self._lock.release()
+                raise
+
+    def _open(self) -> None:
+        # The first of several writers may have to finish an exchange that was interrupted; the others wait for it.
+        alone = self._lock.take(exclusive=True)
+        if alone:
+            self._recover()
+        held = self._lock.take(exclusive=False, patience=SHARE_SECONDS) if self.shared else alone
+        if not held:
+            raise StoreError(f"{self.folder}: another sweep is writing here; wait for it, or stop it")
 
     def close(self) -> None:
         """Let others write."""
