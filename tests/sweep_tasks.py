@@ -4,14 +4,15 @@ import os
 import signal
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+Made = tuple[dict[str, float], dict[str, Any]]
 
-def noisy(
-    parameters: Mapping[str, Any], seed: int, replication: int
-) -> tuple[dict[str, float], dict[str, Any]]:
+
+def noisy(parameters: Mapping[str, Any], seed: int, replication: int) -> Made:
     """A number that depends on everything a run may depend on, and a path of four weeks."""
     rng = np.random.default_rng([seed, replication])
     shock = rng.standard_normal(4)
@@ -22,9 +23,7 @@ def noisy(
     }
 
 
-def wicked(
-    parameters: Mapping[str, Any], seed: int, replication: int
-) -> tuple[dict[str, float], dict[str, Any]]:
+def wicked(parameters: Mapping[str, Any], seed: int, replication: int) -> Made:
     """Like `noisy`, except where `trouble` says otherwise."""
     trouble = parameters.get("trouble", "")
     if trouble == "raise":
@@ -38,17 +37,22 @@ def wicked(
     return noisy(parameters, seed, replication)
 
 
-def slow(
-    parameters: Mapping[str, Any], seed: int, replication: int
-) -> tuple[dict[str, float], dict[str, Any]]:
+def killed_once(parameters: Mapping[str, Any], seed: int, replication: int) -> Made:
+    """Like `noisy`, but the first attempt of every fifth replication is killed as the system kills for want of memory."""
+    mark = Path(parameters["marks"]) / str(replication)
+    if replication % 5 == 3 and not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return noisy(parameters, seed, replication)
+
+
+def slow(parameters: Mapping[str, Any], seed: int, replication: int) -> Made:
     """Like `noisy`, after `seconds`."""
     time.sleep(float(parameters.get("seconds", 0.02)))
     return noisy(parameters, seed, replication)
 
 
-def busy(
-    parameters: Mapping[str, Any], seed: int, replication: int
-) -> tuple[dict[str, float], dict[str, Any]]:
+def busy(parameters: Mapping[str, Any], seed: int, replication: int) -> Made:
     """Uses the processor for `seconds` of its time."""
     end = time.process_time() + float(parameters.get("seconds", 0.05))
     count = 0
@@ -57,17 +61,12 @@ def busy(
     return noisy(parameters, seed, replication)
 
 
-def logged(
-    parameters: Mapping[str, Any], seed: int, replication: int
-) -> tuple[dict[str, float], dict[str, Any]]:
+def logged(parameters: Mapping[str, Any], seed: int, replication: int) -> Made:
     """Like `slow`; every computation leaves a line in `file`."""
     with open(parameters["file"], "a", encoding="ascii") as handle:
         handle.write(f"{parameters['a']} {replication}\n")
     return slow(parameters, seed, replication)
 
 
-noisy.fingerprint = "tasks"  # type: ignore[attr-defined]
-wicked.fingerprint = "tasks"  # type: ignore[attr-defined]
-slow.fingerprint = "tasks"  # type: ignore[attr-defined]
-busy.fingerprint = "tasks"  # type: ignore[attr-defined]
-logged.fingerprint = "tasks"  # type: ignore[attr-defined]
+for task in (noisy, wicked, killed_once, slow, busy, logged):
+    task.fingerprint = "tasks"  # type: ignore[attr-defined]
