@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.firesale-ready
 
-.PHONY: setup run test lint bench bench-kernel sanitize notebooks clean
+.PHONY: setup run test lint bench bench-kernel bench-sweep sanitize notebooks clean
 .DEFAULT_GOAL := setup
 
 setup: $(STAMP)
@@ -35,6 +35,10 @@ bench: setup
 # The kernel against other solvers; those that are not installed are left out.
 bench-kernel: setup
 	$(BIN)/python benchmarks/bench_kernel.py --sizes small medium large huge --markdown docs/kernel.md --figure docs/kernel_benchmark
+
+# What the sweep engine costs beside the runs, each figure beside its promise.
+bench-sweep: setup
+	$(BIN)/python benchmarks/bench_sweep.py
 
 # The kernel's suite, slow tests included, on a copy built with the address and undefined-behaviour sanitizers.
 SANITIZED := build/sanitized

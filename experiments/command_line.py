@@ -83,6 +83,7 @@ def run(
     """
     steady_numbers()
     with one_line_errors():
+        import sim.model  # noqa: F401  an interruption amid imports would be lost or end with another code
         from experiments.run import DEFAULT_ARM, run_scenario
         from experiments.scenario import load
 

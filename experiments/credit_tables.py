@@ -79,6 +79,11 @@ class CreditRecord:
         """Loss on liquidated files over what operators owed at the start."""
         return self.loss / self.opening_debt if self.opening_debt > 0 else 0.0
 
+    @property
+    def open_exposure_rate(self) -> float:
+        """Balance in open files over what operators owed at the start."""
+        return self.open_exposure / self.opening_debt if self.opening_debt > 0 else 0.0
+
 
 # Line of the record -> columns of the loss bridge with their signs.
 LINES: dict[str, dict[str, int]] = {

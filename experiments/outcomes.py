@@ -2,6 +2,11 @@
 
 `ModelTask` is what the workers of a sweep call. Every outcome has a unit and a meaning, which go into the schema of the
 stored tables, the codebook and the axes of figures.
+
+Counts and rates over all borrowers are numbers in every run: without a default they are 0. Prices, gaps and shares of forced
+units, and loss given default, do not exist in a run without a forced sale (a default), and are NaN there, never 0. Means,
+intervals and stopping rules leave such runs out: they are conditional on a sale, and say so only together with
+``forced_gpus``. A point without any sale has no mean, and an analysis of variance leaves its block out.
 """
 
 import hashlib
@@ -54,8 +59,10 @@ def _mean(sales: Sequence[ForcedSale], value: Callable[[ForcedSale], float]) -> 
 def _ratio(
     sales: Sequence[ForcedSale], part: Callable[[ForcedSale], float], whole: Callable[[ForcedSale], float]
 ) -> float:
-    below = _mean(sales, whole)
-    return _mean(sales, part) / below if below > 0 else float("nan")
+    """Ratio of means over the forced classes that have both."""
+    both = [sale for sale in sales if np.isfinite(part(sale)) and np.isfinite(whole(sale))]
+    below = _mean(both, whole)
+    return _mean(both, part) / below if below > 0 else float("nan")
 
 
 def _total(sales: Sequence[ForcedSale], count: Callable[[ForcedSale], int]) -> float:
@@ -116,6 +123,13 @@ OUTCOMES: dict[str, Outcome] = {
         "share of V*",
         "price received over value in the best admissible use",
         lambda tables, sales: _ratio(sales, lambda sale: sale.price, lambda sale: sale.reference_value),
+    ),
+    "gap_to_best_use": Outcome(
+        "share of V*",
+        "value in the best admissible use less price received: structural gap and discount together",
+        lambda tables, sales: _ratio(
+            sales, lambda sale: sale.reference_value - sale.price, lambda sale: sale.reference_value
+        ),
     ),
     "price_usd": Outcome(
         "USD per GPU",
@@ -202,6 +216,11 @@ OUTCOMES: dict[str, Outcome] = {
         "share of debt in week 0",
         "lenders' losses on loans whose collateral is gone",
         _credit(lambda record: record.loss_rate),
+    ),
+    "open_exposure_rate": Outcome(
+        "share of debt in week 0",
+        "owed on loans in default whose files are open at the end, so that their loss is not known",
+        _credit(lambda record: record.open_exposure_rate),
     ),
     "loss_given_default": Outcome(
         "share of exposure",

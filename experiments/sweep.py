@@ -155,7 +155,8 @@ def sweep(
     folder
         Result folder; made if it is not there.
     executor
-        Where runs are computed, or a number of local processes; 0 computes in this process.
+        Where runs are computed, or a number of local processes; 0 computes in this process, whose NumPy may differ from that of
+        workers in the last bit unless it was imported after `experiments.steady_numbers.steady_environment`.
     shard
         (i, n): only points i-1, i-1+n, i-1+2n, ... and no compaction, as one of n independent jobs on one folder.
     allow_code_change

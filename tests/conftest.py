@@ -6,6 +6,10 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from experiments.steady_numbers import steady_environment
+
+# The tests compute with the numbers the command computes with; NumPy is not imported yet.
+steady_environment()
 # Figures are drawn without a screen.
 os.environ["MPLBACKEND"] = "Agg"
 

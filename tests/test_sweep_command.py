@@ -1,0 +1,218 @@
+"""The commands sweep and replay: cost before, progress on the way, failures named, exit codes."""
+
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from experiments import sweep_commands, sweep_report
+from experiments.command_line import app
+from experiments.console import BAD_INPUT, INTERRUPTED, RUNS_FAILED, STOPPED, STORE_FAILED
+from experiments.sweep import Progress
+from experiments.sweep_cost import Left
+from experiments.sweep_store import load
+
+COMMAND = [sys.executable, "-m", "experiments.command_line"]
+SHORT = """
+scenario = "ten_thousand_h100"
+[overrides]
+clock.weeks = 4
+forced_sale.week = 2
+forced_sale.deadline_weeks = 2
+forced_sale.gpus = 2000
+[vary]
+"site.vacancy" = [0.01, 0.05]
+[replications]
+count = 2
+"""
+
+
+def firesale(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    asked = tmp_path / "short.toml"
+    asked.write_text(SHORT)
+    return asked
+
+
+def test_a_dry_run_says_what_it_would_cost_and_stores_nothing(file: Path, tmp_path: Path) -> None:
+    result = firesale("sweep", file, "--out", tmp_path / "s", "--workers", 1, "--dry-run")
+    assert result.exit_code == 0, result.output
+    assert "short: grid design, 2 points; 0 runs stored, 4 to compute" in result.stdout
+    assert "2 pilot runs: " in result.stdout and "MB of memory in a worker" in result.stdout
+    assert "With 1 worker: " in result.stdout and "MB on the disk" in result.stdout
+    assert not (tmp_path / "s").exists()
+
+
+def test_the_same_command_computes_resumes_grows_and_replays(file: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "s"
+    first = firesale("sweep", file, "--out", folder, "--workers", 0, "--yes")
+    assert first.exit_code == 0, first.output
+    assert "4 runs computed, 0 were stored, 0 failed, 2 of 2 points complete" in first.stdout
+    again = firesale("sweep", file, "--out", folder, "--workers", 0)
+    assert "4 runs stored, 0 to compute" in again.stdout
+    assert "0 runs computed, 4 were stored" in again.stdout
+    digest = load(folder).manifest["digest"]
+    assert f"Digest of runs.parquet: {digest}" in first.stdout and f"{digest}" in again.stdout
+    file.write_text(SHORT.replace("count = 2", "count = 3"))
+    grown = firesale("sweep", file, "--out", folder, "--workers", 0, "--yes")
+    assert "2 runs computed, 4 were stored" in grown.stdout
+    # The costs of what is stored are known without a pilot.
+    dry = firesale("sweep", file, "--out", folder, "--dry-run")
+    assert "6 runs stored, 0 to compute" in dry.stdout and "pilot" not in dry.stdout
+    run_id = load(folder).runs["run_id"][1]
+    replayed = firesale("replay", folder, run_id[:10])
+    assert replayed.exit_code == 0, replayed.output
+    assert "All outcomes are equal." in replayed.stdout
+    stored = firesale("replay", folder, run_id, "--out", tmp_path / "one")
+    assert stored.exit_code == 0, stored.output
+    assert (tmp_path / "one" / "trades.parquet").exists()
+
+
+def test_failed_runs_are_named_with_their_replay_and_the_exit_code_says_so(tmp_path: Path) -> None:
+    sites = tmp_path / "sites.csv"
+    shipped = Path(str(__import__("sim").__path__[0])) / "data" / "sites.csv"
+    lines = shipped.read_text(encoding="utf-8").splitlines()
+    sites.write_text("\n".join([*lines[:3], lines[3].replace("40.06806", "north"), *lines[4:]]) + "\n")
+    asked = tmp_path / "broken.toml"
+    asked.write_text(
+        f'[overrides]\nclock.weeks = 1\n[vary]\n"world.sites_file" = ["", "{sites}"]\n[replications]\ncount = 1\n'
+    )
+    result = firesale("sweep", asked, "--out", tmp_path / "s", "--workers", 1, "--yes")
+    assert result.exit_code == RUNS_FAILED == 5, result.output
+    assert "1 runs computed, 0 were stored, 1 failed" in result.stdout
+    (failure,) = load(tmp_path / "s").failures.itertuples()
+    assert f"firesale replay {tmp_path / 's'} {failure.run_id}" in result.stdout
+    assert "north" in failure.error
+    replayed = firesale("replay", tmp_path / "s", failure.run_id)
+    assert replayed.exit_code in (STOPPED, BAD_INPUT), replayed.output
+    assert "north" in replayed.stderr
+
+
+def test_more_than_an_hour_is_not_begun_unasked(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweep_commands, "ASK_ABOVE_SECONDS", 0.001)
+    result = firesale("sweep", file, "--out", tmp_path / "s", "--workers", 1)
+    assert result.exit_code == BAD_INPUT
+    assert "--yes begins without asking" in result.stderr
+    assert not (tmp_path / "s").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["missing.toml"], BAD_INPUT, "missing.toml: cannot be read"),
+        (["vacancy_and_sise"], BAD_INPUT, "did you mean vacancy_and_size"),
+        (["vacancy_and_size", "--shard", "4/3"], BAD_INPUT, "--shard 4/3: expected I/N"),
+        (["vacancy_and_size", "--shard", "x"], BAD_INPUT, "such as 3/40"),
+        (["vacancy_and_size", "--out", "thesis", "--yes"], STORE_FAILED, "no result of a sweep"),
+    ],
+)
+def test_bad_input_is_one_line(
+    arguments: list[str], code: int, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter.txt").write_text("mine")
+    result = firesale("sweep", *arguments)
+    assert result.exit_code == code, result.output
+    assert len(result.stderr.strip().splitlines()) == 1 and words in result.stderr
+
+
+def test_an_unknown_run_is_named(tmp_path: Path, file: Path) -> None:
+    firesale("sweep", file, "--out", tmp_path / "s", "--workers", 0, "--yes", "--shard", "1/2")
+    result = firesale("replay", tmp_path / "s", "zzz")
+    assert result.exit_code == STORE_FAILED and "no run begins with 'zzz'" in result.stderr
+
+
+def test_shards_are_put_together_by_the_same_command(file: Path, tmp_path: Path) -> None:
+    for number in (1, 2):
+        part = firesale(
+            "sweep", file, "--out", tmp_path / "s", "--workers", 0, "--yes", "--shard", f"{number}/2"
+        )
+        assert part.exit_code == 0, part.output
+        assert f"Part {number} of 2 is stored" in part.stdout
+    whole = firesale("sweep", file, "--out", tmp_path / "s", "--workers", 0)
+    assert "0 runs computed, 4 were stored" in whole.stdout and "Digest of runs.parquet" in whole.stdout
+
+
+def test_ctrl_c_prints_the_command_that_goes_on(file: Path, tmp_path: Path) -> None:
+    file.write_text(SHORT.replace("count = 2", "count = 2000"))
+    arguments = ["sweep", str(file), "--out", str(tmp_path / "s"), "--workers", "1", "--yes"]
+    process = subprocess.Popen(
+        [*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 120
+    while not list((tmp_path / "s" / "journal").glob("*.parquet")):
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == INTERRUPTED, errors
+    last = errors.strip().splitlines()[-1]
+    assert last.startswith("firesale: interrupted; ") and last.endswith("firesale " + " ".join(arguments))
+    stored = len(load(tmp_path / "s").runs)
+    assert 0 < stored < 4000 and f"{stored:,} runs are stored and none is lost" in last
+
+
+def test_progress_on_a_terminal_and_beside_it(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    progress = Progress(points=4, asked=40, stored=10, done=8, failed=2, converged=1, widest=1.84)
+    progress.began -= 5.0
+    line = sweep_report.line_of(progress)
+    assert line.startswith(
+        "18 done, 2 failed, 20 left, 2 runs/s, 10 s to go, 1 of 4 points complete, widest half-width 1.8 x"
+    )
+    monkeypatch.setattr(sweep_report, "LINE_SECONDS", 0.0)
+    with sweep_report.following(quiet=False) as tell:
+        tell(progress)
+    assert capsys.readouterr().err.startswith("18 done, 2 failed, 20 left")
+    with sweep_report.following(quiet=True) as tell:
+        tell(progress)
+    assert capsys.readouterr().err == ""
+
+
+def test_a_terminal_shows_a_bar(file: Path, tmp_path: Path) -> None:
+    master, slave = pty.openpty()
+    arguments = ["sweep", str(file), "--out", str(tmp_path / "s"), "--workers", "1", "--yes"]
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "200"}
+    process = subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=slave, env=environment)
+    os.close(slave)
+    shown = b""
+    while True:
+        try:
+            piece = os.read(master, 4096)
+        except OSError:
+            break
+        if not piece:
+            break
+        shown += piece
+    assert process.wait(timeout=120) == 0
+    os.close(master)
+    assert process.stdout is not None
+    process.stdout.close()
+    assert "━".encode() in shown and b"runs/s" in shown and b"4 done, 0 failed, 0 left" in shown
+
+
+@pytest.mark.parametrize(
+    ("left", "said"),
+    [
+        (Left(3, 7, 7), "3 runs stored, 7 to compute"),
+        (Left(0, 100, 800), "0 runs stored, 100 to 800 to compute"),
+    ],
+)
+def test_what_is_left_of_a_stop_rule_is_a_range(left: Left, said: str) -> None:
+    from experiments.experiment import plan_of
+
+    assert sweep_report.planned(plan_of([{"a": 1}]), left).endswith(said)
