@@ -46,7 +46,14 @@ def test_without_a_sale_conditional_outcomes_do_not_exist_and_counts_are_zero(
     quiet: dict[str, float],
 ) -> None:
     assert {name for name, value in quiet.items() if math.isnan(value)} == CONDITIONAL
-    for name in ("forced_gpus", "foreclosed", "defaults", "borrowers_failed", "loss_rate", "open_exposure_rate"):
+    for name in (
+        "forced_gpus",
+        "foreclosed",
+        "defaults",
+        "borrowers_failed",
+        "loss_rate",
+        "open_exposure_rate",
+    ):
         assert quiet[name] == 0.0, name
 
 

@@ -333,7 +333,7 @@ def test_codebook_says_unit_meaning_and_role_of_every_column(stored: Path) -> No
     assert codebook.loc[("runs", "a"), "role"] == "parameter"
     assert codebook.loc[("runs", "level"), "role"] == "outcome"
     written = (stored / "codebook.csv").read_text().splitlines()
-    assert written[0] == "table,column,type,unit,meaning,role"
+    assert written[0] == "table,column,type,unit,meaning,allowed,role"
     assert len(written) == 1 + len(codebook)
 
 
