@@ -170,6 +170,9 @@ class SiteParameters(Section):
     vacancy: float = quantity(
         0.016, "share of energised IT power", 0.0, 0.1, "free watts", "CBRE primary, H1 2025", "B"
     )
+    unknown_liquid_share: float = quantity(
+        0.0, "share of IT watts", 0.0, 1.0, "liquid-ready where a site's source does not say how it is cooled"
+    )
     pue_default: float = quantity(1.25, "ratio", 1.05, 1.65, "typical hall", "hyperscale average", "C")
     pue_owned: float = quantity(1.15, "ratio", 1.05, 1.4, "operator's own hall", "economics.md 11", "C")
     pue_miner: float = quantity(1.25, "ratio", 1.05, 1.4, "converted mining hall", "economics.md 11", "C")

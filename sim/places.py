@@ -158,19 +158,16 @@ def pue_of_kind(parameters: Parameters) -> dict[str, float]:
     }
 
 
-def load_places(
-    parameters: Parameters, path: str | Path | None = None, *, unknown_liquid_share: float = 0.0
-) -> Places:
+def load_places(parameters: Parameters, path: str | Path | None = None) -> Places:
     """Read and check a table of sites.
 
     Parameters
     ----------
     parameters
-        Supplies the PUE by kind, the air limit and, unless `path` is given, ``world.sites_file``.
+        Supplies the PUE by kind, the air limit, ``site.unknown_liquid_share`` for sites whose source does not say
+        how they are cooled and, unless `path` is given, ``world.sites_file``.
     path
         CSV with the columns of ``sim/data/sites.csv``; the shipped table if neither is given.
-    unknown_liquid_share
-        Share of IT watts behind liquid cooling where the source does not say, 0 to 1.
 
     Raises
     ------
@@ -178,15 +175,11 @@ def load_places(
         Names file, row (the heading is row 1), column, and the allowed range with its unit.
     """
     chosen = path or parameters.world.sites_file or None
-    if not 0.0 <= unknown_liquid_share <= 1.0:
-        raise PlaceError(
-            f"unknown_liquid_share is {unknown_liquid_share}; allowed: 0 to 1, share of IT watts"
-        )
     if chosen is None:
-        return _build(parameters, list(_shipped("sites.csv")), "sites.csv", unknown_liquid_share)
+        return _build(parameters, list(_shipped("sites.csv")), "sites.csv")
     with _opened(Path(chosen)) as handle:
         rows = list(_read(handle, Path(chosen).name, (*TEXTS, *NUMBERS), REMARKS))
-    return _build(parameters, rows, Path(chosen).name, unknown_liquid_share)
+    return _build(parameters, rows, Path(chosen).name)
 
 
 @cache
@@ -298,13 +291,13 @@ def _number(file: str, row: int, cells: dict[str, str], column: str) -> float:
     return value
 
 
-def _build(parameters: Parameters, rows: list[Row], file: str, unknown_liquid_share: float) -> Places:
+def _build(parameters: Parameters, rows: list[Row], file: str) -> Places:
     if not rows:
         raise PlaceError(f"{file}: no places")
     countries, pues = continents(), pue_of_kind(parameters)
     choices = {"kind": KINDS, "cooling": COOLING, "mw_basis": ("it", "gross"), "country": tuple(countries)}
     choices["grid_zone"] = tuple(reference.zone_prices())
-    share = {"liquid": 1.0, "air": 0.0, "unknown": unknown_liquid_share}
+    share = {"liquid": 1.0, "air": 0.0, "unknown": parameters.site.unknown_liquid_share}
     seen: dict[str, dict[str, int]] = {"place_id": {}, "name": {}}
     lat, lon, watts, liquid, planned, pue = [], [], [], [], [], []
     for number, cells in rows:

@@ -90,7 +90,7 @@ def test_gross_megawatts_are_divided_by_pue_once() -> None:
 def test_unknown_cooling_is_air_unless_a_share_is_given() -> None:
     lincoln = place("Lincoln")
     assert PLACES.it_watts[lincoln] > 0 and PLACES.liquid_watts[lincoln] == 0
-    wetter = load_places(PARAMETERS, unknown_liquid_share=0.5)
+    wetter = load_places(Parameters.from_overrides({"site.unknown_liquid_share": 0.5}))
     assert wetter.liquid_watts[lincoln] == PLACES.it_watts[lincoln] // 2
     assert (PLACES.liquid_watts <= PLACES.it_watts).all()
 
