@@ -37,7 +37,7 @@ class LiquidatorParameters(Section):
     participation_cap: float = quantity(
         0.2, "share of normal weekly volume", 0.05, 1, "most a mandate releases before urgency sets in"
     )
-    capital_cost: float = quantity(0.18, "per year", 0.12, 0.3, "cost of warehouse capital")
+    capital_cost: float = quantity(0.18, "per year", 0.1, 0.32, "cost of warehouse capital")
     turnaround_weeks: float = quantity(
         5, "weeks", 2, 13, "purchase to resale", "dealer and auction pages", "C"
     )

@@ -29,7 +29,7 @@ class MinerParameters(Section):
     """What describes a miner."""
 
     fleet_efficiency_j_per_th: float = quantity(
-        20, "J/TH", 15, 30, "energy per terahash of the mining fleet", "2026 fleets; S19 XP 21.5", "C"
+        20, "J/TH", 12, 36, "energy per terahash of the mining fleet", "2026 fleets; S19 XP 21.5", "C"
     )
     bitcoin_hold_share: float = quantity(0.3, "share", 0, 1, "share of mined coins kept after bills")
     reserve_months: float = quantity(2, "months of obligations", 0, 12, "cash kept back before bidding")
@@ -62,7 +62,7 @@ class MinerParameters(Section):
         "C",
     )
     convertible_coupon: float = quantity(0.01, "per year", 0, 0.045, "coupon", "0-4.5 %, 2025-26 deals", "B")
-    convertible_put_years: float = quantity(3, "years", 2, 5, "from issue to the holder's put")
+    convertible_put_years: float = quantity(3, "years", 1.5, 5, "from issue to the holder's put")
     convertible_youngest_months: int = quantity(
         10,
         "months",

@@ -30,8 +30,9 @@ SEED = 20261005
 HOLDS = 0.95
 WIDENING = 3.0
 GRADES = ("C", "assumption")
-# Beginnings of units that are no scale: uniform between their ends, zero included.
-BOUNDED = ("share", "probability", "log", "correlation", "fraction", "per year")
+# Beginnings of units that are no scale: uniform between their ends.
+BOUNDED = ("share", "probability", "log", "correlation", "ratio", "multiple")
+WIDEST = 100.0  # ratio of the ends of a range, and upper end where the default is zero, beyond which it is no belief
 # Length of the run, numerics, when a scenario strikes, and shares that have to sum to one: not beliefs about the world.
 LEFT_OUT = (
     "clock.",
@@ -166,11 +167,11 @@ def _belief(row: Mapping[str, Any]) -> Prior | None:
     if isinstance(value, bool | str) or low is None or high is None or not low < high:
         return None
     is_scale = value > 0 and not str(row["unit"]).startswith(BOUNDED)
-    if value == 0 and not str(row["unit"]).startswith(BOUNDED):
+    if value == 0 and high > WIDEST:
         return None  # switched off, over a range that is no belief
     if not is_scale:
         return _prior(row, low, high, "linear", held=False)
-    if low <= 0 or high / low > 100:
+    if low <= 0 or high / low > WIDEST:
         # An allowed range this wide is no belief; three times either way is.
         return _prior(row, max(low, value / WIDENING), min(high, value * WIDENING), "log", held=False)
     return _prior(row, low, high, "log", held=high / low < WIDENING)

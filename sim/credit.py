@@ -85,7 +85,7 @@ class CreditParameters(Section):
         1.0, "ratio", 0, 3, "operating income over interest below which the covenant is breached"
     )
     book_life_years: float = quantity(
-        6, "years", 3, 8, "straight line of the cost-based borrowing base", "DDTL 5.0 as audited", "C"
+        6, "years", 2.5, 8, "straight line of the cost-based borrowing base", "DDTL 5.0 as audited", "C"
     )
     appraisal_lag_weeks: int = quantity(13, "weeks", 0, 52, "age of the prices an appraisal uses")
     appraisal_weight: float = quantity(0.6, "share", 0.1, 1, "weight of the new price in an appraisal")

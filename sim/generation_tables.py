@@ -15,20 +15,20 @@ class InitialRent(ByGeneration):
     V100: float = quantity(
         0.3, PER_HOUR, 0.1, 1, "contract rent, V100", "rental price points, all providers", "C"
     )
-    A100: float = quantity(1.13, PER_HOUR, 0.8, 1.5, "contract rent, A100", "market fix, April 2026", "C")
+    A100: float = quantity(1.13, PER_HOUR, 0.6, 1.9, "contract rent, A100", "market fix, April 2026", "C")
     H100: float = quantity(2.65, PER_HOUR, 1, 4, "contract rent, H100", "one-year contract, June 2026", "B")
-    H200: float = quantity(3.41, PER_HOUR, 2, 4.5, "contract rent, H200", "spot headline, April 2026", "C")
+    H200: float = quantity(3.41, PER_HOUR, 1.9, 6, "contract rent, H200", "spot headline, April 2026", "C")
     B200: float = quantity(
-        4.5, PER_HOUR, 3, 5.9, "contract rent, B200", "below spot of 5.30: contracts price lower", "C"
+        4.5, PER_HOUR, 2.5, 7.8, "contract rent, B200", "below spot of 5.30: contracts price lower", "C"
     )
     GB200: float = quantity(
-        5, PER_HOUR, 3.5, 7, "contract rent, GB200", "none found; B200 and rack premium", "assumption"
+        5, PER_HOUR, 2.8, 8.7, "contract rent, GB200", "none found; B200 and rack premium", "assumption"
     )
     GB300: float = quantity(
-        5.8, PER_HOUR, 4, 8, "contract rent, GB300", "none found; GB200 and memory", "assumption"
+        5.8, PER_HOUR, 3.3, 10, "contract rent, GB300", "none found; GB200 and memory", "assumption"
     )
     VR200: float = quantity(
-        9.5, PER_HOUR, 6, 14, "contract rent, VR200", "none found; list price over GB300", "assumption"
+        9.5, PER_HOUR, 5.4, 16.5, "contract rent, VR200", "none found; list price over GB300", "assumption"
     )
 
 
@@ -62,26 +62,26 @@ class UnitWatts(ByGeneration):
 class ListPrice(ByGeneration):
     """New system price, servers and network included, USD per GPU."""
 
-    V100: float = quantity(18_600, PER_GPU, 11_458, 18_700, "new system, V100", "DGX share", "C")
+    V100: float = quantity(18_600, PER_GPU, 8_000, 24_000, "new system, V100", "DGX share", "C")
     A100: float = quantity(
-        24_900, PER_GPU, 15_000, 25_000, "new system, A100", "chip 15,000 and host share", "assumption"
+        24_900, PER_GPU, 13_000, 39_000, "new system, A100", "chip 15,000 and host share", "assumption"
     )
     H100: float = quantity(33_600, PER_GPU, 27_500, 50_000, "new system, H100", "DGX H100 share, 2023", "B")
     H200: float = quantity(
         40_000,
         PER_GPU,
-        28_000,
-        55_000,
+        23_000,
+        69_000,
         "new system, H200",
         "module 32,000-35,000 and host share",
         "assumption",
     )
     B200: float = quantity(
-        50_000, PER_GPU, 35_000, 65_000, "new system, B200", "chip 35,000; press 50,000 as system", "C"
+        50_000, PER_GPU, 28_000, 86_000, "new system, B200", "chip 35,000; press 50,000 as system", "C"
     )
-    GB200: float = quantity(51_389, PER_GPU, 43_056, 55_556, "new system, GB200", "rack 3.7 million USD", "C")
-    GB300: float = quantity(55_556, PER_GPU, 43_000, 60_000, "new system, GB300", FACTS, "C")
-    VR200: float = quantity(108_377, PER_GPU, 108_333, 126_389, "new system, VR200", FACTS, "C")
+    GB200: float = quantity(51_389, PER_GPU, 29_000, 88_000, "new system, GB200", "rack 3.7 million USD", "C")
+    GB300: float = quantity(55_556, PER_GPU, 32_000, 96_000, "new system, GB300", FACTS, "C")
+    VR200: float = quantity(108_377, PER_GPU, 62_000, 188_000, "new system, VR200", FACTS, "C")
 
 
 class SalvageValue(ByGeneration):

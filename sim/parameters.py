@@ -157,7 +157,7 @@ class HardwareParameters(Section):
     salvage_usd: SalvageValue = SalvageValue()
     load_factor: float = quantity(0.85, "share of nameplate", 0.7, 0.95, "average draw")
     failure_hazard: float = quantity(0.03, "per year", 0.0, 0.09, "unrepaired loss of units")
-    physical_life_years: float = quantity(8, "years", 6, 10, "V100 still listed after 8 years")
+    physical_life_years: float = quantity(8, "years", 4, 12, "V100 still listed after 8 years")
     salvage_decay: float = quantity(0.2, "per year", 0.1, 0.4, "decline of the parts value")
     as_is_factor: float = quantity(
         0.764, "share of clean value", 0.5, 1, "as-is over working", "grading convention 0.55 / 0.72", "C"
@@ -187,13 +187,13 @@ class SiteParameters(Section):
         "C",
     )
     hosting_fee_usd_per_kw_month: float = quantity(
-        120, "USD per kW-month", 80, 217, "posted fee", "leases 114-198", "C"
+        120, "USD per kW-month", 70, 217, "posted fee", "leases 114-198", "C"
     )
     miner_hosting_fee_usd_per_kw_month: float = quantity(
         80, "USD per kW-month", 40, 200, "posted fee in a converted hall", "contracts.md 3", "C"
     )
     air_rack_limit_kw: float = quantity(
-        30, "kW per rack", 15, 41.3, "densest air-cooled rack", "contained aisles", "C"
+        30, "kW per rack", 13, 41.3, "densest air-cooled rack", "contained aisles", "C"
     )
     assignable_share: float = quantity(
         0.5, "probability", 0, 1, "a hosting contract can be assigned (pi_slot)"

@@ -1,8 +1,8 @@
 """Published mechanisms on the product's own kernel, bidding and loan arithmetic (theory.md A).
 
-T1 and T2 stand in test_golden_values.py and test_clearing_fixtures.py, with F1b and F2; F1 leased in test_market_budgets.py;
-T11 in test_payments.py; T12 in test_search.py; the closed forms of T7 also in test_credit_metrics.py. What cannot be had as
-published (T3, T5, T6) is in docs/replication.md and computed at the end of this file.
+T1 and T2 stand in test_golden_values.py and test_clearing_fixtures.py, with F1b and F2; prices and rents of F1 leased in
+test_market_budgets.py; T11 in test_payments.py; T12 in test_search.py; the closed forms of T7 also in
+test_credit_metrics.py. What cannot be had as published (T3, T5, T6) is in docs/replication.md and computed at the end.
 """
 
 from pathlib import Path
@@ -11,6 +11,7 @@ import clearing_books
 import leverage_market
 import numpy as np
 import pytest
+import test_market_budgets as budgets
 
 from agents.bidding import cash_ladder
 from agents.valuation import rent_elasticity, unit_value
@@ -267,6 +268,37 @@ def test_f1_owned_capacity_costs_no_cash() -> None:
     assert parts == pytest.approx([0.131, 0.062, 0.808], abs=0.0011)
     wet = np.array([800, 1.9 * clearing.power_rent[2] * 10, 1.9 * clearing.cooling_rent[2] * 10]) / 40_000
     assert wet == pytest.approx([0.020, 0.285, 0.695], abs=0.0006)
+
+
+def test_f1_leased_attribution_of_the_discount() -> None:
+    """F1 with slots paid out of the budget: shares of the discount, theory.md D.3; only B takes the racks."""
+    price, rho, eta, alpha, filled, _ = budgets.cleared(**budgets.F1)
+    value, freight = budgets.F1["value"], budgets.F1["freight"]
+    parts = (22e3 - value[:, 0], value[:, 0] * (1 - alpha), freight[:, 0], 1.3 * rho)
+    shares = [np.average(part, weights=filled[:, 0]) / (22e3 - price[0]) for part in parts]
+    assert shares == pytest.approx([0.131, 0.358, 0.062, 0.449], abs=0.003)
+    racks = (48e3 * (1 - alpha[1]), 800.0, 1.9 * rho[1], 1.9 * eta[1])
+    assert [part / (48e3 - price[1]) for part in racks] == pytest.approx(
+        [0.317, 0.020, 0.092, 0.571], abs=0.003
+    )
+
+
+@pytest.mark.parametrize(
+    ("quantity", "price"),
+    [
+        (200, 21_500),
+        (460, 19_200),
+        (900, 15_110),
+        (1_000, 11_400),
+        (1_200, 9_884),
+        (1_500, 4_043),
+        (2_000, 3_000),
+    ],
+)
+def test_f1_absorption_curve(quantity: float, price: float) -> None:
+    """First site, second site, outsiders, cash in the market, scrap (theory.md D.6), by the product's joint budgets."""
+    found = budgets.cleared(**budgets.F1 | {"supply": np.array([quantity, 200.0])})[0]
+    assert found[0] == pytest.approx(price, rel=0.01)
 
 
 # -- published as they stand, without the product's code (docs/replication.md) ---------------------------------
