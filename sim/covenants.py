@@ -16,8 +16,6 @@ from sim.amounts import whole
 from sim.contracts import loan_to_value
 from sim.rounding import to_cents
 
-APPRAISAL_WEEKS = 13
-
 
 def appraise(lagged_marks: ArrayLike, previous: ArrayLike, weight: ArrayLike) -> Floats:
     """One step of the filter F: ``w P(t - lag) + (1 - w) A(t - 13)`` (contracts.md 4.9).
@@ -31,45 +29,6 @@ def appraise(lagged_marks: ArrayLike, previous: ArrayLike, weight: ArrayLike) ->
         np.asarray(lagged_marks, float), np.asarray(previous, float), np.asarray(weight, float)
     )
     return np.asarray(np.where(np.isnan(mark), before, w * mark + (1.0 - w) * before))
-
-
-def appraisal_path(
-    marks: ArrayLike, opening: ArrayLike, lag_weeks: int, weight: float, every: int = APPRAISAL_WEEKS
-) -> Floats:
-    """The filter F on a whole path: appraisals in force in each week.
-
-    Parameters
-    ----------
-    marks
-        (T, ...) marks by week.
-    opening
-        (...) appraisal in force before week 0.
-    lag_weeks, weight, every
-        Age of the mark an appraiser sees, its weight, weeks between appraisals (the first is in week 0).
-
-    Returns
-    -------
-    (T, ...) appraisal of the week; before the lag has passed the appraiser sees `opening`.
-
-    Notes
-    -----
-    Linear in (marks, opening) and the same map for market marks and for fundamentals, which is what lets staleness and
-    contamination be told apart (economics.md section 13).
-    """
-    seen = np.asarray(marks, float)
-    if lag_weeks < 0 or every < 1 or not 0.0 <= weight <= 1.0:
-        raise ValueError(
-            f"appraisal filter: lag {lag_weeks} weeks must be >= 0, interval {every} weeks >= 1, "
-            f"weight {weight} within 0 to 1"
-        )
-    current = np.array(np.broadcast_to(np.asarray(opening, float), seen.shape[1:]))
-    first = current.copy()
-    path = np.empty_like(seen)
-    for week in range(len(seen)):
-        if week % every == 0:
-            current = appraise(seen[week - lag_weeks] if week >= lag_weeks else first, current, weight)
-        path[week] = current
-    return path
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,12 +86,6 @@ class Leverage:
         ([0.8], [1.3])
         """
         return np.asarray(np.choose(whole(basis), (self.cost, self.appraisal, self.market)))
-
-    def illusion(self) -> Floats:
-        """Loan to market value less loan to cost: how much worse the collateral is than the covenant says."""
-        both = np.isinf(self.market) & np.isinf(self.cost)
-        safe = np.where(both, 0.0, self.cost)
-        return np.asarray(np.where(both, 0.0, self.market - safe))
 
 
 def leverage(balance: ArrayLike, net_book: ArrayLike, appraised: ArrayLike, market: ArrayLike) -> Leverage:

@@ -13,7 +13,7 @@ import numpy as np
 from agents.schema import Section, choice, quantity, setting
 from agents.vocabulary import N_PRODUCTS, Bools, Floats, Ints
 from sim.covenants import coverage_ratio
-from sim.ledger import Account, Loans
+from sim.ledger import Account
 
 QUARTER_WEEKS = 13
 INCOME = (
@@ -247,25 +247,14 @@ class Credit:
         return np.asarray(self.standing >= Standing.ENFORCEMENT)
 
 
-def financing_need(loans: Loans, coverage: Floats) -> dict[str, Ints]:
-    """Minsky's tags of borrowers with live loans: hedge, speculative, Ponzi.
+def financing_tags(coverage: Floats, interest_coverage: Floats) -> list[str]:
+    """Minsky's tags: income covers service (hedge), interest only (speculative), or neither (ponzi); "" without debt.
 
-    A hedge unit covers interest and principal from income, a speculative one interest only, a Ponzi unit neither.
-    The share of interest in a level payment is taken from the live loans.
+    >>> financing_tags(np.array([1.2, 0.9, 0.4, np.inf]), np.array([3.0, 1.5, 0.8, np.inf]))
+    ['hedge', 'speculative', 'ponzi', '']
     """
-    live = loans.live()
-    debtors = np.unique(loans.debtor[live])
-    interest = np.zeros(len(coverage))
-    service = np.zeros(len(coverage))
-    np.add.at(interest, loans.debtor[live], loans.balance[live] * loans.rate[live] / 12)
-    np.add.at(service, loans.debtor[live], loans.payment[live])
-    share = np.divide(interest, service, out=np.zeros_like(interest), where=service > 0)
-    cover = coverage[debtors]
-    return {
-        "hedge": debtors[cover >= 1.0],
-        "speculative": debtors[(cover < 1.0) & (cover >= share[debtors])],
-        "ponzi": debtors[cover < np.minimum(share[debtors], 1.0)],
-    }
+    tags = np.where(coverage >= 1.0, "hedge", np.where(interest_coverage >= 1.0, "speculative", "ponzi"))
+    return [str(tag) for tag in np.where(np.isinf(interest_coverage), "", tags)]
 
 
 def lending_open(parameters: CreditParameters, week: int) -> bool:

@@ -9,8 +9,9 @@ import numpy as np
 
 from agents.vocabulary import AgentKind, Ints
 from sim.bitcoin_loan import coins_needed, largest_loan, price_cents, worth
+from sim.contracts import level_payment
 from sim.credit import Standing, lending_open, terms
-from sim.facilities import PutOutcome, conversion_price, put_outcome, refinancing_offer, share_price
+from sim.facilities import PutOutcome, conversion_price, coupon, put_outcome, refinancing_offer, share_price
 from sim.ledger import BULLET, SATOSHI, Account, LoanKind, LoanStatus
 from sim.payments import clear_claims
 from sim.world import REST_OF_WORLD, World
@@ -27,7 +28,7 @@ def service_debt(world: World, week: int) -> None:
     ledger, loans, credit = world.ledger, world.ledger.loans, world.credit
     refinance(world, week)
     live = np.flatnonzero(loans.live() & ~credit.failed()[loans.debtor])
-    interest = np.rint(loans.balance[live] * loans.rate[live] / MONTHS).astype(np.int64)
+    interest = coupon(loans.balance[live], loans.rate[live])
     due = dues(world, live, interest)
     debtor, creditor = loans.debtor[live], loans.creditor[live]
     scheduled = np.zeros(ledger.parties.n, dtype=np.int64)
@@ -288,18 +289,10 @@ def reset(world: World, row: int, week: int, months: int) -> None:
     loans.months_left[row] = months + 1
     loans.overdue[row] = 0
     loans.status[row] = LoanStatus.PERFORMING
-    rate, balance = float(loans.rate[row]) / MONTHS, int(loans.balance[row])
-    if kind in BULLET:
-        loans.payment[row] = round(balance * rate)
-    else:
-        loans.payment[row] = int(np.ceil(level(balance, rate, months)))
-
-
-def level(balance: float, monthly_rate: float, months: int) -> float:
-    """Level payment of a balance, in its own unit."""
-    if monthly_rate == 0:
-        return balance / months
-    return float(balance * monthly_rate / -np.expm1(-months * np.log1p(monthly_rate)))
+    balance, rate = int(loans.balance[row]), float(loans.rate[row])
+    loans.payment[row] = (
+        coupon(balance, rate) if kind in BULLET else np.ceil(level_payment(balance, rate, months))
+    )
 
 
 def market_rate(world: World, week: int, spread: float) -> float:

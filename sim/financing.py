@@ -9,8 +9,9 @@ import numpy as np
 
 from agents.vocabulary import AgentKind, Ints
 from sim import origination
+from sim.contracts import level_payment
 from sim.credit import QUARTER_WEEKS, lending_open
-from sim.debt_service import level, market_rate
+from sim.debt_service import market_rate
 from sim.facilities import commitment_left, cost_base, draw_available, draw_cliff, undrawn_fee
 from sim.ledger import Account, LoanKind, LoanStatus
 from sim.rounding import largest_remainder
@@ -202,8 +203,7 @@ def _tranche(world: World, week: int, buyer: int, lender: int, amount: int, cost
         )
         loans = ledger.loans
         world.log(week, "loan_drawn", buyer, counterparty=lender, cents=amount)
-    rate = float(loans.rate[row]) / MONTHS
-    loans.payment[row] = int(np.ceil(level(float(loans.balance[row]), rate, months)))
+    loans.payment[row] = np.ceil(level_payment(float(loans.balance[row]), loans.rate[row], months))
     return row
 
 

@@ -89,8 +89,13 @@ def collect_outside(world: World, week: int) -> None:
     years = (week - leases.start[rows]) // 52
     hours = HOURS_PER_WEEK / HOURS_PER_MONTH
     rent = leases.watts[rows] / 1000.0 * leases.rate[rows] * (1.0 + leases.escalator[rows]) ** years * hours
-    hosts = world.host[world.topology.pool_place[leases.pool[rows]]]
-    world.ledger.pay(REST_OF_WORLD, hosts, to_cents(rent), Account.HOSTING)
+    world.ledger.pay(REST_OF_WORLD, landlord(world, leases.pool[rows]), to_cents(rent), Account.HOSTING)
+
+
+def landlord(world: World, pool: Ints) -> Ints:
+    """Who lets a pool: the miner whose converted hall it is, else the host of the place."""
+    mined = world.topology.pool_kind[pool] == PoolKind.DISPLACED
+    return np.asarray(np.where(mined, world.pool_holder[pool], world.host[world.topology.pool_place[pool]]))
 
 
 # -- ends of leases ---------------------------------------------------------------------------------------
@@ -123,13 +128,13 @@ def tenant_gone(world: World, week: int, tenant: int) -> None:
         world.background[pool] -= watts
         world.move_capacity(int(pool), world.pool_at(place, PoolKind.OPEN), watts, 0)
         told = f"{watts / 1e6:.1f} MW, tenant failed"
-        world.log(week, "lease_rejected", int(world.host[place]), detail=told)
+        world.log(week, "lease_rejected", int(landlord(world, np.array([pool]))[0]), detail=told)
 
 
 def lost_lately(world: World, week: int, host: int) -> bool:
     """Whether a lease of this host was broken within a year."""
     leases = world.leases
-    mine = world.host[world.topology.pool_place[leases.pool]] == host
+    mine = landlord(world, leases.pool) == host
     return bool(np.any(mine & (leases.broken == 1) & (leases.end > week - 52)))
 
 

@@ -18,6 +18,7 @@ from agents.vocabulary import (
     Bools,
     Floats,
     Ints,
+    LotStatus,
 )
 
 SATOSHI = 100_000_000
@@ -428,9 +429,30 @@ class Ledger:
         self._law("pledge below zero", int(np.minimum(loans.pledged, 0).sum()), "satoshi")
         self._law("balance below zero", int(np.minimum(loans.balance, 0).sum()), "cents")
         self._law("lot below zero", int(np.minimum(lots.quantity, 0).sum()), "GPUs")
-        pledged = lots.lien >= 0
+        self._check_title()
+
+    def _check_title(self) -> None:
+        """A lien follows its GPU until released, a mandate has an agent, an order has its units under way.
+
+        A lot has one column for its lien, so no GPU can back two loans.
+        """
+        lots, loans, orders = self.lots, self.loans, self.orders
+        there = lots.quantity > 0
+        pledged = there & (lots.lien >= 0)
         strangers = pledged & (lots.lien >= loans.n)
         self._law("lien on an unknown loan", int(strangers.sum()), "lots")
+        lien = lots.lien[pledged]
+        self._law("lien on another's title", int((loans.debtor[lien] != lots.owner[pledged]).sum()), "lots")
+        ended = loans.status >= LoanStatus.REPAID
+        self._law("lien of an ended loan", int(ended[lien].sum()), "lots")
+        self._law("balance of an ended loan", int(loans.balance[ended].sum()), "cents")
+        self._law("coins of an ended loan", int(loans.pledged[ended].sum()), "satoshi")
+        mandated = (lots.status == LotStatus.FORCED) != (lots.agent >= 0)
+        self._law("mandate without an agent", int((mandated & there).sum()), "lots")
+        coming = (lots.status == LotStatus.IN_TRANSIT) & (lots.lien < 0) & (lots.vintage == lots.arrival)
+        under_way = int(lots.quantity[coming & np.isin(lots.owner, orders.buyer)].sum())
+        self._law("orders beyond what is under way", max(int(orders.gpus.sum()) - under_way, 0), "GPUs")
+        self._law("order below zero", int(np.minimum(orders.unpaid, 0).sum()), "cents")
 
     @staticmethod
     def _law(name: str, gap: int, unit: str) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from agents.miner import MinerParameters
 from agents.vocabulary import UNIT, WEEKS_PER_YEAR, Ints
-from sim.facilities import balloon_payment
+from sim.facilities import balloon_payment, coupon
 from sim.ledger import SATOSHI, LoanKind, Loans, LoanStatus
 from sim.parameters import Parameters
 from sim.randomness import Purpose, Randomness
@@ -86,14 +86,13 @@ def miners_debt(
     for i, miner in enumerate(miners):
         face = int(assets[miner] * section.convertible_share)
         if face:
-            coupon = section.convertible_coupon
             loans.append(
                 debtor=int(miner),
                 creditor=bond_market,
                 principal=face,
                 balance=face,
-                rate=coupon,
-                payment=round(face * coupon / MONTHS),
+                rate=section.convertible_coupon,
+                payment=int(coupon(face, section.convertible_coupon)),
                 months_left=_months_to_put(section, float(dates[i])),
                 kind=int(LoanKind.CONVERTIBLE),
             )
@@ -107,7 +106,7 @@ def miners_debt(
                 principal=borrowed,
                 balance=borrowed,
                 rate=section.bitcoin_loan_rate,
-                payment=round(borrowed * section.bitcoin_loan_rate / MONTHS),
+                payment=int(coupon(borrowed, section.bitcoin_loan_rate)),
                 months_left=1 + int(terms[i] * MONTHS),
                 kind=int(LoanKind.BITCOIN),
                 pledged=pledged,
@@ -144,7 +143,7 @@ def corporate_notes(
                 principal=face,
                 balance=face,
                 rate=rate,
-                payment=round(face * rate / MONTHS),
+                payment=int(coupon(face, rate)),
                 months_left=first + int(left * max(last - first + 1, 1)),
                 kind=int(LoanKind.NOTES),
             )
@@ -164,7 +163,7 @@ def lenders_funding(parameters: Parameters, loans: Loans, lenders: Ints, funder:
                 principal=line,
                 balance=line,
                 rate=rate,
-                payment=round(line * rate / MONTHS),
+                payment=int(coupon(line, rate)),
                 months_left=10_000,
                 kind=int(LoanKind.FUNDING),
             )

@@ -16,6 +16,7 @@ from agents.vocabulary import (
     product_of,
 )
 from sim import collateral
+from sim.credit import Standing, financing_tags
 from sim.ledger import LoanKind, LoanStatus
 
 if TYPE_CHECKING:
@@ -57,6 +58,12 @@ AGENTS = {
     "gpus": ("GPUs", "GPUs owned"),
     "idle_gpus": ("GPUs", "GPUs owned that do not run"),
     "net_asset_value_cents": ("cents", "cash and GPUs at last prices less debt"),
+    "standing": ("", "where it stands with its lenders"),
+    "financing": ("", "hedge, speculative or ponzi by last quarter's income; empty without debt service"),
+    "coverage": ("ratio", "income over debt service, last quarter"),
+    "interest_coverage": ("ratio", "income over interest, last quarter"),
+    "slot_arrears_cents": ("cents", "slot rent due and not paid"),
+    "on_order_cents": ("cents", "due on delivery of new units"),
 }
 LOANS = {
     "week": ("week", "week of the row"),
@@ -65,6 +72,8 @@ LOANS = {
     "creditor": ("party", "who is owed"),
     "kind": ("", "contract"),
     "balance_cents": ("cents", "balance"),
+    "overdue_cents": ("cents", "payments due and not made"),
+    "months_left": ("months", "to the last payment"),
     "rate": ("per year", "rate"),
     "status": ("", "state"),
 }
@@ -297,6 +306,9 @@ def _agents(model: "FireSaleModel", week: int) -> None:
     np.add.at(idle, lots.owner[still], lots.quantity[still])
     np.add.at(value, lots.owner, lots.quantity * world.price[lots.product, lots.pool])
     debt = world.ledger.debt()
+    cover, interest = world.credit.coverage(), world.credit.interest_coverage()
+    ordered = np.zeros(parties.n, dtype=np.int64)
+    np.add.at(ordered, world.ledger.orders.buyer, world.ledger.orders.unpaid)
     worth = parties.cash - debt + np.rint(value * 100).astype(np.int64)
     columns = {
         "week": np.full(len(rows), week),
@@ -309,6 +321,12 @@ def _agents(model: "FireSaleModel", week: int) -> None:
         "gpus": owned[rows],
         "idle_gpus": idle[rows],
         "net_asset_value_cents": worth[rows],
+        "standing": np.array([Standing(s).name.lower() for s in world.credit.standing[rows]]),
+        "financing": np.array(financing_tags(cover, interest))[rows],
+        "coverage": cover[rows],
+        "interest_coverage": interest[rows],
+        "slot_arrears_cents": world.slot_arrears[rows].sum(axis=1),
+        "on_order_cents": ordered[rows],
     }
     model.recorder.rows("agents", columns, AGENTS)
 
@@ -322,6 +340,8 @@ def _loans(model: "FireSaleModel", week: int) -> None:
         "creditor": loans.creditor,
         "kind": np.array([LoanKind(k).name.lower() for k in loans.kind]),
         "balance_cents": loans.balance,
+        "overdue_cents": loans.overdue,
+        "months_left": loans.months_left,
         "rate": loans.rate,
         "status": np.array([LoanStatus(s).name.lower() for s in loans.status]),
     }

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from agents.vocabulary import Bools, Ints
 from sim.amounts import whole
+from sim.ledger import BooksDoNotClose
 from sim.rounding import largest_remainder, to_cents
 
 
@@ -34,11 +35,11 @@ COSTS = (Rank.ENFORCEMENT, Rank.HOSTING_LIEN, Rank.FREIGHT, Rank.FEES)
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """Payments out of estates, int64 cents; paid and residual add up to the proceeds of each."""
+    """Payments out of an estate, int64 cents; paid and residual add up to the proceeds."""
 
     paid: Ints  # (claims,)
     unpaid: Ints  # (claims,)
-    residual: Ints  # (estates,) to the owners
+    residual: int  # to the owners
 
 
 def distribute(proceeds: int, claim: ArrayLike, rank: ArrayLike) -> Distribution:
@@ -51,54 +52,43 @@ def distribute(proceeds: int, claim: ArrayLike, rank: ArrayLike) -> Distribution
     claim, rank
         (claims,) cents claimed and rank of each; any whole numbers order as ranks.
 
-    Returns
-    -------
-    Distribution
-        ``residual`` has one entry.
-
     Raises
     ------
     ValueError
         Proceeds or a claim is negative.
+    BooksDoNotClose
+        A class was paid before one above it was whole; checked at every distribution of every run.
 
     >>> found = distribute(1000, [40, 700, 300, 500], [Rank.ENFORCEMENT, Rank.SENIOR, Rank.SENIOR, Rank.JUNIOR])
-    >>> found.paid.tolist(), found.residual.tolist()
-    ([40, 672, 288, 0], [0])
+    >>> found.paid.tolist(), found.residual
+    ([40, 672, 288, 0], 0)
     """
-    return distribute_estates([proceeds], np.zeros(len(np.asarray(claim)), dtype=np.int64), claim, rank)
-
-
-def distribute_estates(
-    proceeds: ArrayLike, estate: ArrayLike, claim: ArrayLike, rank: ArrayLike
-) -> Distribution:
-    """Distribute several estates at once.
-
-    Parameters
-    ----------
-    proceeds
-        (estates,) cents.
-    estate, claim, rank
-        (claims,) row of the estate claimed on, cents, rank.
-    """
-    left = np.array(whole(proceeds, "proceeds"))
-    owner, amount = whole(estate, "estate"), whole(claim, "claim")
-    order_of = np.broadcast_to(whole(rank, "rank"), amount.shape)
-    if len(left) and left.min() < 0:
-        raise ValueError(f"proceeds of {int(left.min())} cents cannot be distributed")
+    left = int(whole(proceeds, "proceeds"))
+    amount = np.atleast_1d(whole(claim, "claim"))
+    order = np.broadcast_to(whole(rank, "rank"), amount.shape)
+    if left < 0:
+        raise ValueError(f"proceeds of {left} cents cannot be distributed")
     if len(amount) and amount.min() < 0:
         raise ValueError(f"a claim of {int(amount.min())} cents; claims must be >= 0")
     paid = np.zeros_like(amount)
-    order = np.lexsort((order_of, owner))
-    ranked, owners = order_of[order], owner[order]
-    new = np.flatnonzero((np.diff(ranked, prepend=-1) != 0) | (np.diff(owners, prepend=-1) != 0))
-    for rows in np.split(order, new[1:]):
-        if len(rows) == 0:
-            continue
-        due, row = amount[rows], owner[rows[0]]
+    for level in np.unique(order):
+        rows = np.flatnonzero(order == level)
+        due = amount[rows]
         total = int(due.sum())
-        paid[rows] = due if left[row] >= total else _pro_rata(int(left[row]), due)
-        left[row] -= int(paid[rows].sum())
+        paid[rows] = due if left >= total else _pro_rata(left, due)
+        left -= int(paid[rows].sum())
+    _check_order(paid, amount, order, left, int(proceeds))
     return Distribution(paid, amount - paid, left)
+
+
+def _check_order(paid: Ints, claim: Ints, rank: Ints, residual: int, proceeds: int) -> None:
+    """No class is paid before a senior one is whole, nobody more than the claim, and every cent goes somewhere."""
+    short = rank[paid < claim]
+    jumped = len(short) > 0 and (residual > 0 or bool(np.any(paid[rank > short.min()] > 0)))
+    if jumped or np.any(paid > claim) or np.any(paid < 0):
+        raise BooksDoNotClose("a class of claims was paid before a senior one was whole")
+    if int(paid.sum()) + residual != proceeds:
+        raise BooksDoNotClose(f"an estate is out by {proceeds - residual - int(paid.sum())} cents")
 
 
 def _pro_rata(total: int, due: Ints) -> Ints:

@@ -18,8 +18,10 @@ from agents.vocabulary import (
     View,
 )
 from sim import estates, leases, orders, recoveries
+from sim.contracts import level_payment
 from sim.credit import Plan, Standing
-from sim.debt_service import level, pay_overdue
+from sim.debt_service import pay_overdue
+from sim.facilities import coupon
 from sim.forced_sale import take_possession
 from sim.ledger import BULLET, LoanKind, LoanStatus
 from sim.monitoring import examine_loans
@@ -241,7 +243,7 @@ def amendment_value(world: World, party: int, rows: Ints, rate: float, sale: flo
     monthly = max(float(credit.income[:, party].sum()), 0.0) / 3.0 * share
     months = int(np.average(loans.months_left[rows], weights=loans.balance[rows]))
     months += int(parameters.credit.extension_months)
-    needed = level(owed, rate / MONTHS, max(months, 1))
+    needed = float(level_payment(owed, rate, max(months, 1)))
     decay = (rate + parameters.rent.trend_deflation * (monthly < needed)) / MONTHS
     paid = min(monthly, needed) * (1.0 - (1.0 + decay) ** -months) / max(decay, 1e-9)
     pi = parameters.credit.redefault_probability
@@ -257,9 +259,11 @@ def amend(world: World, week: int, party: int, rows: Ints) -> None:
     loans.overdue[rows] = 0
     loans.status[rows] = LoanStatus.PERFORMING
     for row, left in zip(rows, months, strict=True):
-        rate, balance = float(loans.rate[row]) / MONTHS, float(loans.balance[row])
+        balance, rate = int(loans.balance[row]), float(loans.rate[row])
         bullet = int(loans.kind[row]) in BULLET
-        loans.payment[row] = int(np.ceil(balance * rate if bullet else level(balance, rate, int(left))))
+        loans.payment[row] = (
+            coupon(balance, rate) if bullet else np.ceil(level_payment(balance, rate, int(left)))
+        )
     credit.amendments[party] += 1
     credit.move(party, Standing.TRAPPED)
     world.log(week, "amendment", party, cents=int(loans.balance[rows].sum()), detail="tenor extended")

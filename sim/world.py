@@ -189,6 +189,8 @@ class World:
             (over, "IT watts"),
             (soaked, "liquid watts"),
             (-np.minimum(self.liquid, 0), "liquid"),
+            (-np.minimum(self.background, 0), "background load"),
+            (-np.minimum(self.mining, 0), "mining load"),
         ):
             if excess.any():
                 worst = int(np.argmax(excess))

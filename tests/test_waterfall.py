@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.waterfall import Rank, deficiency, distribute, distribute_estates, sale_proceeds
+from sim.waterfall import Rank, deficiency, distribute, sale_proceeds
 
 ranked = st.lists(
     st.tuples(st.one_of(st.integers(0, 30), st.integers(0, 10**13)), st.integers(0, 7)),
@@ -30,7 +30,7 @@ def test_secured_creditors_of_a_fire_sale() -> None:
         [Rank.SENIOR, Rank.SENIOR, Rank.JUNIOR, Rank.UNSECURED],
     )
     assert found.paid.tolist() == [4_486_666_667, 2_243_333_333, 0, 0]
-    assert found.residual.tolist() == [0]
+    assert found.residual == 0
     assert deficiency(found.unpaid, [True, False, True, True]).tolist() == [
         5_513_333_333,
         0,
@@ -45,11 +45,11 @@ def test_every_cent_goes_somewhere_and_nobody_gets_more_than_its_claim(
 ) -> None:
     claim, rank = [r[0] for r in rows], [r[1] for r in rows]
     found = distribute(cents, claim, rank)
-    assert int(found.paid.sum()) + int(found.residual[0]) == cents
+    assert int(found.paid.sum()) + int(found.residual) == cents
     assert np.all((found.paid >= 0) & (found.paid <= claim))
     assert np.array_equal(found.paid + found.unpaid, claim)
     # Owners get nothing before every creditor is whole.
-    assert found.residual[0] == 0 or not np.any(found.unpaid)
+    assert found.residual == 0 or not np.any(found.unpaid)
 
 
 @given(proceeds, ranked)
@@ -81,24 +81,6 @@ def test_more_proceeds_never_pay_a_class_less(cents: int, more: int, rows: list[
         assert large.paid[here].sum() >= small.paid[here].sum()
     # A single claim may lose the odd cent of a largest remainder, never more.
     assert np.all(large.paid >= small.paid - 1)
-
-
-@given(
-    st.lists(st.integers(0, 10**6), min_size=1, max_size=4),
-    st.lists(st.tuples(st.integers(0, 3), st.integers(0, 10**6), st.integers(0, 3)), max_size=20),
-)
-def test_estates_do_not_touch_each_other(cents: list[int], rows: list[tuple[int, int, int]]) -> None:
-    rows = [(e % len(cents), c, r) for e, c, r in rows]
-    estate = np.array([r[0] for r in rows], dtype=np.int64)
-    claim, rank = (
-        np.array([r[1] for r in rows], dtype=np.int64),
-        np.array([r[2] for r in rows], dtype=np.int64),
-    )
-    together = distribute_estates(cents, estate, claim, rank)
-    for row, amount in enumerate(cents):
-        alone = distribute(amount, claim[estate == row], rank[estate == row])
-        assert together.paid[estate == row].tolist() == alone.paid.tolist()
-        assert together.residual[row] == alone.residual[0]
 
 
 @given(
