@@ -34,25 +34,31 @@ TELL = {
     "collateral_sold": "pledged coins are sold: {detail}, {money}",
     "converted": "holders of {money} convert",
     "covenant_breach": "fails a test: {detail}",
+    "cured_by_prepayment": "cures the breach by prepaying {money}",
     "cured": "cures the breach out of income",
     "default": "DEFAULT on {money}, cause: {detail}",
     "deficiency": "{other} writes off {money}",
     "draw_window_ended": "may no longer draw {money} of its commitment {detail}",
     "equity_cure": "owners pay in {money} to cure the breach",
+    "lease_rejected": "loses the lease of a shell: {detail}",
     "loan_repaid": "a loan from {other} is repaid",
     "margin_call": "margin call on its bitcoin loan: {detail}",
     "missed_payment": "misses {money} due to {other} ({detail})",
-    "order_cancelled": "cancels an order of {gpus} {generation}, {money} refunded",
+    "machines_sold": "sells mining machines for {money} ({detail})",
+    "order_cancelled": "loses an order of {gpus} {generation} and its deposit ({detail})",
     "possession": "POSSESSION: lenders take {gpus} GPUs ({detail})",
     "prepayment": "prepays {money} ({detail})",
     "recovery": "{money} paid to creditors out of {detail}",
     "refinanced": "refinances {money} with {other}",
     "refinancing_refused": "finds no new loan for {money} due to {other}: {detail}",
-    "renegotiated": "a tenant renegotiates {gpus} GPUs ({detail})",
+    "renegotiation": "a tenant renegotiates {gpus} GPUs ({detail})",
+    "repaid_in_coins": "a bitcoin loan from {other} is repaid out of its coins: {detail}, {money}",
     "run_off": "its own funding is called, {money} short: it must sell ({detail})",
     "run_off_ended": "its own funding is restored",
     "sites_sold": "sites are sold for {money}",
+    "shell_leased": "leases a mining hall out as a shell: {detail}, {money} of works",
     "tenant_default": "a tenant of {gpus} GPUs fails ({detail})",
+    "termination": "a tenant of {gpus} GPUs buys itself out ({detail})",
     "tenants_leave": "tenants of {gpus} GPUs leave",
     "unpaid_bills": "cannot pay {money} of its bills",
     "waiver": "lenders waive the breach ({detail})",
@@ -62,7 +68,7 @@ TELL = {
 ROUTINE = ("loan_drawn", "retrofit", "acceleration")
 SALES = ("collateral_sale", "sale", "scrapped")
 # Kinds that come every week or month: told once in a row, with how often they came again.
-REPEATED = ("margin_call", "unpaid_bills", "refinanced", "prepayment", "loan_repaid")
+REPEATED = ("margin_call", "unpaid_bills", "refinanced", "prepayment", "loan_repaid", "shell_leased")
 
 
 class StoryError(ValueError):
