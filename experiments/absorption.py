@@ -360,6 +360,7 @@ def draw(points: Sequence[Point], path: Path, generation: str) -> None:
             "as set": ("black", "solid", 1.0),
         }
         for axes, way in zip(panels, WAYS, strict=True):
+            said: set[tuple[int, str]] = set()
             for slots, (colour, dash, above) in looks.items():
                 arm = [p for p in points if (p.way, p.slots) == (way, slots)]
                 if not arm:
@@ -382,7 +383,9 @@ def draw(points: Sequence[Point], path: Path, generation: str) -> None:
                 for q, height in zip(quantity, middle, strict=True):
                     names = [p.regime for p in arm if p.quantity == q]
                     name = max(sorted(set(names)), key=names.count)
-                    if name != before:
+                    # Curves that end in the same regime say so once.
+                    if name != before and (q, name) not in said:
+                        said.add((q, name))
                         axes.annotate(
                             name,
                             (q, height),
@@ -403,8 +406,9 @@ def draw(points: Sequence[Point], path: Path, generation: str) -> None:
         panels[0].set_ylabel("price over first-lot price")
         panels[0].annotate(
             f"{HEADLINE_SHARE:.0%} of the first-lot price",
-            (0.02, HEADLINE_SHARE),
+            (0.98, HEADLINE_SHARE),
             xycoords=("axes fraction", "data"),
+            ha="right",
             xytext=(0, 2),
             textcoords="offset points",
             fontsize=5.5,
