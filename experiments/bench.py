@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 
 from experiments.run import simulate
 from experiments.scenario import load
@@ -38,6 +39,8 @@ def report(say: Callable[[str], None]) -> None:
     """Run every benchmark and say each result in one line, with its aim."""
     _week(say)
     _scenario(say)
+    _credit(say)
+    _scaling(say)
     _memory(say)
     _start(say)
 
@@ -64,6 +67,38 @@ def _scenario(say: Callable[[str], None]) -> None:
     parameters = load("ten_thousand_h100").parameters()
     seconds = _seconds(lambda: simulate(parameters, 7))
     say(f"{parameters.clock.weeks} weeks of ten_thousand_h100: {seconds:.2f} s (aim about 2 s)")
+
+
+def _credit(say: Callable[[str], None]) -> None:
+    """Five years of a funding shock, and what the checks of every week cost of it."""
+    parameters = load("credit_crisis").parameters()
+    model = FireSaleModel(parameters, rng=7)
+    seconds = _seconds(lambda: model.run_for(parameters.clock.weeks))
+    apart = sum(model.timings.get(name, 0.0) for name in ("anatomy", "collateral"))
+    say(
+        f"{parameters.clock.weeks} weeks of credit_crisis: {seconds:.2f} s (aim about 4 s), "
+        f"of which taking prices apart {apart:.2f} s"
+    )
+    say(f"    laws checked at the close: {model.timings['close'] / seconds:.2%} of the week (aim 3 %)")
+
+
+def _scaling(say: Callable[[str], None]) -> None:
+    """Cost per agent and week of the same proportions at a quarter of the size."""
+    quarter = {
+        key: max(value // 4, 1) if key.startswith("world.") else value
+        for key, value in THOUSAND_AGENTS.items()
+    }
+    cost = []
+    for size in (quarter, THOUSAND_AGENTS):
+        model = FireSaleModel(Parameters.from_overrides(size), rng=7)
+        model.run_for(WARM_WEEKS)
+        week = statistics.median(_seconds(partial(model.run_for, 1)) for _ in range(TIMED_WEEKS))
+        cost.append((len(model.agents), week / len(model.agents)))
+    (few, small), (many, large) = cost
+    say(
+        f"per agent and week: {small * 1e6:.0f} us with {few} agents, {large * 1e6:.0f} us with {many}; ratio "
+        f"{large / small:.2f} (linear: 1)"
+    )
 
 
 def _memory(say: Callable[[str], None]) -> None:
