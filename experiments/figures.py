@@ -23,6 +23,8 @@ from matplotlib.figure import Figure
 from agents.vocabulary import GENERATIONS
 from experiments import store
 from experiments.anatomy_figures import COMPARISONS
+from experiments.credit_figure import credit_network, export_graphs
+from experiments.crisis_figures import loss_waterfall, price_paths, timeline
 from experiments.maps import flow_map, rent_map
 from experiments.run import BESIDE, finished
 from experiments.tables import Columns, all_columns
@@ -42,7 +44,7 @@ NO_STAMP: dict[str, dict[str, Any]] = {
 
 
 def draw_all(folder: str | Path) -> dict[str, str]:
-    """Draw every figure of a stored run into its sub-folder `figures`, replacing those that stand there.
+    """Draw every figure of a stored run into its sub-folder `figures`, with the credit graphs; replaces what is there.
 
     Returns
     -------
@@ -67,6 +69,7 @@ def draw_all(folder: str | Path) -> dict[str, str]:
             for kind, metadata in NO_STAMP.items():
                 figure.savefig(scratch / f"{name}.{kind}", metadata=metadata)
             plotted.to_csv(scratch / f"{name}.csv", index=False, lineterminator="\n", float_format="%.6g")
+        export_graphs(frames, scratch)
         for path in sorted(scratch.iterdir()):
             hashes[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
         (scratch / FIGURES_LIST).write_text(json.dumps(hashes, indent=1) + "\n", encoding="utf-8")
@@ -264,4 +267,8 @@ FIGURES: "dict[str, Callable[[Frames], Drawing]]" = {
     "discount_path": discount_path,
     "flow_map": flow_map,
     "rent_map": rent_map,
+    "credit_timeline": timeline,
+    "price_paths": price_paths,
+    "loss_waterfall": loss_waterfall,
+    "credit_network": credit_network,
 }

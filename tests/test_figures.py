@@ -22,6 +22,7 @@ def drawn(stored_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_figure_as_png_pdf_and_numbers(drawn: Path) -> None:
     expected = {f"{name}.{kind}" for name in FIGURES | COMPARISONS for kind in ("png", "pdf", "csv")}
+    expected |= {"credit_before.graphml", "credit_after.graphml"}
     assert {path.name for path in (drawn / "figures").iterdir()} == expected | {"figures.json"}
     assert set(json.loads((drawn / "figures/figures.json").read_text())) == expected
 
@@ -80,8 +81,30 @@ def test_run_without_trades_or_forced_sales_can_be_drawn(stored_run: Path) -> No
     for name, draw in FIGURES.items():
         figure, plotted = draw(frames)
         assert figure.axes
-        if name != "price_against_fundamental":
-            assert plotted.empty
+        if name in ("discount_path", "flow_map", "rent_map", "price_paths"):
+            assert plotted.empty, name
+
+
+def test_figures_of_a_credit_run_show_what_is_stored(credit_run: Path) -> None:
+    import matplotlib.style
+
+    from experiments.run import finished
+
+    frames, record = store.load_run(credit_run), finished(credit_run).credit
+    with matplotlib.style.context(style()):
+        drawn = {name: FIGURES[name](frames) for name in ("credit_timeline", "price_paths", "loss_waterfall")}
+    marks = drawn["credit_timeline"][1]
+    assert (marks["kind"] == "default").sum() == record.defaults
+    assert marks["party"].str.contains("miner|neo-cloud").all()
+    lines = drawn["loss_waterfall"][1].set_index("line")["musd"]
+    assert lines["owed"] == pytest.approx(lines["recovery"] + lines["loss"])
+    assert lines["recovery"] == pytest.approx(record.recovery)
+    assert drawn["loss_waterfall"][0].axes[0].get_ylabel() == "million USD"
+    prices = drawn["price_paths"][1].dropna()
+    assert (prices["price_low_usd"] <= prices["price_usd"] + 0.01).all()
+    stored = frames["weeks"].set_index("week")
+    for _, row in prices.iterrows():
+        assert row["price_usd"] == stored.loc[row["week"], f"price_usd_{row['generation']}"]
 
 
 def test_figures_of_no_result_are_refused(tmp_path: Path) -> None:
