@@ -215,13 +215,16 @@ def test_interruption_exits_130_and_leaves_nothing(tmp_path: Path, number: signa
         text=True,
     )
     deadline = time.monotonic() + 60
-    while not list(tmp_path.glob(".run.unfinished-*")):
-        assert time.monotonic() < deadline
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.05)
-    time.sleep(0.5)
-    process.send_signal(number)
-    _, errors = process.communicate(timeout=60)
+    try:
+        while not list(tmp_path.glob(".run.unfinished-*")):
+            assert time.monotonic() < deadline
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.05)
+        time.sleep(0.5)
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()  # nothing runs on for hours after a test that failed
     assert process.returncode == INTERRUPTED, errors
     assert errors.strip() == "firesale: interrupted; nothing of the unfinished run was kept"
     assert list(tmp_path.iterdir()) == []
