@@ -46,7 +46,11 @@ class LiquidatorParameters(Section):
         0.0, "per year", 0, 4, "speed at which dealers expect price to return to own value"
     )
     reserve: str = choice("continuation", RESERVES, "rule for the reserve of a forced seller")
-    release: str = choice("staggered", ("staggered", "at_once"), "how a mandate comes to market")
+    release: str = choice(
+        "staggered",
+        ("staggered", "at_once", "held"),
+        "how a mandate comes to market; held: not at all, lenders operate what they can where it stands",
+    )
 
 
 class Liquidator(Party):
@@ -70,6 +74,8 @@ class Liquidator(Party):
         cls, view: View, rows: Ints, parameters: LiquidatorParameters
     ) -> tuple[SellOrders, ScrapOrders]:
         """Release part of every mandate; what is left after the deadline is broken up."""
+        if parameters.release == "held":
+            return SellOrders.empty(), ScrapOrders.empty()
         standing = (view.lot_status == LotStatus.FORCED) & (view.lot_quantity > 0)
         lot = np.flatnonzero(standing & np.isin(view.lot_agent, rows))
         late = view.lot_deadline[lot] < view.week

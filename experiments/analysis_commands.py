@@ -115,6 +115,48 @@ def metrics(
 
 
 @app.command()
+def branches(
+    scenario: Annotated[str, typer.Argument(help="Scenario with a forced sale.")] = "ten_thousand_h100",
+    replications: Annotated[int, typer.Option(min=2, help="Pairs; 3 s each.")] = 12,
+    seed: Annotated[int, typer.Option(min=0, help="Seed.")] = 7,
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a parameter.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Result folder; results/branches-SCENARIO if left out.")
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a result that stands there.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
+) -> None:
+    """Clone the forced week three ways (sold, held, no default) and say what the sale does to price, rent and others."""
+    steady_numbers()
+    with one_line_errors():
+        from rich.console import Console
+
+        from experiments.branches import printed_responses, run_branches
+        from experiments.printout import WIDE
+        from experiments.scenario import load
+
+        chosen = load(scenario)
+        folder = out or Path("results") / f"branches-{chosen.name}"
+        with progress_bar(quiet, "replications") as bar:
+            task = bar.add_task("branches", total=replications)
+            effects = run_branches(
+                chosen,
+                folder,
+                seed=seed,
+                replications=replications,
+                settings=changes or [],
+                overwrite=overwrite,
+                on_replication=lambda: bar.advance(task),
+            )
+        Console(width=WIDE).print(printed_responses(effects))
+        typer.echo(f"Tables and figure: {folder}")
+
+
+@app.command()
 def calibrate(
     points: Annotated[int, typer.Option(min=2, help="Sobol points; fewer for a draft.")] = 4096,
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
