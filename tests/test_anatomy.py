@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agents.operating import hold_values
+from agents.valuation import BELIEFS
 from agents.vocabulary import (
     N_PRODUCTS,
     PRODUCT_LIQUID,
@@ -18,8 +19,9 @@ from agents.vocabulary import (
     QuantityCap,
     SellOrders,
 )
-from sim.anatomy import ANATOMY, COMPONENTS, IdentityBroken, dissect, whole_cents
+from sim.anatomy import ANATOMY, COMPONENTS, BestUseMarks, IdentityBroken, dissect, whole_cents
 from sim.clearing import Network
+from sim.covenants import appraisal_path
 from sim.market import run_market
 from sim.model import FireSaleModel
 from sim.parameters import Parameters
@@ -251,3 +253,76 @@ def test_rounding_keeps_the_sum_and_stays_near(parts):
     assert rounded.sum() == whole
     assert all(abs(int(r) - p) < 1 + Fraction(1, 10**6) for r, p in zip(rounded, parts, strict=True))
     assert all(int(r) == p for r, p in zip(rounded, parts, strict=True) if p.denominator == 1)
+
+
+@pytest.mark.parametrize("belief", BELIEFS)
+def test_no_user_pays_more_than_the_best_use_as_it_believes_it(belief):
+    """p0 may stand above V* by optimism alone: every bid of a user is within the bound under its own belief."""
+    model = sale(4, valuation={"expectations": belief})
+    (quote,) = model.quotes
+    buy = model.intents.buy
+    users = (buy.product == quote.product) & (model.view.pool_kind[buy.pool] != PoolKind.WAREHOUSE)
+    assert users.any()
+    assert buy.value[users].max() <= quote.believed_value * 100 + 1
+    assert quote.first_lot_price <= quote.believed_value
+    if belief == "consistent":
+        assert quote.believed_value == quote.reference_value
+    assert quote.belief_gap + (quote.believed_value - quote.price) == pytest.approx(
+        quote.structural_gap + quote.fire_sale_discount
+    )
+
+
+def test_the_mark_splits_into_past_prices_and_staleness(model, columns):
+    """F on best uses is the appraisers' filter: quarterly, lagged and weighted as theirs (economics.md 13)."""
+    marks = BestUseMarks()
+    path = np.random.default_rng(2).uniform(10_000, 30_000, (60, 8))
+    credit = model.parameters.credit
+    for week, best in enumerate(path):
+        marks.mark(best)
+        if week % 13 == 0:
+            marks.appraise(credit)
+    expected = appraisal_path(
+        path, path[0], int(credit.appraisal_lag_weeks), credit.appraisal_weight
+    )  # in force before week 0: the first mark
+    assert marks.filtered[::3] == pytest.approx(expected[-1])
+    gap = columns["contamination"] + columns["staleness"]
+    assert np.abs(gap - (columns["appraisal"] - columns["fundamental"])).max() <= 1
+    recorded = model.tables()["anatomy"]
+    credit_marks = np.rint(model.world.credit.appraisal * 100)
+    last = recorded["week"] == model.week
+    assert np.isin(recorded["appraisal"][last], credit_marks).all()
+
+
+@pytest.mark.parametrize("theta", [0.25, 0.5, 1.0])
+def test_bargaining_is_search_where_buyers_must_be_met(model, theta):
+    """One seller, one buyer (T12): the price lies theta of the way from the reserve to the limit, the rest is the buyer's."""
+    view, network, _ = fixture_f1b(model)
+    one, eight = np.ones(1, dtype=np.int64), np.full(1, 8)
+    sell = SellOrders(9 * one, 0 * one, H * one, eight, 300_000 * one, np.array([True]))
+    buy = BuyIntents(
+        0 * one, one, H * one, 2_200_000 * one, np.zeros(1), eight, 10**12 * one,
+        QuantityCap.APPETITE * one, 0 * one,
+    )  # fmt: skip
+    power = np.array([0, 600_000, 0, 0])
+    result = run_market(sell, buy, network, 0, power, 0 * power, theta=theta, steps=16, refine=True)
+    arguments = (0, result, view, network, 0, np.full(8, 22_000.0), [])
+    plain, met = (
+        dissect(*arguments, theta=theta, miners=model.parameters.miners, searching=searching)
+        for searching in (False, True)
+    )
+    interval = 2_200_000 - 50_000 - 300_000
+    assert met["clearing_price"][0] == 300_000 + theta * interval
+    assert met["search"][0] == (1 - theta) * interval
+    assert met["order_limit"][0] == met["cash"][0] == 0
+    assert plain["search"][0] == 0
+    assert plain["order_limit"][0] == (1 - theta) * interval
+    for columns in (plain, met):
+        assert (total(columns) == columns["reference_value"] - columns["clearing_price"]).all()
+
+
+def test_search_thins_the_market_of_a_run():
+    searched = sale(5, search={"enabled": True, "contacts_per_year": 12})
+    assert 0 < searched.present.mean() < 0.6
+    columns = columns_of(searched, searching=True)
+    assert (total(columns) == columns["reference_value"] - columns["clearing_price"]).all()
+    assert searched.present[columns["buyer"][columns["buyer"] >= 0]].all()
