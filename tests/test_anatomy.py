@@ -21,7 +21,6 @@ from agents.vocabulary import (
 )
 from sim.anatomy import ANATOMY, COMPONENTS, BestUseMarks, IdentityBroken, dissect, whole_cents
 from sim.clearing import Network
-from sim.covenants import appraisal_path
 from sim.market import run_market
 from sim.model import FireSaleModel
 from sim.parameters import Parameters
@@ -281,10 +280,13 @@ def test_the_mark_splits_into_past_prices_and_staleness(model, columns):
         marks.mark(best)
         if week % 13 == 0:
             marks.appraise(credit)
-    expected = appraisal_path(
-        path, path[0], int(credit.appraisal_lag_weeks), credit.appraisal_weight
-    )  # in force before week 0: the first mark
-    assert marks.filtered[::3] == pytest.approx(expected[-1])
+    lag, weight = int(credit.appraisal_lag_weeks), credit.appraisal_weight
+    assert (lag, weight) == (13, 0.6)
+    # Appraisals of weeks 0 (its own mark), 13, 26, 39 and 52, each with the mark of a quarter before.
+    expected = path[0]
+    for quarter in (0, 13, 26, 39):
+        expected = 0.6 * path[quarter] + 0.4 * expected
+    assert marks.filtered[::3] == pytest.approx(expected)
     gap = columns["contamination"] + columns["staleness"]
     assert np.abs(gap - (columns["appraisal"] - columns["fundamental"])).max() <= 1
     recorded = model.tables()["anatomy"]
