@@ -7,6 +7,7 @@ warehouse line sized by their performing loans; a shortfall that cash cannot cov
 
 import numpy as np
 
+from agents.lender import LenderKind
 from agents.vocabulary import AgentKind, Ints
 from sim import origination
 from sim.contracts import level_payment
@@ -208,16 +209,22 @@ def _tranche(world: World, week: int, buyer: int, lender: int, amount: int, cost
 
 
 def margin_lenders(world: World, week: int) -> None:
-    """Funders hold each line to its share of performing loans; who cannot pay the excess goes into run-off."""
+    """Funders hold each line to its share of performing loans; who cannot pay the excess goes into run-off.
+
+    The line of a mark-to-market lender shrinks with the swing of prices as its own advances do (contracts.md 5.3 rule 4).
+    """
     ledger, loans, credit = world.ledger, world.ledger.loans, world.credit
     if not world.parameters.credit.funding:
         return
     good = loans.live() & (loans.status == LoanStatus.PERFORMING) & (loans.kind != LoanKind.FUNDING)
     eligible = np.zeros(ledger.parties.n, dtype=np.int64)
     np.add.at(eligible, loans.creditor[good], loans.balance[good])
+    kinds, cut = origination.lender_kinds(world), origination.haircut(world)
     for row in np.flatnonzero((loans.kind == LoanKind.FUNDING) & loans.live()):
         lender = int(loans.debtor[row])
-        allowed = int(eligible[lender] * world.parameters.lenders.funding_advance)
+        marked = kinds[lender] == LenderKind.MARK_TO_MARKET
+        advanced = world.parameters.lenders.funding_advance * (cut if marked else 1.0)
+        allowed = int(eligible[lender] * advanced)
         excess = max(int(loans.balance[row]) - allowed, 0)
         paid = min(excess, max(int(ledger.parties.cash[lender]), 0))
         ledger.pay(lender, int(loans.creditor[row]), paid, Account.PRINCIPAL)

@@ -70,13 +70,21 @@ def price_volatility(world: World) -> float:
     return float(np.std(np.diff(np.log(worth))) * np.sqrt(WEEKS))
 
 
+def haircut(world: World) -> float:
+    """Factor on what is lent against hardware when prices swing: ``1 - z max(0, sigma_P - sigma_calm)`` over a quarter.
+
+    z is in standard deviations of the price over the quarter a lender needs to react.
+    """
+    section = world.parameters.lenders
+    excess = max(price_volatility(world) - section.calm_volatility, 0.0)
+    return float(max(1.0 - section.haircut_sensitivity * excess * np.sqrt(QUARTER_WEEKS / WEEKS), 0.0))
+
+
 def advance_on_offer(world: World, week: int, advance: float) -> float:
     """Share of cost a lender advances today: less after a funding shock, less when prices swing, 0 if too little."""
     section = world.parameters.lenders
     offered, _ = terms(world.parameters.credit, advance, 0.0, week)
-    excess = max(price_volatility(world) - section.calm_volatility, 0.0)
-    # z is in standard deviations of the price over the quarter a lender needs to react.
-    offered *= max(1.0 - section.haircut_sensitivity * excess * np.sqrt(QUARTER_WEEKS / WEEKS), 0.0)
+    offered *= haircut(world)
     least = section.minimum_advance * advance / section.advance_rate
     return offered if offered >= least else 0.0
 

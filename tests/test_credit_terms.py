@@ -101,6 +101,27 @@ def test_lenders_ration_when_prices_swing() -> None:
     assert origination.advance_on_offer(world, 0, 0.7142) == 0.0
 
 
+def test_only_marked_lenders_are_margined_when_prices_swing() -> None:
+    world = world_of(credit__mark_to_market_share=0.5)
+    loans, lenders = world.ledger.loans, world.rows(AgentKind.LENDER)
+    lines = np.array(
+        [
+            int(np.flatnonzero((loans.debtor == lender) & (loans.kind == LoanKind.FUNDING))[0])
+            for lender in lenders
+        ]
+    )
+    before = loans.balance[lines].copy()
+    financing.margin_lenders(world, 0)
+    assert np.array_equal(loans.balance[lines], before)
+    world.credit.marks = [
+        world.credit.appraisal + 10_000.0 * (1.2 if week % 2 else 1.0) for week in range(14)
+    ]
+    financing.margin_lenders(world, 0)
+    marked = origination.lender_kinds(world)[lenders] == LenderKind.MARK_TO_MARKET
+    assert np.array_equal(loans.balance[lines] < before, marked)
+    closes(world)
+
+
 def test_one_tenant_may_not_stand_behind_too_much_of_a_book() -> None:
     world = world_of()
     clouds = np.unique(world.contracts.operator)[:3]
