@@ -75,7 +75,7 @@ def _levels() -> list[Row]:
 
 def _spreads() -> list[Row]:
     """V26: observed spreads by the standing of tenants against what expected loss alone asks for."""
-    observed = {**spread_prints(), "speculative": ([], [1300.0])}
+    observed = {**spread_prints(), "speculative": ([], [1100.0, 1500.0])}
     return [
         Row(
             f"V26-{standing}",
@@ -84,7 +84,7 @@ def _spreads() -> list[Row]:
             "basis points",
             min(observed[standing][1]),
             max(observed[standing][1]),
-            "dated prints" if observed[standing][0] else "2025 facility",
+            "dated prints" if observed[standing][0] else "1,300 of a 2025 facility, 15 % either way",
             "spread_points.csv" if observed[standing][0] else "economics.md 15",
             "fair spread at the hazard of such tenants and 1 - p / V* of the forced H100",
             100.0,
