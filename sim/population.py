@@ -300,8 +300,7 @@ def _fill_fleets(build: Builder) -> Loans:
         share = world.colocation_gpu_share if kind == "colo" else 1.0
         left_out = owner == clouds[0] and not world.largest_neo_cloud
         share = 0.0 if world.fleets_file or left_out else share
-        dry = held - int(topology.pool_liquid[pool])
-        rest = _stock(build, loans, owner, int(pool), int(busy * share), dry, unit_watts)
+        rest = _stock(build, loans, owner, int(pool), int(busy * share), unit_watts)
         build.background[pool] += busy - (int(busy * share) - rest)
     return loans
 
@@ -344,13 +343,12 @@ def _stock(
     owner: int,
     pool: int,
     watts: int,
-    dry: int,
     unit_watts: Ints,
 ) -> int:
     """Fill `watts` with the generation mix that the pool can cool; returns the watts left over."""
     world = build.parameters.world
     mix = world.generation_mix.array().copy()
-    wet = int(build.topology.pool_liquid[pool])
+    wet = int(build.topology.pool_liquid[pool]) - _standing(build, pool, np.where(LIQUID_ONLY, unit_watts, 0))
     if wet <= 0:
         mix[LIQUID_ONLY] = 0.0
     if mix.sum() <= 0:
@@ -376,7 +374,9 @@ def _stock(
         if financed and -vintage < build.parameters.lenders.tenor_years * WEEKS_PER_YEAR - 4:
             lien = _borrow(build, loans, owner, int(generation), units, vintage)
         build.lot(owner, pool, int(generation), units * int(UNIT[generation]), vintage, lien)
-        left -= units * int(unit_watts[generation])
+        filled = units * int(unit_watts[generation])
+        wet -= filled if LIQUID_ONLY[generation] else 0
+        left -= filled
     return left
 
 

@@ -248,3 +248,12 @@ def test_marks_stand_still_where_nobody_bids():
         still = np.setdiff1d(np.arange(len(before)), bid)
         assert np.array_equal(model.price[still], before[still])
     assert unmet > 0
+
+
+@pytest.mark.parametrize("share", [0.1, 0.4, 0.9])
+def test_racks_fit_halls_that_are_ready_in_part(share: float) -> None:
+    """All liquid-only generations together stay within a pool's liquid watts."""
+    model = FireSaleModel(Parameters.from_overrides({"site.unknown_liquid_share": share, "clock.weeks": 2}))
+    model.run_for(2)
+    _, wet = model.world.used()
+    assert wet.sum() > 0 and np.all(wet <= model.world.liquid)
