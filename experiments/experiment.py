@@ -39,8 +39,8 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 
 from agents.schema import Section, quantity, setting
 from experiments import scenario as scenarios
-from experiments.design import Design, DesignError, Factor, Value, Variation, points_of
-from sim.parameters import ParameterError, Parameters, walk
+from experiments.design import Design, DesignError, Value, Variation
+from sim.parameters import ParameterError
 
 ARM = "scenario.arm"
 DEFAULT_ARM = "default"  # the scenario itself
@@ -199,9 +199,11 @@ class Experiment(Section):
         ExperimentError
             Names the file, the key, the allowed range with its unit, and the nearest valid name.
         """
+        from experiments.planner import Planner
+
         label = source or f"experiment {self.name}"
         try:
-            return _Planner(self, label, folder).plan()
+            return Planner(self, label, folder).plan()
         except (ExperimentError, scenarios.ScenarioError, ParameterError, DesignError) as error:
             text = str(error)
             raise ExperimentError(text if text.startswith(label) else f"{label}: {text}") from None
@@ -317,114 +319,6 @@ def parse(text: str, source: str) -> Experiment:
         raise ExperimentError(f"{source}: {_explain(error)}") from None
 
 
-class _Planner:
-    """Resolves an experiment against its scenario and the parameters' schema."""
-
-    def __init__(self, experiment: Experiment, label: str, folder: Path) -> None:
-        self.experiment = experiment
-        self.label = label
-        name = experiment.scenario
-        self.scenario = scenarios.load(folder / name if name.endswith(".toml") else name)
-        self.fields = {key: field for key, _, field in walk(Parameters())}
-        self.arms = [DEFAULT_ARM, *self.scenario.arms]
-
-    def plan(self) -> Plan:
-        experiment = self.experiment
-        self._check_arm("arm", experiment.arm)
-        resolved = Parameters.from_overrides(self._layers(experiment.arm), self.label).flat()
-        base: dict[str, Value] = {**resolved, ARM: experiment.arm}
-        factors = [self._factor(key, variation) for key, variation in experiment.vary.items()]
-        listed = [
-            {key: self._checked(f"design.list[{number}]", key, value) for key, value in point.items()}
-            for number, point in enumerate(experiment.design.list)
-        ]
-        design = experiment.design.model_copy(update={"list": tuple(listed)})
-        values = points_of(design, factors, base, experiment.seed)
-        varied = list(values[0])
-        flats = {arm: self._lines(arm) for arm in {str(point.get(ARM, experiment.arm)) for point in values}}
-        points = []
-        for index, point in enumerate(values):
-            arm = str(point.get(ARM, experiment.arm))
-            own = {key: value for key, value in point.items() if key != ARM}
-            overrides = {**self._layers(arm), **own}
-            points.append(Point(index, point, overrides, _digest(flats[arm], own)))
-        self._check_record()
-        meanings = {key: self._meaning(key) for key in varied}
-        return Plan(experiment, points, varied, meanings, {key: base[key] for key in varied})
-
-    def _check_record(self) -> None:
-        """What shall be kept, and what the stop rule looks at, must exist."""
-        from experiments.outcomes import OUTCOMES, series_columns
-
-        asked = self.experiment
-        for where, names in (
-            ("record.outcomes", asked.record.outcomes),
-            ("replications.stop.outcome", [target.outcome for target in asked.replications.stop]),
-        ):
-            self._check_names(where, names, OUTCOMES, "outcome")
-        if columns := asked.record.series.columns:
-            self._check_names("record.series.columns", columns, series_columns(), "weekly column")
-
-    def _check_names(self, where: str, names: Iterable[str], known: Iterable[str], what: str) -> None:
-        for name in names:
-            if name not in known:
-                near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-                hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
-                raise ExperimentError(f"{self.label}: {where}: no {what} is called {name}; {hint}")
-
-    def _layers(self, arm: str) -> dict[str, Any]:
-        own = {} if arm == DEFAULT_ARM else self.scenario.arms[arm]
-        return {**self.scenario.overrides, **own, **self.experiment.overrides}
-
-    def _lines(self, arm: str) -> dict[str, str]:
-        """Canonical text of every parameter of an arm, key -> line."""
-        flat = Parameters.from_overrides(self._layers(arm), self.label).flat()
-        return {key: _line(key, flat[key]) for key in sorted(flat)}
-
-    def _factor(self, key: str, variation: Variation) -> Factor:
-        """The factor, with every value it can take checked."""
-        where = f"vary.{key}"
-        is_number = key in self.fields and self.fields[key].annotation in (int, float)
-        if variation.values is None and not is_number:
-            self._checked(where, key, "" if key == ARM else variation.low)
-            raise ExperimentError(f"{self.label}: {where}: not a number; list its values instead")
-        whole = key in self.fields and self.fields[key].annotation is int
-        if variation.values is not None:
-            checked = tuple(self._checked(where, key, value) for value in variation.values)
-            return Factor(key, variation.model_copy(update={"values": checked}), whole)
-        for end in (variation.low, variation.high):
-            assert end is not None
-            if whole and end != int(end):
-                raise ExperimentError(f"{self.label}: {where}: {end} is not a whole number")
-            self._checked(where, key, int(end) if whole else end)
-        return Factor(key, variation, whole)
-
-    def _checked(self, where: str, key: str, value: Any) -> Value:
-        """The value as the parameter's own type, or an error that teaches."""
-        if key == ARM:
-            self._check_arm(where, value)
-            return str(value)
-        label = f"{self.label}: {where}"
-        parameters = Parameters.from_overrides({key: value}, label)
-        found = parameters
-        for part in key.split("."):
-            found = getattr(found, part)
-        return found  # type: ignore[return-value]
-
-    def _check_arm(self, where: str, arm: Any) -> None:
-        if arm not in self.arms:
-            near = difflib.get_close_matches(str(arm), self.arms, n=1, cutoff=0.5)
-            hint = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(self.arms)}"
-            raise ExperimentError(f"{self.label}: {where}: {self.scenario.name} has no arm {arm!r}{hint}")
-
-    def _meaning(self, key: str) -> tuple[str, str]:
-        if key == ARM:
-            return "", f"arm of the scenario {self.scenario.name}"
-        extra = self.fields[key].json_schema_extra
-        unit = extra.get("unit", "") if isinstance(extra, dict) else ""
-        return str(unit), self.fields[key].description or ""
-
-
 def plan_of(points: Iterable[Mapping[str, Value]], *, name: str = "sweep", **settings: Any) -> Plan:
     """A plan for any function of parameters, not only for the model: nothing is checked against a schema.
 
@@ -439,19 +333,19 @@ def plan_of(points: Iterable[Mapping[str, Value]], *, name: str = "sweep", **set
     listed = [dict(point) for point in points]
     varied = list(dict.fromkeys(key for point in listed for key in point))
     made = [
-        Point(index, point, point, _digest(dict.fromkeys(sorted(point), ""), point))
+        Point(index, point, point, parameters_id(dict.fromkeys(sorted(point), ""), point))
         for index, point in enumerate(listed)
     ]
     return Plan(experiment, made, varied, dict.fromkeys(varied, ("", "")))
 
 
-def _digest(lines: Mapping[str, str], own: Mapping[str, Value]) -> str:
+def parameters_id(lines: Mapping[str, str], own: Mapping[str, Value]) -> str:
     """Digest of the full parameters; `lines` is sorted by key and `own` replaces some of it."""
-    text = "".join(_line(key, own[key]) if key in own else line for key, line in lines.items())
+    text = "".join(parameter_line(key, own[key]) if key in own else line for key, line in lines.items())
     return hashlib.sha256(text.encode()).hexdigest()[:20]
 
 
-def _line(key: str, value: Any) -> str:
+def parameter_line(key: str, value: Any) -> str:
     """Canonical text of a parameter; a file counts by its content, so that a changed file is another run."""
     if not key.endswith("_file") or not value:
         return f"{key}={json.dumps(value, ensure_ascii=False)}\n"

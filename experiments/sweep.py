@@ -4,14 +4,10 @@ The engine hands batches of runs to an executor, puts what comes back into the s
 needs more, and says how far it is. It is a function of the experiment and the store: started again, it does what is left.
 """
 
-import contextlib
 import json
-import signal
-import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +28,7 @@ from experiments.experiment import Plan
 from experiments.stopping import OPEN, PointProgress
 from experiments.store import StoreError, provenance
 from experiments.sweep_journal import Record, finished, outcomes_of
+from experiments.sweep_progress import Progress, Report, Stop
 from experiments.sweep_store import SweepStore
 
 BATCH_SECONDS = 0.5  # work sent to a worker at once, so that short runs do not wait for the post
@@ -47,90 +44,6 @@ MOST_LOSSES = 20  # times a batch may be lost with its executor before the sweep
 
 class SweepError(Exception):
     """A sweep cannot begin or go on; the message is one line."""
-
-
-@dataclass(slots=True)
-class Progress:
-    """How far a sweep is. Counts are runs of this session's share.
-
-    Attributes
-    ----------
-    stored
-        Runs that stood in the store already.
-    widest
-        Largest half-width of an open point, as a multiple of its target; 0 without a stop rule.
-    """
-
-    points: int
-    asked: int = 0
-    stored: int = 0
-    done: int = 0
-    failed: int = 0
-    converged: int = 0
-    widest: float = 0.0
-    run_seconds: float = 0.0
-    began: float = field(default_factory=time.monotonic)
-
-    @property
-    def left(self) -> int:
-        """Runs that are asked for and not done; the stopping rule can ask for more."""
-        return max(self.asked - self.stored - self.done - self.failed, 0)
-
-    @property
-    def rate(self) -> float:
-        """Runs per second of this session."""
-        elapsed = time.monotonic() - self.began
-        return (self.done + self.failed) / elapsed if elapsed > 0 else 0.0
-
-    @property
-    def eta_seconds(self) -> float:
-        """Time to the end at this rate; NaN before the first run has ended."""
-        return self.left / self.rate if self.rate > 0 else float("nan")
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What came of a session.
-
-    Attributes
-    ----------
-    complete
-        Every run of the experiment is stored, whoever computed it.
-    failures
-        Failed runs of this session: id, status, one line.
-    """
-
-    folder: Path
-    progress: Progress
-    complete: bool
-    interrupted: bool
-    failures: list[tuple[str, str, str]]
-    manifest: dict[str, Any]
-    note: str = ""
-
-
-class _Stop:
-    """What the user or the scheduler asked: finish running tasks (Ctrl-C), or drop them (SIGTERM, second Ctrl-C)."""
-
-    def __init__(self) -> None:
-        self.asked = False
-        self.at_once = False
-
-    def __call__(self, number: int, frame: object) -> None:
-        self.at_once = self.asked or number == signal.SIGTERM
-        self.asked = True
-
-    @contextlib.contextmanager
-    def listening(self) -> Iterator[None]:
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        before = {number: signal.signal(number, self) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
 
 
 def sweep(
@@ -236,7 +149,7 @@ class _Session:
         self.in_flight: dict[int, Batch] = {}
         self.mean_seconds = 0.0
         self.flushed = time.monotonic()
-        self.stop = _Stop()
+        self.stop = Stop()
 
     # -- what is left ---------------------------------------------------------------------------------------
 

@@ -273,4 +273,22 @@ def _json(value: Any) -> str:
     return json.dumps(value, indent=1, ensure_ascii=False) + "\n"
 
 
-__all__ = ["codebook", "codebook_rows", "datapackage", "describe", "readme", "research_object"]
+def failure_text(entry: Mapping[str, Any], point: int) -> str:
+    """What is known about a failed run, for people."""
+    return (
+        f"run {entry['run_id']}: {entry['status']}\n{entry['error']}\n\n"
+        f"point {point}, replication {entry['replication']}, seed {entry['seed']}, "
+        f"attempts {entry['attempts']}, {entry['seconds']:.2f} s\nparameters {entry['parameters']}\n\n"
+        f"{entry['traceback']}"
+    )
+
+
+__all__ = [
+    "codebook",
+    "codebook_rows",
+    "datapackage",
+    "describe",
+    "failure_text",
+    "readme",
+    "research_object",
+]

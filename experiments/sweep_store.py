@@ -369,22 +369,12 @@ class SweepStore:
         for row, state in enumerate(status):
             if state != OK:
                 entry = {name: log.column(name)[row].as_py() for name in FIXED}
-                wanted[f"{entry['run_id']}.txt"] = failure_text(entry, int(points[row]))
+                wanted[f"{entry['run_id']}.txt"] = metadata.failure_text(entry, int(points[row]))
         for path in folder.glob("*.txt"):
             if path.name not in wanted:
                 files.disk.remove(path)
         for name, text in wanted.items():
             (folder / name).write_text(text, encoding="utf-8")
-
-
-def failure_text(entry: Mapping[str, Any], point: int) -> str:
-    """What is known about a failed run, for people."""
-    return (
-        f"run {entry['run_id']}: {entry['status']}\n{entry['error']}\n\n"
-        f"point {point}, replication {entry['replication']}, seed {entry['seed']}, "
-        f"attempts {entry['attempts']}, {entry['seconds']:.2f} s\nparameters {entry['parameters']}\n\n"
-        f"{entry['traceback']}"
-    )
 
 
 def load(path: str | Path) -> SweepResults:

@@ -89,7 +89,23 @@ def test_series_are_thinned_columns_of_the_weekly_table(
 
 def test_a_ratio_leaves_out_classes_that_lack_either_part() -> None:
     def sold(generation: str, taken: int, price: float) -> ForcedSale:
-        return ForcedSale(generation, taken, taken, 0, 0, 0, 1, 2, 200.0, 100.0, 100.0, price, price, price)
+        return ForcedSale(
+            generation=generation,
+            taken=taken,
+            in_place=taken,
+            moved=0,
+            scrapped=0,
+            unsold=0,
+            first_week=1,
+            last_week=2,
+            reference_value=200.0,
+            believed_value=200.0,
+            first_lot_price=100.0,
+            normal_volume_price=100.0,
+            price=price,
+            price_low=price,
+            price_high=price,
+        )
 
     sales = [sold("H100", 30, 80.0), sold("A100", 10, math.nan)]
     found = _ratio(sales, lambda sale: sale.fire_sale_discount, lambda sale: sale.first_lot_price)

@@ -1,0 +1,96 @@
+"""How far a sweep is, what came of it, and how it is asked to stop."""
+
+import contextlib
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far a sweep is. Counts are runs of this session's share.
+
+    Attributes
+    ----------
+    stored
+        Runs that stood in the store already.
+    widest
+        Largest half-width of an open point, as a multiple of its target; 0 without a stop rule.
+    """
+
+    points: int
+    asked: int = 0
+    stored: int = 0
+    done: int = 0
+    failed: int = 0
+    converged: int = 0
+    widest: float = 0.0
+    run_seconds: float = 0.0
+    began: float = field(default_factory=time.monotonic)
+
+    @property
+    def left(self) -> int:
+        """Runs that are asked for and not done; the stopping rule can ask for more."""
+        return max(self.asked - self.stored - self.done - self.failed, 0)
+
+    @property
+    def rate(self) -> float:
+        """Runs per second of this session."""
+        elapsed = time.monotonic() - self.began
+        return (self.done + self.failed) / elapsed if elapsed > 0 else 0.0
+
+    @property
+    def eta_seconds(self) -> float:
+        """Time to the end at this rate; NaN before the first run has ended."""
+        return self.left / self.rate if self.rate > 0 else float("nan")
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What came of a session.
+
+    Attributes
+    ----------
+    complete
+        Every run of the experiment is stored, whoever computed it.
+    failures
+        Failed runs of this session: id, status, one line.
+    """
+
+    folder: Path
+    progress: Progress
+    complete: bool
+    interrupted: bool
+    failures: list[tuple[str, str, str]]
+    manifest: dict[str, Any]
+    note: str = ""
+
+
+class Stop:
+    """What the user or the scheduler asked: finish running tasks (Ctrl-C), or drop them (SIGTERM, second Ctrl-C)."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        self.at_once = False
+
+    def __call__(self, number: int, frame: object) -> None:
+        """Note a signal."""
+        self.at_once = self.asked or number == signal.SIGTERM
+        self.asked = True
+
+    @contextlib.contextmanager
+    def listening(self) -> Iterator[None]:
+        """Receive Ctrl-C and SIGTERM inside a block; threads other than the main one cannot."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.signal(number, self) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
