@@ -115,3 +115,39 @@ def test_bad_shapes_and_types_are_named():
     with pytest.raises(ValueError, match="lanes"):
         clearing_books.network(2, [(0, 2)], [[5]])
     assert isinstance(book, Book)
+
+
+def test_arrays_of_other_integer_types_and_strides_are_taken():
+    book, network = clearing_books.random_case(5)
+    wide = dataclasses.replace(
+        book,
+        side=np.repeat(book.side, 2)[::2],
+        node=book.node.astype(np.int64),
+        quantity=book.quantity.astype(np.int32),
+        price=book.price.astype(np.uint64),
+    )
+    want, found = clear(book, network), clear(wide, network)
+    assert np.array_equal(want.filled, found.filled)
+    assert np.array_equal(want.price, found.price, equal_nan=True)
+    assert found.certificate.gap == 0
+
+
+ORDERINGS = {
+    "rising": lambda x: np.sort(x),
+    "falling": lambda x: np.sort(x)[::-1],
+    "organ pipe": lambda x: np.r_[np.sort(x[::2]), np.sort(x[1::2])[::-1]],
+    "all tied": lambda x: np.full_like(x, 700),
+    "two prices": lambda x: np.where(x % 2 == 0, 100, 900),
+}
+
+
+@pytest.mark.parametrize("name", ORDERINGS)
+def test_long_curves_in_any_order(name):
+    """One node: the optimum is where the sorted curves cross, whatever the order they come in."""
+    rng = np.random.default_rng(3)
+    asks, bids = (ORDERINGS[name](rng.integers(0, 1_000, 1_501)) for _ in range(2))
+    rows = [[0, 0, 0, 1, int(p)] for p in asks] + [[1, 0, 0, 1, int(p) + 50] for p in bids]
+    clearing = clear(clearing_books.book(rows, [10**9]), clearing_books.network(1))
+    gains = np.sort(bids + 50)[::-1] - np.sort(asks)
+    assert clearing.surplus == gains[gains > 0].sum()
+    assert clearing.certificate.gap == 0
