@@ -201,7 +201,7 @@ def relaxed(book: Book, net: Network, families: tuple[str, ...]) -> tuple[Book, 
 
 
 def relaxations(regime: str) -> Row:
-    """All 32 combinations of five frictions of a book of 2,000 orders, each from the clearing with its last relaxation undone."""
+    """All 32 combinations of five frictions of a book of 2,000 orders, each from the one with its last relaxation undone."""
     net = kernel_books.network("medium", 0)
     book = kernel_books.book("medium", regime, 0, net)
     free = relaxed(book, net, ("transport",))[1]
