@@ -10,7 +10,7 @@ import numpy as np
 Columns = Mapping[str, np.ndarray[Any, np.dtype[Any]]]
 CENTS_PER_MILLION = 1e8
 # Causes of default in the order they are printed; `sim.workout` and `sim.forced_sale` name them.
-CAUSES = ("maturity", "income", "tenant", "covenant", "scenario")
+CAUSES = ("maturity", "income", "lease", "tenant", "covenant", "scenario")
 
 
 @dataclass(frozen=True, slots=True)

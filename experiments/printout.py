@@ -53,17 +53,18 @@ BRIDGE: list[tuple[str, Callable[[CreditRecord], str]]] = [
 
 
 def printed_tables(runs: Sequence[Finished]) -> "list[Table]":
-    """Borrowers, forced units with three prices and two gaps, why, and the bridge from exposure to recovery."""
+    """Borrowers, forced units with three prices and two gaps, the bridge from exposure to recovery, and then why."""
     tables = [borrowers(runs)] if any(run.credit.borrowers for run in runs) else []
     tables += [forced_units(runs)] if any(run.sales for run in runs) else []
-    tables += printed_anatomy([(run.label, all_columns(load_tables(run.folder))) for run in runs])
     tables += [bridge(runs)] if any(run.credit.files for run in runs) else []
+    tables += printed_anatomy([(run.label, all_columns(load_tables(run.folder))) for run in runs])
     return tables
 
 
 def borrowers(runs: Sequence[Finished]) -> "Table":
     """Breaches and what came of them, defaults by cause, and what was taken: a row per run."""
-    causes = [cause for cause in runs[0].credit.causes if any(run.credit.causes[cause] for run in runs)]
+    known = dict.fromkeys(cause for run in runs for cause in run.credit.causes)
+    causes = [cause for cause in known if any(run.credit.causes.get(cause) for run in runs)]
     headers = ["borrowers", "breaches", "waived", "cured", "refused", "defaults", *causes]
     headers += ["amended", "enforced", "failed", "GPUs seized"]
     table = new_table("Borrowers (events; defaults by cause)", headers)
@@ -71,7 +72,7 @@ def borrowers(runs: Sequence[Finished]) -> "Table":
     for run in runs:
         credit = run.credit
         counts = [credit.borrowers, credit.breaches, credit.waivers, credit.cures, credit.refusals]
-        counts += [credit.defaults, *(credit.causes[cause] for cause in causes)]
+        counts += [credit.defaults, *(credit.causes.get(cause, 0) for cause in causes)]
         counts += [credit.amendments, credit.enforcements, credit.failed, credit.seized_gpus]
         table.add_row(run.label, *(f"{count:,}" for count in counts))
     return table
