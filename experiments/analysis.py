@@ -94,8 +94,9 @@ def comparison_report(a: Path, b: Path, out: Path | None = None) -> str:
     lines += found.notes
     if out is not None:
         _write(out, {"differences": found.differences, "parameters": found.parameters})
-        drawing = analysis_figures.paired_differences(found.differences)
-        analysis_figures.write(out / "figures", {"differences": drawing})
+        if (found.differences["high"] > found.differences["low"]).any():
+            drawing = analysis_figures.paired_differences(found.differences)
+            analysis_figures.write(out / "figures", {"differences": drawing})
         lines.append(f"Tables and figure: {out}")
     return "\n".join(lines)
 

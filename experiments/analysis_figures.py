@@ -184,7 +184,7 @@ def paired_differences(table: pd.DataFrame) -> "Drawing":
             axes.set_yticks([0], [f"{row.outcome} ({row.unit})"])
             axes.tick_params(axis="x", labelsize=5)
         panels[-1].set_xlabel("difference b - a, 95 % interval of paired runs")
-        figure.subplots_adjust(hspace=1.4)
+        figure.set_layout_engine("constrained", hspace=0.1)
     return figure, shown
 
 

@@ -127,7 +127,7 @@ def prim(
     import pandas as pd
 
     if importlib.util.find_spec("ema_workbench") is None:
-        raise MissingExtra("discover needs EMA Workbench: pip install ema_workbench (Python 3.12 or newer)")
+        raise MissingExtra("discover needs EMA Workbench: pip install 'firesale[discover]'")
     count = int(interesting.sum())
     if count in (0, len(interesting)):
         what = "no case is" if count == 0 else "every case is"

@@ -1,11 +1,11 @@
 """Which parameter moves an outcome, and how much of it is the seed: Morris, Sobol, PAWN, and shares of variance.
 
-Every function takes plain data frames and gives tidy ones back; SALib holds the estimators. Replications are averaged per
-point before a decomposition, and what the average leaves of the seed is taken out of the indices again, because noise
-would otherwise be read as interaction.
+Every function takes plain data and gives tidy frames back; SALib holds the estimators of Morris and PAWN. Replications are
+averaged per point before a decomposition, and what the average leaves of the seed is taken out of the Sobol indices again,
+because noise would otherwise be read as interaction.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,9 @@ CONFIDENCE = 0.95
 RESAMPLES = 1000
 SEED = 20261124  # of the bootstrap; tables of one sweep are equal whoever makes them
 SLICES = 10
+MOST_POINTS_HAVE_IT = (
+    0.9  # of a replication that Sobol indices use; adaptive sweeps repeat some points more often
+)
 PARAMETERS, SEED_ALONE, INTERACTION, UNSPLIT = "parameters", "seed", "seed x parameters", "seed, all"
 
 
@@ -102,6 +105,12 @@ def averages(runs: "pd.DataFrame", outcome: str) -> "pd.DataFrame":
     return grouped.agg(["mean", "var", "count"]).set_axis(["mean", "variance", "n"], axis=1)
 
 
+def by_replication(runs: "pd.DataFrame", outcome: str) -> "pd.DataFrame":
+    """One outcome of the good runs, a row per point and a column per replication; NaN where there is none."""
+    good = runs[(runs["status"] == "ok") & runs[outcome].notna()]
+    return good.pivot(index="point", columns="replication", values=outcome).sort_index()
+
+
 def morris(points: "pd.DataFrame", problem: Problem, outcome: str, *, levels: int = 4) -> "pd.DataFrame":
     """Elementary effects: change of the outcome when one parameter crosses its whole range.
 
@@ -145,22 +154,16 @@ def morris(points: "pd.DataFrame", problem: Problem, outcome: str, *, levels: in
     )
 
 
-def sobol(
-    points: "pd.DataFrame",
-    problem: Problem,
-    outcome: str,
-    *,
-    noise_variance: float = 0.0,
-    second_order: bool = False,
-) -> "pd.DataFrame":
+def sobol(values: Floats, problem: Problem, outcome: str, *, second_order: bool = False) -> "pd.DataFrame":
     """First-order and total shares of variance with bootstrap intervals, the noise of averages taken out.
 
     Parameters
     ----------
-    points
-        One row per point of a saltelli design in its order; columns are the parameters and `outcome`.
-    noise_variance
-        Variance that the seed leaves in an average and that differs between points, in squared outcome units.
+    values
+        Outcome, shape (points, replications): points of a saltelli design in their order, one column per replication; NaN
+        where a run failed, which takes its block with it.
+    second_order
+        The design has the points for interactions too; they are not used.
 
     Returns
     -------
@@ -170,39 +173,77 @@ def sobol(
 
     Notes
     -----
-    Noise enters the variance once and the total-effect numerator once, the first-order numerator not at all
-    (Saltelli et al. 2010 estimators): total = (raw V - n) / (V - n), first = raw V / (V - n).
+    Numerators of Saltelli et al. (2010) and Jansen (1999), as in SALib, are means of products of averages over
+    replications. The seed adds cov(x, y) / R to the product of two averages x and y, where R is their number; its
+    estimate over replications is taken out of each product. So noise that two points share (common random numbers) and
+    noise that they do not are both corrected for, and a parameter that does nothing has a total effect of exactly 0.
     """
     import pandas as pd
-    from SALib.analyze import sobol as estimator
 
     count = len(problem.factors)
     width = 2 * count + 2 if second_order else count + 2
-    kept, blocks = _whole_blocks(points, width, outcome)
-    values = kept[outcome].to_numpy(dtype=np.float64)
-    ends = values.reshape(blocks, width)[:, [0, -1]]
-    variance = float(np.var(ends))
-    if not variance > 0:
+    blocks = _replicated_blocks(values, width, outcome)
+    centred = blocks - blocks[:, [0, -1]].mean(axis=(0, 1))
+    base, other, changed = centred[:, :1], centred[:, -1:], centred[:, 1 : count + 1]
+    draw = np.random.default_rng(SEED)
+    resamples = draw.integers(0, len(blocks), (RESAMPLES, len(blocks)))
+    tails = [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]
+
+    def terms(product: "Callable[[Floats, Floats], Floats]") -> dict[str, Floats]:
+        """Per block: its part of the variance, and of the numerators of every parameter."""
+        return {
+            "variance": (product(base, base) + product(other, other)) / 2,
+            "first": product(other, changed - base),
+            "total": product(base - changed, base - changed) / 2,
+        }
+
+    clean, raw = terms(_product), terms(_product_of_averages)
+    if not raw["variance"].mean() > 0:
         raise AnalysisError(f"{outcome}: the same at every point, so there is no variance to share out")
-    found = estimator.analyze(
-        problem.salib(),
-        values,
-        calc_second_order=second_order,
-        num_resamples=RESAMPLES,
-        conf_level=CONFIDENCE,
-        seed=SEED,
-    )
-    clean = max(variance - noise_variance, 0.0)
+    if not clean["variance"].mean() > 0:
+        raise AnalysisError(
+            f"{outcome}: the seed's noise drowns what parameters do; more replications would tell"
+        )
+    below = clean["variance"][resamples, 0].mean(axis=1)[:, None]
     rows = []
-    for index, key in (("first", "S1"), ("total", "ST")):
+    for index in ("first", "total"):
+        value = clean[index].mean(axis=0) / clean["variance"].mean()
+        found = clean[index][resamples].mean(axis=1) / np.where(below > 0, below, np.nan)
+        low, high = np.nanquantile(found, tails, axis=0)
+        noisy = raw[index].mean(axis=0) / raw["variance"].mean()
         for i, name in enumerate(problem.names):
-            raw, half = float(found[key][i]), float(found[f"{key}_conf"][i])
-            removed = noise_variance if index == "total" else 0.0
-            value = (raw * variance - removed) / clean if clean > 0 else float("nan")
-            half_clean = half * variance / clean if clean > 0 else float("nan")
-            rows.append((outcome, name, index, value, value - half_clean, value + half_clean, raw, blocks))
+            rows.append((outcome, name, index, value[i], low[i], high[i], noisy[i], len(blocks)))
     columns = ["outcome", "parameter", "index", "value", "low", "high", "raw", "base_samples"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def _product_of_averages(x: Floats, y: Floats) -> Floats:
+    """Product of averages over replications, the last axis."""
+    return np.asarray(x.mean(axis=-1) * y.mean(axis=-1))
+
+
+def _product(x: Floats, y: Floats) -> Floats:
+    """The same with the seed's part taken out, which takes two replications."""
+    averages, replications = _product_of_averages(x, y), x.shape[-1]
+    if replications < 2:
+        return averages
+    around = (x - x.mean(axis=-1, keepdims=True)) * (y - y.mean(axis=-1, keepdims=True))
+    return np.asarray(averages - around.sum(axis=-1) / (replications - 1) / replications)
+
+
+def _replicated_blocks(values: Floats, width: int, outcome: str) -> Floats:
+    """Whole blocks, shape (blocks, width, replications); replications that many points lack are left out."""
+    if len(values) % width:
+        raise AnalysisError(
+            f"{len(values)} points are not whole blocks of {width}: is it the design this method needs?"
+        )
+    there = np.isfinite(values)
+    usual = there[:, there.mean(axis=0) >= MOST_POINTS_HAVE_IT]
+    kept = values[:, there.mean(axis=0) >= MOST_POINTS_HAVE_IT].reshape(-1, width, usual.shape[1])
+    whole = np.isfinite(kept).all(axis=(1, 2))
+    if not usual.shape[1] or whole.sum() < 2:
+        raise AnalysisError(f"{outcome}: fewer than two blocks of {width} points have a value everywhere")
+    return kept[whole]
 
 
 def pawn(points: "pd.DataFrame", problem: Problem, outcome: str) -> "pd.DataFrame":
@@ -223,6 +264,8 @@ def pawn(points: "pd.DataFrame", problem: Problem, outcome: str) -> "pd.DataFram
     slices = min(SLICES, len(kept) // 10)
     if slices < 2:
         raise AnalysisError(f"{outcome}: PAWN needs 20 points with a value, there are {len(kept)}")
+    while np.arange(0, 1 + 1 / slices, 1 / slices)[-1] > 1:
+        slices -= 1  # SALib adds up quantiles like this, and some numbers of slices end above 1
     dummy = np.random.default_rng(SEED).random(len(kept))
     cube = np.column_stack([problem.coordinates(kept), dummy])
     names = [*problem.names, "(dummy)"]
@@ -268,9 +311,8 @@ def variance_shares(runs: "pd.DataFrame", outcome: str, *, block: int = 1) -> "p
     """
     import pandas as pd
 
-    good = runs[(runs["status"] == "ok") & runs[outcome].notna()]
-    seeds_alike = "seed" not in good or good["seed"].nunique() == 1
-    table = good.pivot(index="point", columns="replication", values=outcome).sort_index()
+    seeds_alike = "seed" not in runs or runs["seed"].nunique() == 1
+    table = by_replication(runs, outcome)
     crossed = seeds_alike and not table.dropna().empty and len(table.dropna()) >= 0.5 * len(table)
     values = (table.dropna() if crossed else table).to_numpy(dtype=np.float64)
     values = values[np.isfinite(values).sum(axis=1) >= 2]
@@ -301,15 +343,6 @@ def variance_shares(runs: "pd.DataFrame", outcome: str, *, block: int = 1) -> "p
             "replications": values.shape[1],
         }
     )
-
-
-def noise_of_averages(shares: "pd.DataFrame") -> float:
-    """Variance that the seed leaves in an average of replications and that differs between points.
-
-    What the seed does alike at every point is no difference between points, so only the interaction counts.
-    """
-    last = shares[shares["source"].isin([INTERACTION, UNSPLIT])]
-    return float((last["variance"] / last["replications"]).sum())
 
 
 def _crossed(values: Floats) -> Floats:
@@ -377,18 +410,15 @@ def analyse(
         if not np.isfinite(values).any() or np.nanmax(values) == np.nanmin(values):
             notes.append(f"{outcome}: the same at every point, or never there")
             continue
-        noise = 0.0
         try:
             shares = variance_shares(results.runs, outcome, block=width)
             parts.setdefault("variance", []).append(shares)
-            noise = noise_of_averages(shares)
         except AnalysisError as error:
             notes.append(str(error))
         try:
             if kind == "saltelli":
-                found = sobol(
-                    points, problem, outcome, noise_variance=noise, second_order=design.second_order
-                )
+                runs = by_replication(results.runs, outcome).reindex(points.index).to_numpy(dtype=np.float64)
+                found = sobol(runs, problem, outcome, second_order=design.second_order)
                 parts.setdefault("sobol", []).append(found)
             elif kind == "morris":
                 parts.setdefault("morris", []).append(morris(points, problem, outcome, levels=design.levels))
