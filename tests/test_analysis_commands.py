@@ -71,8 +71,8 @@ def test_sensitivity(folder: Path, kind: str, points: int, table: str) -> None:
 
 
 def test_discover_compare_and_verify(folder: Path) -> None:
-    _sweep(folder, "space", "sobol", 32)
-    _sweep(folder, "moved", "sobol", 32, "freight.reinstall_air_usd = 800")
+    _sweep(folder, "space", "sobol", 20)
+    _sweep(folder, "moved", "sobol", 20, "freight.reinstall_air_usd = 800")
     said = _firesale(folder, "sensitivity", "results/space", "--outcome", "recovery")
     assert "  pawn\n" in said and "(dummy)" in said
     said = _firesale(folder, "discover", "results/space", "forced_gpus > 5000")
@@ -80,7 +80,7 @@ def test_discover_compare_and_verify(folder: Path) -> None:
     said = _firesale(folder, "compare", "results/space", "results/moved", "--out", "compared")
     assert "Parameters that differ" in said
     table = pd.read_csv(folder / "compared/differences.csv")
-    assert set(table["pairs"]) == {64}
+    assert table["pairs"].max() == 40
     said = _firesale(folder, "verify", "results/space", "--sample", "20")
     assert said.startswith("20 runs repeated") and "equal bit for bit" in said
     manifest = json.loads((folder / "results/space/manifest.json").read_text(encoding="utf-8"))

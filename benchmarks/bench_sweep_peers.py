@@ -1,0 +1,180 @@
+"""The sweep engine beside Mesa, EMA Workbench, joblib and Dask on the same runs: throughput, what is lost, what resumes.
+
+Every trial is a process group of its own and is ended after a limit, because some of them never end by themselves.
+
+    python benchmarks/bench_sweep_peers.py --markdown docs/how-to-sweep.md
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from sweep_peers import PEERS, WORKERS
+
+ROOT = Path(__file__).resolve().parents[1]
+LIMIT_SECONDS = 75.0
+RUNS, SHORT_SECONDS = 40, 0.05
+MANY, BRIEF_SECONDS = 400, 0.02
+ROUNDS = 1
+BEGIN, END = "<!-- peers: written by benchmarks/bench_sweep_peers.py -->", "<!-- end of peers -->"
+PACKAGES = {"mesa": "mesa", "ema_workbench": "ema-workbench", "joblib": "joblib", "dask": "distributed"}
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What came of one process: results it returned, its error, its time, whether it had to be ended, runs computed."""
+
+    kept: int
+    error: str
+    seconds: float
+    ended: bool
+    computed: int
+
+
+def trial(
+    peer: str,
+    runs: int,
+    folder: Path,
+    *,
+    busy: float = 0.0,
+    wait: float = 0.0,
+    trouble: str = "",
+    kill_at: int = 0,
+) -> Trial:
+    """Run a peer; with `kill_at`, kill the whole of it when so many runs have begun."""
+    log = folder / "log"
+    before = _lines(log)
+    environment = {
+        **os.environ,
+        "PEER_LOG": str(log),
+        "PEER_SECONDS": str(busy),
+        "PEER_WAIT": str(wait),
+        "PEER_TROUBLE": trouble,
+        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "benchmarks")]),
+    }
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / "benchmarks/sweep_peers.py"), peer, str(runs), str(folder)],
+        env=environment,
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    )
+    began, killed = time.monotonic(), False
+    while process.poll() is None:
+        time.sleep(0.02)
+        if (kill_at and _lines(log) - before >= kill_at) or time.monotonic() - began > LIMIT_SECONDS:
+            killed = True
+            break
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    text = process.communicate()[0]
+    done = json.loads(text.splitlines()[-1]) if text.strip() and not killed else {}
+    return Trial(
+        done.get("kept", 0),
+        done.get("error", ""),
+        done.get("seconds", float("nan")),
+        not killed,
+        _lines(log) - before,
+    )
+
+
+def _lines(path: Path) -> int:
+    return path.read_text(encoding="ascii").count("\n") if path.exists() else 0
+
+
+def _fresh() -> Path:
+    return Path(tempfile.mkdtemp(prefix="peers-"))
+
+
+def throughput(peers: list[str]) -> dict[str, float]:
+    """Shortest of three rounds, seconds for all of many brief runs; peers take turns, so that a busy machine is fair."""
+    best = dict.fromkeys(peers, float("inf"))
+    for _ in range(ROUNDS):
+        for peer in peers:
+            done = trial(peer, MANY, _fresh(), busy=BRIEF_SECONDS)
+            if done.kept == MANY:
+                best[peer] = min(best[peer], done.seconds)
+    return best
+
+
+def loss(peer: str, trouble: str) -> str:
+    """Results that come back of forty runs of which one makes trouble."""
+    done = trial(peer, RUNS, _fresh(), wait=SHORT_SECONDS, trouble=trouble)
+    if not done.ended:
+        return f"never ended (stopped at {LIMIT_SECONDS:.0f} s), 0 of {RUNS}"
+    return f"{done.kept} of {RUNS}" + (f" ({done.error.split(':')[0]})" if done.error else "")
+
+
+def resume(peer: str) -> str:
+    """Runs computed a second time after everything was killed half-way and started again."""
+    folder = _fresh()
+    slow = 0.3  # so that stored results are older than what is at work
+    first = trial(peer, RUNS, folder, wait=slow, kill_at=RUNS // 2)
+    second = trial(peer, RUNS, folder, wait=slow)
+    if second.kept != RUNS:
+        return "did not end"
+    return f"{first.computed + second.computed - RUNS} of {first.computed} begun"
+
+
+def main() -> None:
+    """Measure all peers, print the table, and put it into a page."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--markdown", type=Path, help="page to write the table into, between its marks")
+    options.add_argument("--peers", nargs="+", default=list(PEERS), choices=list(PEERS))
+    asked = options.parse_args()
+    quickest = throughput(asked.peers)
+    load = os.getloadavg()[0]
+    ideal = MANY * BRIEF_SECONDS / WORKERS
+    rows = []
+    for peer in asked.peers:
+        cells = [f"{quickest[peer]:.1f} s", *(loss(peer, trouble) for trouble in ("raises", "dies", "hangs"))]
+        rows.append([_name(peer), *cells, resume(peer)])
+        print(" | ".join(rows[-1]), flush=True)
+    head = [
+        "",
+        f"{MANY} runs",
+        "one raises",
+        "a worker is killed",
+        "one hangs",
+        "killed half-way: computed again",
+    ]
+    lines = [
+        BEGIN,
+        f"| {' | '.join(head)} |",
+        f"|{'---|' * len(head)}",
+        *(f"| {' | '.join(row)} |" for row in rows),
+        "",
+        f"{WORKERS} workers. First column: {MANY} runs of {BRIEF_SECONDS * 1000:.0f} ms of processor time, which take "
+        f"{ideal:.0f} s at best; shortest of rounds: {ROUNDS}, start of workers included (load average meanwhile "
+        f"{load:.0f} on {os.cpu_count()} cores, so only the order counts). Next three: results that come back of {RUNS} "
+        f"runs of {SHORT_SECONDS * 1000:.0f} ms. Last: runs of 300 ms, all killed at the {RUNS // 2}th and started again.",
+        END,
+    ]
+    text = "\n".join(lines)
+    if asked.markdown:
+        page = asked.markdown.read_text(encoding="utf-8")
+        before, rest = page.split(BEGIN)
+        asked.markdown.write_text(before + text + rest.split(END)[1], encoding="utf-8")
+    print(text)
+
+
+def _name(peer: str) -> str:
+    try:
+        return f"{PEERS[peer][0]} {version(PACKAGES[peer])}"
+    except (KeyError, PackageNotFoundError):
+        return PEERS[peer][0]
+
+
+if __name__ == "__main__":
+    main()
