@@ -83,7 +83,9 @@ def verify(
 
 @app.command()
 def validate(
-    seeds: Annotated[int, typer.Option(min=2, help="Seeds; 200 are pre-registered, sixteen runs each.")] = 200,
+    seeds: Annotated[
+        int, typer.Option(min=2, help="Seeds; 200 are pre-registered, sixteen runs each.")
+    ] = 200,
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
     out: Annotated[Path, typer.Option(help="Result folder.")] = Path("results/validation"),
 ) -> None:
