@@ -98,7 +98,7 @@ def _fresh() -> Path:
 
 
 def throughput(peers: list[str]) -> dict[str, float]:
-    """Shortest of three rounds, seconds for all of many brief runs; peers take turns, so that a busy machine is fair."""
+    """Shortest of the rounds, seconds for all of many brief runs; peers take turns, so that a busy machine is fair."""
     best = dict.fromkeys(peers, float("inf"))
     for _ in range(ROUNDS):
         for peer in peers:
@@ -138,7 +138,8 @@ def main() -> None:
     ideal = MANY * BRIEF_SECONDS / WORKERS
     rows = []
     for peer in asked.peers:
-        cells = [f"{quickest[peer]:.1f} s", *(loss(peer, trouble) for trouble in ("raises", "dies", "hangs"))]
+        whole = f"{quickest[peer]:.1f} s" if quickest[peer] < float("inf") else "did not end"
+        cells = [whole, *(loss(peer, trouble) for trouble in ("raises", "dies", "hangs"))]
         rows.append([_name(peer), *cells, resume(peer)])
         print(" | ".join(rows[-1]), flush=True)
     head = [

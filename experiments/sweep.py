@@ -170,12 +170,20 @@ class _Session:
     def _needs_series(self, replication: int) -> bool:
         return replication < self.keep
 
+    def _gives_paths(self) -> bool:
+        """A function that does not say so (attribute ``series``) may give no paths; then none of what is stored has any."""
+        asked = self.before.get("experiment", {}).get("record", {}).get("series", {}).get("keep", 0)
+        stored = [has_series for status, has_series in self.finished.values() if status == OK]
+        return hasattr(self.run, "series") or not asked or not stored or any(stored)
+
     def _plan_runs(self) -> None:
         """Note what is stored, and queue the rest: first replication of every point, then the second, and so on."""
         rule = self.plan.experiment.replications
         stops = [target.outcome for target in rule.stop]
         self.finished = finished(self.store.folder)
         self.known = outcomes_of(self.store.folder, stops) if stops and self.finished else {}
+        if not self._gives_paths():
+            self.keep = 0
         for replication in range(min(rule.least, rule.most)):
             for index in self.points:
                 self._ask(index, replication)

@@ -23,6 +23,13 @@ def noisy(parameters: Mapping[str, Any], seed: int, replication: int) -> Made:
     }
 
 
+def pathless(
+    parameters: Mapping[str, Any], seed: int, replication: int
+) -> tuple[dict[str, float], dict[str, Any]]:
+    """Like `noisy`, outcomes only."""
+    return noisy(parameters, seed, replication)[0], {}
+
+
 def wicked(parameters: Mapping[str, Any], seed: int, replication: int) -> Made:
     """Like `noisy`, except where `trouble` says otherwise."""
     trouble = parameters.get("trouble", "")
@@ -70,3 +77,4 @@ def logged(parameters: Mapping[str, Any], seed: int, replication: int) -> Made:
 
 for task in (noisy, wicked, killed_once, slow, busy, logged):
     task.fingerprint = "tasks"  # type: ignore[attr-defined]
+pathless.fingerprint = "tasks"  # type: ignore[attr-defined]

@@ -406,3 +406,11 @@ def test_a_sweep_of_the_model_gives_one_digest_and_verifies(tmp_path: Path, mode
     # Equal shocks at both points, other shocks in another replication.
     assert results.runs["seed"].nunique() == 1
     assert verification(tmp_path / "pool", 4).passed
+
+
+def test_runs_without_paths_are_reused_too(tmp_path: Path) -> None:
+    first = sweep(plan(2), sweep_tasks.pathless, tmp_path / "s", executor=0)
+    again = sweep(plan(2), sweep_tasks.pathless, tmp_path / "s", executor=0)
+    more = sweep(plan(3), sweep_tasks.pathless, tmp_path / "s", executor=0)
+    assert (first.progress.done, again.progress.done, more.progress.done) == (24, 0, 12)
+    assert again.manifest["digest"] == first.manifest["digest"]
