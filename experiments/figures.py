@@ -180,10 +180,12 @@ def discount_path(frames: "Frames") -> "Drawing":
         _say(upper, "no unit was under a mandate in this run")
         return figure, path
     week = path["week"]
+    # A line is broken over weeks in which nothing was offered.
+    every = path.set_index("week").reindex(range(int(week.min()), int(week.max()) + 1))
     upper.fill_between(
-        week,
-        path["price_low_usd"] / 1000,
-        path["price_high_usd"] / 1000,
+        every.index,
+        every["price_low_usd"] / 1000,
+        every["price_high_usd"] / 1000,
         color=VERMILION,
         alpha=0.2,
         linewidth=0,
@@ -194,7 +196,7 @@ def discount_path(frames: "Frames") -> "Drawing":
         ("price_usd", "price p [low, high]", VERMILION, "-"),
     ):
         marker = {"marker": "o", "markersize": 2.2} if column == "price_usd" else {}
-        upper.plot(week, path[column] / 1000, color=colour, linestyle=line, label=label, **marker)
+        upper.plot(every.index, every[column] / 1000, color=colour, linestyle=line, label=label, **marker)
     upper.legend(loc="lower left")
     upper.set_ylabel("thousand USD\nper GPU")
     upper.set_title(f"{name} under a lender's mandate")
