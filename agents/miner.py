@@ -1,14 +1,19 @@
 """Miners: they run machines or host others, hold bitcoin, and own the cheap powered slots."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from agents.operating import Quotes, Slots, place_bids, quote, refresh_offers, slots_of, spendable, worn_out
 from agents.party import Party
 from agents.schema import Section, quantity
 from agents.vocabulary import (
+    PRODUCT_GENERATION,
+    PRODUCT_UNIT,
     WEEKS_PER_YEAR,
     AgentKind,
     Bools,
+    BuyIntents,
     ConvertOrders,
     Intents,
     Ints,
@@ -138,7 +143,7 @@ class Miner(Party):
         )
         return Intents(
             sell=refresh_offers(view, rows, interval_weeks=26, share=0.1, pressed=pressed(view)),
-            buy=bids,
+            buy=with_retrofit_paid(view, bids),
             scrap=worn_out(view, rows),
             treasury=cls._treasury(view, rows, parameters),
             convert=cls._convert(view, slots, quotes, cash, parameters),
@@ -187,6 +192,19 @@ class Miner(Party):
         sold = np.minimum(np.maximum(needed, spare), view.bitcoin[rows])
         nothing = np.zeros(len(rows), dtype=np.int64)
         return Treasury(rows, sold, nothing, nothing, machines_to_sell(view, rows, parameters))
+
+
+def with_retrofit_paid(view: View, bids: BuyIntents) -> BuyIntents:
+    """No more units in displaced pools than the cash behind a bid pays for, retrofit included, at the bid's own limit.
+
+    The retrofit falls due with the purchase, and nobody lends for it.
+    """
+    displaced = view.pool_kind[bids.pool] == PoolKind.DISPLACED
+    retrofit = view.retrofit_usd_per_watt * view.watts[PRODUCT_GENERATION[bids.product]] * 100.0
+    each = np.maximum(np.floor(bids.value * (1.0 - bids.margin)) + np.ceil(retrofit), 1.0)
+    unit = PRODUCT_UNIT[bids.product]
+    most = np.floor(bids.cash / each).astype(np.int64) // unit * unit
+    return replace(bids, wanted=np.where(displaced, np.minimum(bids.wanted, most), bids.wanted))
 
 
 def pressed(view: View) -> Bools:

@@ -72,3 +72,28 @@ def test_refined_demand_at_the_price_is_exact() -> None:
 def test_no_cash_for_one_unit_at_the_lowest_limit_posts_nothing(cash: int) -> None:
     limit, quantity, row = cash_ladder(ints(20_000), ints(80), ints(cash), ints(8), ints(2_000), 10)
     assert (len(limit), len(quantity), len(row)) == (0, 0, 0)
+
+
+def test_a_dear_retrofit_never_takes_a_miner_below_zero() -> None:
+    """Where one point in twelve of a wave of history matching had stopped: dear retrofits, little cash, cheap units."""
+    from agents.vocabulary import PoolKind
+    from sim.model import FireSaleModel
+    from sim.parameters import Parameters
+
+    dear = {
+        "site.retrofit_capex_usd_per_kw": 7_000,
+        "miners.growth_share": 0.5,
+        "miners.conversion_hurdle": 1.0,
+    }
+    rich = {"rent.initial.H100": 4.0, "rent.initial.H200": 6.0, "rent.initial.B200": 7.5, "clock.weeks": 12}
+    model = FireSaleModel(Parameters.from_overrides(dear | rich), rng=7)
+    met = 0
+    for _ in range(12):
+        model.run_for(1)
+        buy, view = model.intents.buy, model.view
+        displaced = view.pool_kind[buy.pool] == PoolKind.DISPLACED
+        watts = view.watts[buy.product[displaced] // 3]
+        each = buy.value[displaced] * (1 - buy.margin[displaced]) + watts * 7_000 / 1_000 * 100
+        assert (buy.wanted[displaced] * each <= buy.cash[displaced] * (1 + 1e-9) + 1).all()
+        met += int((buy.wanted[displaced] > 0).sum())
+    assert met > 0
