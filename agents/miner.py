@@ -131,6 +131,10 @@ class Miner(Party):
             loss = np.where(displaced, given_up * parameters.conversion_hurdle, 0.0)
             net = quotes.net - loss[:, None] * view.watts[generation][None, :]
             quotes = type(quotes)(net, quotes.delay, quotes.allowed & (net > 0))
+        convert = cls._convert(view, slots, quotes, cash, parameters)
+        # What the works of a conversion may cost is not bid with.
+        works = np.ceil(convert.watts * view.retrofit_usd_per_watt * 100.0).astype(np.int64)
+        np.subtract.at(cash, convert.party, works)
         bids = place_bids(
             view,
             slots,
@@ -138,7 +142,7 @@ class Miner(Party):
             quotes,
             margin=parameters.bid_margin,
             watts_wanted=wanted,
-            cash=cash,
+            cash=np.maximum(cash, 0),
             cap=QuantityCap.APPETITE,
         )
         return Intents(
@@ -146,7 +150,7 @@ class Miner(Party):
             buy=with_retrofit_paid(view, bids),
             scrap=worn_out(view, rows),
             treasury=cls._treasury(view, rows, parameters),
-            convert=cls._convert(view, slots, quotes, cash, parameters),
+            convert=convert,
         )
 
     @staticmethod

@@ -151,6 +151,9 @@ def refinance(world: World, week: int) -> None:
     for i, row in enumerate(rows):
         debtor, creditor, balance = int(loans.debtor[row]), int(loans.creditor[row]), int(loans.balance[row])
         amount = min(int(offer[i]), balance) if good[i] else 0
+        if loans.kind[row] == LoanKind.BITCOIN:
+            amount = min(amount, int(bitcoin_offer(world, np.array([row]))[0]))
+            top_up(world, int(row), amount)
         pay_down = balance - amount
         raise_cash(world, debtor, pay_down)
         if loans.pledged[row] and pay_down > world.ledger.parties.cash[debtor]:
@@ -162,7 +165,6 @@ def refinance(world: World, week: int) -> None:
             continue
         world.ledger.pay(debtor, creditor, pay_down, Account.PRINCIPAL)
         world.ledger.repay(np.array([row]), np.array([pay_down]))
-        top_up(world, int(row))
         reset(world, int(row), week, int(months[i]))
         world.log(week, "refinanced", debtor, counterparty=creditor, cents=amount)
 
@@ -197,15 +199,23 @@ def raise_cash(world: World, party: int, cents: int) -> None:
     ledger.sell_bitcoin(who, np.minimum(coins, ledger.parties.bitcoin[who]), world.btc_usd, REST_OF_WORLD)
 
 
-def top_up(world: World, row: int) -> None:
-    """Pledge the coins that bring a renewed bitcoin loan back to its opening loan-to-value."""
+def bitcoin_offer(world: World, rows: Ints) -> Ints:
+    """Largest bitcoin loan on the coins pledged and those the borrower has free now, cents.
+
+    Free coins serve every loan that matures in the month, one after the other, so the offer is asked for again when its
+    turn comes.
+    """
     loans = world.ledger.loans
-    if loans.kind[row] != LoanKind.BITCOIN:
-        return
-    needed = coins_needed(
-        loans.balance[row], price_cents(world.btc_usd), world.parameters.miners.bitcoin_loan_to_value
-    )
-    world.ledger.pledge(row, max(int(needed) - int(loans.pledged[row]), 0))
+    own = loans.pledged[rows] + world.ledger.parties.bitcoin[loans.debtor[rows]]
+    return largest_loan(own, price_cents(world.btc_usd), world.parameters.miners.bitcoin_loan_to_value)
+
+
+def top_up(world: World, row: int, cents: int) -> None:
+    """Pledge the coins that a renewed bitcoin loan of `cents` needs at the opening loan-to-value, as far as they go."""
+    loans = world.ledger.loans
+    price, opening = price_cents(world.btc_usd), world.parameters.miners.bitcoin_loan_to_value
+    missing = int(coins_needed(cents, price, opening)) - int(loans.pledged[row])
+    world.ledger.pledge(row, int(np.clip(missing, 0, world.ledger.parties.bitcoin[loans.debtor[row]])))
 
 
 def repay_in_coins(world: World, row: int, week: int) -> None:
@@ -270,12 +280,8 @@ def offers(world: World, rows: Ints, week: int) -> Ints:
     repriced = balance * (market_rate(world, week, parameters.neo_clouds.notes_spread) - loans.rate[rows])
     covered = income[debtor] >= credit.dscr_covenant * (due[debtor] + repriced)
     par = np.where(covered | (kind == LoanKind.CONVERTIBLE), np.clip(room, 0, balance), 0)
-    price = price_cents(world.btc_usd)
-    # The borrower may add free coins to the pledge.
-    own = loans.pledged[rows] + world.ledger.parties.bitcoin[debtor]
-    coins = largest_loan(own, price, parameters.miners.bitcoin_loan_to_value)
     offer = np.where(np.isin(kind, (LoanKind.NOTES, LoanKind.CONVERTIBLE)), par, equipment)
-    return np.asarray(np.where(kind == LoanKind.BITCOIN, coins, offer))
+    return np.asarray(np.where(kind == LoanKind.BITCOIN, bitcoin_offer(world, rows), offer))
 
 
 def reset(world: World, row: int, week: int, months: int) -> None:

@@ -257,3 +257,26 @@ def test_racks_fit_halls_that_are_ready_in_part(share: float) -> None:
     model.run_for(2)
     _, wet = model.world.used()
     assert wet.sum() > 0 and np.all(wet <= model.world.liquid)
+
+
+def test_free_coins_back_one_maturing_loan_at_a_time() -> None:
+    """Miners with nearly all coins pledged: coins sold for one maturity are not pledged to the next (week 8 of this seed)."""
+    model = FireSaleModel(
+        Parameters.from_overrides(
+            {
+                "clock.weeks": 10,
+                "miners.bitcoin_pledged_share": 0.94,
+                "world.miner_free_cash_usd": 41e6,
+                "world.miner_bitcoin": 10645,
+                "bitcoin.initial_price_usd": 100_000,
+                "bitcoin.block_months": 1.05,
+                "bitcoin.drift": -0.2,
+                "miners.convertible_share": 0.27,
+                "discount.anatomy": False,
+            }
+        ),
+        rng=8,
+    )
+    for _ in range(10):
+        model.run_for(1)
+        assert np.all(model.ledger.parties.bitcoin[1:] >= 0)
