@@ -234,6 +234,8 @@ class LocalPool:
     """
 
     def __init__(self, workers: int, preload: Sequence[str] = ("experiments.outcomes", "sim.model")) -> None:
+        if getattr(multiprocessing.current_process(), "_inheriting", False):
+            raise ExecutorError("a script must start its sweep under `if __name__ == '__main__':`")
         self.workers = workers
         self._ended: queue.SimpleQueue[Ended] = queue.SimpleQueue()
         method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"

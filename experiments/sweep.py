@@ -308,7 +308,8 @@ class _Session:
             self.losses[job.run_id] = self.losses.get(job.run_id, 0) + 1
             if self.losses[job.run_id] > MOST_LOSSES:
                 raise SweepError(
-                    f"run {job.run_id} was lost {MOST_LOSSES} times with its workers; is the cluster well?"
+                    f"run {job.run_id} was lost {MOST_LOSSES} times with its workers; is the cluster well? "
+                    "A script must start its sweep under `if __name__ == '__main__':`"
                 )
         self.again.append(batch.jobs)
 

@@ -356,8 +356,9 @@ class Sink(io.RawIOBase):
         return self._handle.tell()
 
     def flush(self) -> None:
-        """Hand on what is buffered."""
-        self._handle.flush()
+        """Hand on what is buffered; Python does so once more when the file is gone."""
+        if not self._handle.closed:
+            self._handle.flush()
 
 
 class Lock:

@@ -60,7 +60,7 @@ def test_one_digest_for_three_shards(apart: bool, tmp_path: Path, alone: str) ->
 
 def test_shards_that_start_together_do_not_disturb_each_other(tmp_path: Path, alone: str) -> None:
     started = [run_apart(tmp_path / "s", f"shard=({number}, 3)") for number in (1, 2, 3)]
-    assert [process.wait(timeout=120) for process in started] == [0, 0, 0]
+    assert [process.wait(timeout=300) for process in started] == [0, 0, 0]
     report = sweep(plan(), sweep_tasks.noisy, tmp_path / "s", executor=0)
     assert report.progress.done == 0
     assert digest(report) == alone

@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -216,3 +217,26 @@ def test_what_is_left_of_a_stop_rule_is_a_range(left: Left, said: str) -> None:
     from experiments.experiment import plan_of
 
     assert sweep_report.planned(plan_of([{"a": 1}]), left).endswith(said)
+
+
+@pytest.mark.slow
+def test_a_sobol_design_of_the_model_goes_through_to_its_sensitivity(tmp_path: Path) -> None:
+    asked = tmp_path / "sobol.toml"
+    asked.write_text(
+        SHORT.replace(
+            '"site.vacancy" = [0.01, 0.05]',
+            '"site.vacancy" = { low = 0.005, high = 0.06 }\n'
+            '"forced_sale.gpus" = { low = 500, high = 20000, scale = "log" }\n[design]\nkind = "saltelli"\npoints = 8',
+        )
+    )
+    made = firesale("sweep", asked, "--out", tmp_path / "s", "--workers", 2, "--yes")
+    assert "64 runs computed, 0 were stored, 0 failed, 32 of 32 points complete" in made.stdout, made.output
+    said = firesale("sensitivity", tmp_path / "s", "--outcome", "discount", "--outcome", "in_place_share")
+    assert said.exit_code == 0, said.output
+    assert "sobol" in said.stdout and "forced_sale.gpus" in said.stdout
+    table = pd.read_csv(tmp_path / "s" / "sensitivity" / "sobol.csv")
+    total = table[(table["index"] == "total") & (table["outcome"] == "discount")].set_index("parameter")[
+        "value"
+    ]
+    assert set(total.index) == {"site.vacancy", "forced_sale.gpus"}
+    assert total["forced_sale.gpus"] > 0.1
