@@ -21,7 +21,6 @@ from pathlib import Path
 from sweep_peers import PEERS, WORKERS
 
 ROOT = Path(__file__).resolve().parents[1]
-LIMIT_SECONDS = 75.0
 RUNS, SHORT_SECONDS = 40, 0.05
 MANY, BRIEF_SECONDS = 400, 0.02
 ROUNDS = 1
@@ -73,7 +72,7 @@ def trial(
     began, killed = time.monotonic(), False
     while process.poll() is None:
         time.sleep(0.02)
-        if (kill_at and _lines(log) - before >= kill_at) or time.monotonic() - began > LIMIT_SECONDS:
+        if (kill_at and _lines(log) - before >= kill_at) or time.monotonic() - began > limit:
             killed = True
             break
     with contextlib.suppress(ProcessLookupError):
@@ -97,31 +96,31 @@ def _fresh() -> Path:
     return Path(tempfile.mkdtemp(prefix="peers-"))
 
 
-def throughput(peers: list[str]) -> dict[str, float]:
+def throughput(peers: list[str], limit: float) -> dict[str, float]:
     """Shortest of the rounds, seconds for all of many brief runs; peers take turns, so that a busy machine is fair."""
     best = dict.fromkeys(peers, float("inf"))
     for _ in range(ROUNDS):
         for peer in peers:
-            done = trial(peer, MANY, _fresh(), busy=BRIEF_SECONDS)
+            done = trial(peer, MANY, _fresh(), limit, busy=BRIEF_SECONDS)
             if done.kept == MANY:
                 best[peer] = min(best[peer], done.seconds)
     return best
 
 
-def loss(peer: str, trouble: str) -> str:
+def loss(peer: str, trouble: str, limit: float) -> str:
     """Results that come back of forty runs of which one makes trouble."""
-    done = trial(peer, RUNS, _fresh(), wait=SHORT_SECONDS, trouble=trouble)
+    done = trial(peer, RUNS, _fresh(), limit, wait=SHORT_SECONDS, trouble=trouble)
     if not done.ended:
-        return f"never ended (stopped at {LIMIT_SECONDS:.0f} s), 0 of {RUNS}"
+        return f"never ended (stopped at {limit:.0f} s), 0 of {RUNS}"
     return f"{done.kept} of {RUNS}" + (f" ({done.error.split(':')[0]})" if done.error else "")
 
 
-def resume(peer: str) -> str:
+def resume(peer: str, limit: float) -> str:
     """Runs computed a second time after everything was killed half-way and started again."""
     folder = _fresh()
     slow = 0.3  # so that stored results are older than what is at work
-    first = trial(peer, RUNS, folder, wait=slow, kill_at=RUNS // 2)
-    second = trial(peer, RUNS, folder, wait=slow)
+    first = trial(peer, RUNS, folder, limit, wait=slow, kill_at=RUNS // 2)
+    second = trial(peer, RUNS, folder, limit, wait=slow)
     if second.kept != RUNS:
         return "did not end"
     return f"{first.computed + second.computed - RUNS} of {first.computed} begun"
@@ -132,15 +131,16 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--markdown", type=Path, help="page to write the table into, between its marks")
     options.add_argument("--peers", nargs="+", default=list(PEERS), choices=list(PEERS))
+    options.add_argument("--limit", type=float, default=240.0, help="seconds after which a trial is ended")
     asked = options.parse_args()
-    quickest = throughput(asked.peers)
+    quickest = throughput(asked.peers, asked.limit)
     load = os.getloadavg()[0]
     ideal = MANY * BRIEF_SECONDS / WORKERS
     rows = []
     for peer in asked.peers:
         whole = f"{quickest[peer]:.1f} s" if quickest[peer] < float("inf") else "did not end"
-        cells = [whole, *(loss(peer, trouble) for trouble in ("raises", "dies", "hangs"))]
-        rows.append([_name(peer), *cells, resume(peer)])
+        cells = [whole, *(loss(peer, trouble, asked.limit) for trouble in ("raises", "dies", "hangs"))]
+        rows.append([_name(peer), *cells, resume(peer, asked.limit)])
         print(" | ".join(rows[-1]), flush=True)
     head = [
         "",

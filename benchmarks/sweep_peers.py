@@ -40,16 +40,15 @@ firesale_run.fingerprint = "peers"  # type: ignore[attr-defined]
 
 def firesale(runs: int, folder: Path, executor: object = WORKERS) -> int:
     """Our engine; where a run hangs it is given up after five seconds."""
-    from experiments import sweep as engine
     from experiments.experiment import plan_of
+    from experiments.sweep import sweep
 
-    engine.START_SECONDS = 5.0
     plan = plan_of(
         [{"number": number} for number in range(runs)],
         replications={"count": 1},
         limits={"run_seconds": 5.0 if os.environ["PEER_TROUBLE"] == "hangs" else 60.0},
     )
-    report = engine.sweep(plan, firesale_run, folder / "sweep", executor=executor)  # type: ignore[arg-type]
+    report = sweep(plan, firesale_run, folder / "sweep", executor=executor)  # type: ignore[arg-type]
     return int(report.manifest["counts"].get("ok", 0))
 
 

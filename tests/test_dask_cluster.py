@@ -12,7 +12,6 @@ import sweep_tasks
 from dask_processes import ROOT, Cluster, kill
 
 from experiments import dask_cluster
-from experiments import sweep as sweep_engine
 from experiments.dask_cluster import DaskCluster
 from experiments.executors import ExecutorError
 from experiments.experiment import Plan, plan_of
@@ -118,10 +117,7 @@ def test_a_client_from_python_stays_open(cluster: Cluster, tmp_path: Path, diges
 
 
 @pytest.mark.slow
-def test_wicked_runs_are_named_and_no_worker_is_lost_to_them(
-    cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sweep_engine, "START_SECONDS", 2.0)
+def test_wicked_runs_are_named_and_no_worker_is_lost_to_them(cluster: Cluster, tmp_path: Path) -> None:
     points: list[dict[str, object]] = [{"a": float(a)} for a in range(40)]
     wicked = {3: "raise", 11: "segfault", 19: "hang", 27: "memory"}
     for index, trouble in wicked.items():
