@@ -43,6 +43,7 @@ def trial(
     peer: str,
     runs: int,
     folder: Path,
+    limit: float,
     *,
     busy: float = 0.0,
     wait: float = 0.0,
