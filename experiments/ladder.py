@@ -113,12 +113,22 @@ def compute(
     workers: int = 1,
     on_progress: Callable[[Progress], None] = lambda progress: None,
 ) -> "pd.DataFrame":
-    """Run what is not stored yet in `folder`; returns one row per run that ended well: point, replication, outcomes."""
+    """Run what is not stored yet in `folder`; returns one row per run that ended well: point, replication, outcomes.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If it was interrupted; what was computed is stored, and the same call goes on.
+    """
     from experiments import sweep_store
 
-    sweep(experiment.plan(), ModelTask.of(experiment), folder, executor=workers, on_progress=on_progress)
+    report = sweep(
+        experiment.plan(), ModelTask.of(experiment), folder, executor=workers, on_progress=on_progress
+    )
+    if report.interrupted:
+        raise KeyboardInterrupt
     runs: pd.DataFrame = sweep_store.load(folder).runs
-    return runs.loc[runs["status"] == "ok", ["point", "replication", *OUTCOMES]]
+    return runs[runs["status"] == "ok"].reindex(columns=["point", "replication", *OUTCOMES])
 
 
 def rung_table(runs: "pd.DataFrame", outcomes: Sequence[str] = HEADLINE) -> "pd.DataFrame":
