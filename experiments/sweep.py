@@ -37,7 +37,7 @@ MOST_JOBS = 64
 # it is ended, and each of its runs is tried by itself with its full time.
 PATIENCE_SECONDS = 10.0
 FLUSH_SECONDS = 2.0  # most that a kill -9 can lose
-FLUSH_ROWS = 256
+FLUSH_ROWS = 1024
 QUEUED = 2  # batches per worker: one at work, one at hand
 MOST_LOSSES = 20  # times a batch may be lost with its executor before the sweep gives up
 
