@@ -122,9 +122,10 @@ def test_wicked_runs_are_named_and_no_worker_is_lost_to_them(cluster: Cluster, t
     wicked = {3: "raise", 11: "segfault", 19: "hang", 27: "memory"}
     for index, trouble in wicked.items():
         points[index]["trouble"] = trouble
-    limits = {"run_seconds": 2.0, "retries": 1, "memory_mb": 1024}
+    limits = {"run_seconds": 5.0, "retries": 1, "memory_mb": 1024}
     plan = plan_of(points, replications={"count": 2}, limits=limits)  # type: ignore[arg-type]
     with distributed.Client(cluster.address, set_as_default=False) as client:
+        client.wait_for_workers(2, timeout=60)
         before = set(client.nthreads())
         report = sweep(plan, sweep_tasks.wicked, tmp_path / "results", executor=DaskCluster(client))
         assert set(client.nthreads()) == before
