@@ -119,7 +119,7 @@ def loss(peer: str, trouble: str, limit: float) -> str:
 def resume(peer: str, limit: float) -> str:
     """Runs computed a second time after everything was killed half-way and started again."""
     folder = _fresh()
-    slow = 0.3  # so that stored results are older than what is at work
+    slow = 1.0  # about what a run of the model takes
     first = trial(peer, RUNS, folder, limit, wait=slow, kill_at=RUNS // 2)
     second = trial(peer, RUNS, folder, limit, wait=slow)
     if second.kept != RUNS:
@@ -155,7 +155,7 @@ def main() -> None:
     ]
     about = (
         f"{WORKERS} workers. First three columns: results that come back of {RUNS} runs of {SHORT_SECONDS * 1000:.0f} ms. "
-        f"Fourth: runs of 300 ms, all killed at the {RUNS // 2}th and started again."
+        f"Fourth: runs of 1 s, all killed at the {RUNS // 2}th and started again."
     )
     if quickest:
         about += (
