@@ -23,7 +23,7 @@ from sweep_peers import PEERS, WORKERS
 ROOT = Path(__file__).resolve().parents[1]
 RUNS, SHORT_SECONDS = 40, 0.05
 MANY, BRIEF_SECONDS = 400, 0.02
-ROUNDS = 1
+ROUNDS = 3
 BEGIN, END = "<!-- peers: written by benchmarks/bench_sweep_peers.py -->", "<!-- end of peers -->"
 PACKAGES = {"mesa": "mesa", "ema_workbench": "ema-workbench", "joblib": "joblib", "dask": "distributed"}
 
