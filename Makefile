@@ -21,7 +21,7 @@ run: setup
 	$(BIN)/firesale run ten_thousand_h100 --overwrite
 
 test: setup
-	$(BIN)/python -m pytest -q -m "not slow"
+	$(BIN)/python -m pytest -q -m "not slow" -n auto --dist loadfile
 
 lint: setup
 	$(BIN)/ruff check .
