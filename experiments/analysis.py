@@ -51,9 +51,8 @@ def _outcome_lines(tables: "dict[str, pd.DataFrame]", outcome: str) -> list[str]
     if "variance" in tables:
         shares = tables["variance"][tables["variance"]["outcome"] == outcome]
         for row in shares.itertuples():
-            lines.append(
-                f"  variance of single runs: {row.source} {row.share:.1%} ({row.low:.1%} to {row.high:.1%})"
-            )
+            span = f"{row.low:.1%} to {row.high:.1%}, {row.points:,} points"
+            lines.append(f"  variance of single runs: {row.source} {row.share:.1%} ({span})")
     return lines
 
 
@@ -175,7 +174,9 @@ def calibration_report(
     from experiments.validation import code
 
     tables = run_wave(out, points, workers=workers, on_progress=on_progress)
-    analysis_figures.write(out / "figures", {"survivors": analysis_figures.survivors(tables["recovery"])})
+    measured = tables["recovery"]["width"].notna().any()
+    if measured:
+        analysis_figures.write(out / "figures", {"survivors": analysis_figures.survivors(tables["recovery"])})
     _manifest(out, {"points": points, "model": code()})
     lines = _text(tables["summary"])
     for name, title in (
@@ -189,7 +190,10 @@ def calibration_report(
     lines += ["", "Narrowest parameters"]
     columns = ["parameter", "low", "high", "unit", "width", "synthetic_width", "coverage", "verdict"]
     lines += _text(tables["recovery"].sort_values("width")[columns].head(MOST_LINES))
-    return "\n".join([*lines, f"Tables and figure: {out}"])
+    place = (
+        f"Tables and figure: {out}" if measured else f"Tables: {out}; fewer than ten survivors make no figure"
+    )
+    return "\n".join([*lines, place])
 
 
 def _sweep(folder: Path) -> "SweepResults":

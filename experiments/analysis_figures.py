@@ -124,7 +124,7 @@ def pawn_bars(table: pd.DataFrame) -> "Drawing":
 def variance_bars(table: pd.DataFrame) -> "Drawing":
     """Shares of the variance of single runs that parameters and the seed make, a bar per outcome."""
     outcomes = list(dict.fromkeys(table["outcome"]))
-    figure = Figure(figsize=(DOUBLE_COLUMN * 0.75, 1.0 + ROW * len(outcomes)))
+    figure = Figure(figsize=(DOUBLE_COLUMN * 0.75, 1.0 + 1.8 * ROW * len(outcomes)))
     axes = figure.subplots()
     left = np.zeros(len(outcomes))
     marks = {"parameters": (BLUE, ""), "seed": (VERMILION, "///"), "seed x parameters": (GREEN, "...")}
@@ -136,6 +136,8 @@ def variance_bars(table: pd.DataFrame) -> "Drawing":
                 outcomes, mine, 0.7, left=left, color=colour, hatch=hatch, label=source, ec="white", lw=0.3
             )
             left = left + mine.to_numpy()
+    points = table.groupby("outcome")["points"].first()
+    axes.set_yticks(range(len(outcomes)), [f"{outcome}\n{points[outcome]:,} points" for outcome in outcomes])
     axes.set_xlim(0, 1)
     axes.invert_yaxis()
     axes.set_xlabel("share of the variance of single runs")
@@ -201,7 +203,9 @@ def validation(table: pd.DataFrame) -> "Drawing":
         for place, (row, marks) in enumerate(zip(band.itertuples(), shown, strict=True)):
             colour = GREEN if row.verdict == "pass" else VERMILION
             axes.hlines(place, marks[0], marks[2], color=colour, lw=2)
-            axes.plot(marks[1], place, "o" if row.verdict == "pass" else "X", color=colour, ms=5)
+            # A white rim parts the mark from the bar beneath it.
+            sign, size = ("o", 6) if row.verdict == "pass" else ("X", 7)
+            axes.plot(marks[1], place, sign, color=colour, ms=size, mec="white", mew=0.8)
         labels = [f"{row.id}  {row.quantity}" for row in band.itertuples()]
         axes.set_yticks(np.arange(len(band)), labels, fontsize=6)
         axes.set_xlim(-3, 4)

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from experiments.executors import OK, Result
-from experiments.store import PARQUET, StoreError
+from experiments.store import PARQUET, StoreError, flush_folder
 from experiments.sweep_tables import COMMIT, FIXED, OUTCOME, SERIES, where
 
 JOURNAL = "journal"
@@ -45,13 +45,7 @@ class Disk:
 
     def sync_folder(self, folder: Path) -> None:
         """Force names in a folder to the disk."""
-        if os.name == "nt":  # Windows cannot open a folder
-            return
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        flush_folder(folder)
 
 
 disk = Disk()

@@ -78,7 +78,7 @@ def bids_for_all(model: "FireSaleModel") -> BuyIntents:
     """What the buyers present would bid this week if every class of used hardware were on offer; they bid for nothing else."""
     used = np.flatnonzero(PRODUCT_CONDITION != Condition.NEW)
     view = replace(model.view, listed=np.union1d(model.view.listed, used))
-    return search.admit(model._gather(view).buy, model.present)
+    return search.admit(model.gather(view).buy, model.present)
 
 
 def price_with(

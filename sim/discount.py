@@ -79,7 +79,8 @@ def reference_values(view: View, belief: str = "consistent") -> Floats:
     """V* of a clean unit of every generation, USD, shape (G,).
 
     The highest conditional-mean value over all users at their own slots, free of hosting, moving, waiting and
-    capacity rent; liquid-only generations need a slot that can be liquid-cooled. An upper bound that grows with
+    capacity rent; liquid-only generations need a slot that can be liquid-cooled. Export rules are not asked, for they forbid a
+    journey and a reference has none. An upper bound that grows with
     the number of sites, so never the only denominator. Under another of `agents.valuation.BELIEFS`, the same bound as
     those who hold it see it.
     """

@@ -218,7 +218,7 @@ class FireSaleModel(mesa.Model):  # type: ignore[misc]
         financing.open_lines(self.world, week)
         orders.pay_on_delivery(self.world, week)
         self.view = look(self.world, week)
-        self.intents = self._gather(self.view)
+        self.intents = self.gather(self.view)
         self._search(week)
         treasury.carry_out(self.world, week, self.intents)
 
@@ -229,7 +229,7 @@ class FireSaleModel(mesa.Model):  # type: ignore[misc]
         if not self.present.all():
             self.intents.buy = search.admit(self.intents.buy, self.present)
 
-    def _gather(self, view: View) -> Intents:
+    def gather(self, view: View) -> Intents:
         """Cohort rules for every type; types that override `decide` are asked one by one."""
         parts: list[Intents] = []
         for agent_type, agents in self.agents_by_type.items():

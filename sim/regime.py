@@ -69,17 +69,6 @@ def regime_path(parameters: CorrelationParameters, randomness: Randomness, n_wee
     )
 
 
-def stress_share(parameters: CorrelationParameters) -> float:
-    """Long-run share of weeks in stress.
-
-    >>> round(stress_share(CorrelationParameters()), 3)
-    0.2
-    """
-    if parameters.driver != "markov":
-        return float(parameters.driver == "stress")
-    return parameters.calm_to_stress / (parameters.calm_to_stress + parameters.stress_to_calm)
-
-
 def linked(own: Floats, other: Floats, rho: Floats) -> Floats:
     """Normals with correlation `rho` to `other`, made from independent ones: ``rho other + sqrt(1 - rho^2) own``.
 

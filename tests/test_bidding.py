@@ -97,3 +97,31 @@ def test_a_dear_retrofit_never_takes_a_miner_below_zero() -> None:
         assert (buy.wanted[displaced] * each <= buy.cash[displaced] * (1 + 1e-9) + 1).all()
         met += int((buy.wanted[displaced] > 0).sum())
     assert met > 0
+
+
+def test_what_a_conversion_may_cost_is_not_bid_with() -> None:
+    from agents.operating import spendable
+    from agents.vocabulary import AgentKind
+    from sim.model import FireSaleModel
+    from sim.parameters import Parameters
+
+    settings = {
+        "miners.conversion_hurdle": 1.0,
+        "miners.lease_margin": 0.9,
+        "miners.shell_lease_usd_per_kw_month": 200,
+        "miners.growth_share": 0.5,
+    }
+    model = FireSaleModel(Parameters.from_overrides(settings | {"clock.weeks": 12}), rng=7)
+    both = 0
+    for _ in range(12):
+        model.run_for(1)
+        view, buy, convert = model.view, model.intents.buy, model.intents.convert
+        rows = model.world.rows(AgentKind.MINER)
+        own = spendable(view, rows, model.parameters.miners.reserve_months)
+        for party in np.intersect1d(convert.party, rows):
+            works = convert.watts[convert.party == party].sum() * view.retrofit_usd_per_watt * 100
+            bids = buy.cash[buy.party == party]
+            assert works <= own[party] + 100
+            assert (bids <= max(own[party] - works, 0) + 1).all()
+            both += len(bids) > 0
+    assert both > 0
