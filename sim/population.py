@@ -6,42 +6,32 @@ largest neo-cloud holds the observed share. Draws are indexed by party or place,
 leaves the others as they were.
 """
 
-from dataclasses import dataclass
-from pathlib import Path
-
 import numpy as np
 
 from agents.vocabulary import (
-    GENERATIONS,
-    LIQUID_ONLY,
     N_GENERATIONS,
     N_PRODUCTS,
     UNIT,
     WEEKS_PER_YEAR,
     AgentKind,
-    Condition,
-    Floats,
     Ints,
-    LotStatus,
     PoolKind,
-    product_of,
 )
 from sim.credit import Credit
 from sim.drivers import Drivers
-from sim.fleets import read_fleets
 from sim.forced_sale import BORROWER
 from sim.freight_cost import moving_costs
 from sim.ledger import SATOSHI, Ledger, LoanKind, Loans, Lots, Parties
 from sim.loss_bridge import LossBridge
 from sim.opening_debt import (
     corporate_notes,
-    equipment_loan,
     kind_of_borrower,
     lenders_funding,
     miners_debt,
     owned_power,
 )
-from sim.parameters import ParameterError, Parameters
+from sim.opening_fleets import fill_fleets
+from sim.parameters import Parameters
 from sim.randomness import Purpose, Randomness
 from sim.rounding import to_cents
 from sim.tenants import (
@@ -54,6 +44,7 @@ from sim.tenants import (
 )
 from sim.topology import Topology
 from sim.world import LANDLORD, REST_OF_WORLD, World
+from sim.world_builder import Builder
 
 KIND_NAMES = {
     AgentKind.MINER: "miner",
@@ -69,61 +60,6 @@ KIND_NAMES = {
 # Places where the factory's and the dealers' warehouses stand: the docks nearest to these points.
 FACTORY = (29.8, -95.4)
 WAREHOUSES = ((32.8, -96.8), (40.0, -83.0), (33.4, -112.1), (39.0, -77.5), (41.9, -87.6))
-
-
-@dataclass(slots=True)
-class Builder:
-    """Rows under construction."""
-
-    parameters: Parameters
-    randomness: Randomness
-    drivers: Drivers
-    topology: Topology
-    kinds: Ints
-    names: list[str]
-    lots: list[tuple[int, ...]]
-    background: list[int]
-    mining: list[int]
-    pairs: set[tuple[int, int]]
-    host: Ints
-    ranks: dict[int, int]  # neo-cloud -> rank of its fleet
-
-    def rows(self, kind: AgentKind) -> Ints:
-        """Party rows of a kind."""
-        return np.flatnonzero(self.kinds == kind)
-
-    def pool(
-        self,
-        place: int,
-        kind: PoolKind,
-        watts: int,
-        liquid: int,
-        *,
-        holder: int = -1,
-        hosting: float = 0.0,
-        opens_week: int = 0,
-        pue: float | None = None,
-    ) -> int:
-        """Add a pool to the topology with room for background and mining load."""
-        pool = self.topology.add_pool(
-            place,
-            kind,
-            holder=holder,
-            power_watts=watts,
-            liquid_watts=liquid,
-            hosting_usd_per_kw_month=hosting,
-            pue=float(self.topology.places.pue[place]) if pue is None else pue,
-            opens_week=opens_week,
-        )
-        self.background.append(0)
-        self.mining.append(0)
-        return int(pool)
-
-    def lot(self, owner: int, pool: int, generation: int, gpus: int, vintage: int, lien: int) -> None:
-        """Add a running lot of clean units."""
-        if gpus > 0:
-            product = product_of(generation, Condition.CLEAN)
-            self.lots.append((product, vintage, gpus, pool, owner, lien, int(LotStatus.RUNNING), 0, -1, -1))
 
 
 def counts_of(parameters: Parameters) -> dict[AgentKind, int]:
@@ -169,7 +105,7 @@ def build_world(
         ranks={},
     )
     _lay_out_pools(build)
-    loans = _fill_fleets(build)
+    loans = fill_fleets(build)
     _introduce(build)
     return _open_books(build, loans)
 
@@ -244,187 +180,6 @@ def _add_shared_pools(build: Builder) -> None:
     for maker in build.rows(AgentKind.MANUFACTURER):
         place = build.topology.nearest(*FACTORY)
         build.pairs.add((int(maker), build.pool(place, PoolKind.WAREHOUSE, 0, 0, holder=int(maker))))
-
-
-# -- fleets and debt --------------------------------------------------------------------------------------
-
-
-def neo_cloud_sizes(count: int, largest: float) -> Floats:
-    """Shares of a power law whose first entry is `largest`.
-
-    >>> neo_cloud_sizes(1, 0.5)
-    array([1.])
-    >>> float(neo_cloud_sizes(16, 0.4)[0].round(3))
-    0.4
-    """
-    rank = np.arange(1, count + 1, dtype=np.float64)
-    low, high = 0.0, 20.0
-    for _ in range(60):
-        exponent = (low + high) / 2
-        shares = rank**-exponent
-        if shares[0] / shares.sum() < largest:
-            low = exponent
-        else:
-            high = exponent
-    return np.asarray(shares / shares.sum())
-
-
-def _fill_fleets(build: Builder) -> Loans:
-    """Put operators' hardware into private and open pools, keeping the vacancy free; finance part of it."""
-    parameters, topology = build.parameters, build.topology
-    world = parameters.world
-    unit_watts = parameters.hardware.unit_watts.array().astype(np.int64)
-    clouds = np.array([r for r in build.rows(AgentKind.NEO_CLOUD) if build.names[r] != BORROWER])
-    sizes = neo_cloud_sizes(len(clouds), world.largest_neo_cloud_share)
-    build.ranks = {int(cloud): rank for rank, cloud in enumerate(clouds)}
-    loans = Loans.empty()
-    _place_borrower(build, loans, unit_watts)
-    if world.fleets_file:
-        _bring_fleets(build, loans)
-    pools = np.flatnonzero(np.isin(topology.pool_kind, (PoolKind.OPEN, PoolKind.PRIVATE)))
-    tenant_luck = build.randomness.uniform(Purpose.TENANCY, 0, pools)
-    for pool, luck in zip(pools, tenant_luck, strict=True):
-        place = int(topology.pool_place[pool])
-        kind = str(topology.places.kind[place])
-        if kind == "hyperscale" or (kind == "miner" and topology.pool_kind[pool] == PoolKind.PRIVATE):
-            continue
-        held = int(topology.pool_power[pool])
-        taken = _standing(build, int(pool), unit_watts)
-        busy = max(held - int(held * parameters.site.vacancy) - taken, 0)
-        owner = int(topology.pool_holder[pool])
-        if owner < 0:
-            owner = int(
-                clouds[np.searchsorted(np.cumsum(sizes), luck, side="right").clip(0, len(clouds) - 1)]
-            )
-            build.pairs.add((owner, int(pool)))
-        share = world.colocation_gpu_share if kind == "colo" else 1.0
-        left_out = owner == clouds[0] and not world.largest_neo_cloud
-        share = 0.0 if world.fleets_file or left_out else share
-        rest = _stock(build, loans, owner, int(pool), int(busy * share), unit_watts)
-        build.background[pool] += busy - (int(busy * share) - rest)
-    return loans
-
-
-def _bring_fleets(build: Builder, loans: Loans) -> None:
-    """House the lots of a user's file: in the owner's own hall at the place, else in its open pool."""
-    topology = build.topology
-    for row in read_fleets(Path(build.parameters.world.fleets_file), topology.places, build.names):
-        here = (topology.pool_place == row.place) & (topology.pool_kind == PoolKind.PRIVATE)
-        own = np.flatnonzero(here & (topology.pool_holder == row.owner))
-        shared = np.flatnonzero((topology.pool_place == row.place) & (topology.pool_kind == PoolKind.OPEN))
-        pool = int((own if len(own) else shared)[0])
-        units = row.gpus // int(UNIT[row.generation])
-        unit_watts = int(build.parameters.hardware.unit_watts.array()[row.generation])
-        room = int(topology.pool_power[pool]) - _standing(
-            build, pool, build.parameters.hardware.unit_watts.array().astype(np.int64)
-        )
-        if units * unit_watts > room:
-            raise ParameterError(
-                f"{row.where}, column gpus: {row.gpus} GPUs need more than the {room} W left there"
-            )
-        vintage = -round(row.age_years * WEEKS_PER_YEAR)
-        lien = _borrow(build, loans, row.owner, row.generation, units, vintage) if row.financed else -1
-        build.lot(row.owner, pool, row.generation, row.gpus, vintage, lien)
-        build.pairs.add((row.owner, pool))
-
-
-def _standing(build: Builder, pool: int, unit_watts: Ints) -> int:
-    """Watts of lots already in a pool."""
-    return sum(
-        lot[2] // int(UNIT[lot[0] // 3]) * int(unit_watts[lot[0] // 3])
-        for lot in build.lots
-        if lot[3] == pool
-    )
-
-
-def _stock(
-    build: Builder,
-    loans: Loans,
-    owner: int,
-    pool: int,
-    watts: int,
-    unit_watts: Ints,
-) -> int:
-    """Fill `watts` with the generation mix that the pool can cool; returns the watts left over."""
-    world = build.parameters.world
-    mix = world.generation_mix.array().copy()
-    wet = int(build.topology.pool_liquid[pool]) - _standing(build, pool, np.where(LIQUID_ONLY, unit_watts, 0))
-    if wet <= 0:
-        mix[LIQUID_ONLY] = 0.0
-    if mix.sum() <= 0:
-        return watts
-    mix /= mix.sum()
-    age_luck = build.randomness.uniform(Purpose.VINTAGE, 0, pool * N_GENERATIONS + np.arange(N_GENERATIONS))
-    lien_luck = build.randomness.uniform(
-        Purpose.FINANCING, 0, pool * N_GENERATIONS + np.arange(N_GENERATIONS)
-    )
-    available = build.drivers.weeks_since_release
-    left = watts
-    for generation in np.flatnonzero(mix > 0):
-        budget = int(watts * mix[generation])
-        if LIQUID_ONLY[generation]:
-            budget = min(budget, wet)
-        units = budget // int(unit_watts[generation])
-        oldest = min(int(available[generation]), int(world.oldest_fleet_years * WEEKS_PER_YEAR))
-        if units == 0 or oldest <= 0:
-            continue
-        vintage = -int(age_luck[generation] * oldest)
-        financed = lien_luck[generation] < world.financed_share
-        lien = -1
-        if financed and -vintage < build.parameters.lenders.tenor_years * WEEKS_PER_YEAR - 4:
-            lien = _borrow(build, loans, owner, int(generation), units, vintage)
-        build.lot(owner, pool, int(generation), units * int(UNIT[generation]), vintage, lien)
-        filled = units * int(unit_watts[generation])
-        wet -= filled if LIQUID_ONLY[generation] else 0
-        left -= filled
-    return left
-
-
-def _borrow(
-    build: Builder,
-    loans: Loans,
-    owner: int,
-    generation: int,
-    units: int,
-    vintage: int,
-) -> int:
-    """Finance a purchase with the kind of loan its buyer uses; returns the loan."""
-    creditors = build.rows(AgentKind.LENDER)
-    creditor = int(creditors[(owner + generation) % len(creditors)])
-    rank = build.ranks.get(owner)
-    kind = LoanKind.LEVEL_PAY if rank is None else kind_of_borrower(rank)
-    return equipment_loan(build.parameters, loans, owner, creditor, generation, units, vintage, kind)
-
-
-def _place_borrower(build: Builder, loans: Loans, unit_watts: Ints) -> None:
-    """House the borrower of the forced sale: hosted, largest open pools first, one loan on all of it."""
-    sale = build.parameters.forced_sale
-    if not sale.enabled:
-        return
-    topology = build.topology
-    owner = build.names.index(BORROWER)
-    generation = GENERATIONS.index(sale.generation)
-    units = -(-int(sale.gpus) // int(UNIT[generation]))
-    room = np.where(topology.pool_kind == PoolKind.OPEN, topology.pool_power, 0)
-    if LIQUID_ONLY[generation]:
-        room = np.minimum(room, topology.pool_liquid)
-    domestic = topology.places.country[topology.pool_place] == "US"
-    vintage = -round(sale.age_years * WEEKS_PER_YEAR)
-    lien = _borrow(build, loans, owner, generation, units, vintage)
-    for pool in np.argsort(-np.where(domestic, room, 0), kind="stable"):
-        if units == 0:
-            break
-        usable = int(room[pool] * (1 - build.parameters.site.vacancy) * sale.largest_share_of_a_pool)
-        here = min(units, usable // int(unit_watts[generation]))
-        if here > 0:
-            build.lot(owner, int(pool), generation, here * int(UNIT[generation]), vintage, lien)
-            build.pairs.add((owner, int(pool)))
-            units -= here
-    if units:
-        housed = int(sale.gpus) - units * int(UNIT[generation])
-        raise ValueError(
-            f"forced_sale.gpus: {sale.gpus} {sale.generation} asked, the open pools can house {housed}"
-        )
 
 
 # -- who knows whom, and the books ------------------------------------------------------------------------

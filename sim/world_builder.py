@@ -1,0 +1,66 @@
+"""What the starting world is built from: rows of parties, pools and lots while they are put together."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from agents.vocabulary import AgentKind, Condition, Ints, LotStatus, PoolKind, product_of
+from sim.drivers import Drivers
+from sim.parameters import Parameters
+from sim.randomness import Randomness
+from sim.topology import Topology
+
+
+@dataclass(slots=True)
+class Builder:
+    """Rows under construction."""
+
+    parameters: Parameters
+    randomness: Randomness
+    drivers: Drivers
+    topology: Topology
+    kinds: Ints
+    names: list[str]
+    lots: list[tuple[int, ...]]
+    background: list[int]
+    mining: list[int]
+    pairs: set[tuple[int, int]]
+    host: Ints
+    ranks: dict[int, int]  # neo-cloud -> rank of its fleet
+
+    def rows(self, kind: AgentKind) -> Ints:
+        """Party rows of a kind."""
+        return np.flatnonzero(self.kinds == kind)
+
+    def pool(
+        self,
+        place: int,
+        kind: PoolKind,
+        watts: int,
+        liquid: int,
+        *,
+        holder: int = -1,
+        hosting: float = 0.0,
+        opens_week: int = 0,
+        pue: float | None = None,
+    ) -> int:
+        """Add a pool to the topology with room for background and mining load."""
+        pool = self.topology.add_pool(
+            place,
+            kind,
+            holder=holder,
+            power_watts=watts,
+            liquid_watts=liquid,
+            hosting_usd_per_kw_month=hosting,
+            pue=float(self.topology.places.pue[place]) if pue is None else pue,
+            opens_week=opens_week,
+        )
+        self.background.append(0)
+        self.mining.append(0)
+        return int(pool)
+
+    def lot(self, owner: int, pool: int, generation: int, gpus: int, vintage: int, lien: int) -> None:
+        """Add a running lot of clean units."""
+        if gpus > 0:
+            product = product_of(generation, Condition.CLEAN)
+            self.lots.append((product, vintage, gpus, pool, owner, lien, int(LotStatus.RUNNING), 0, -1, -1))
