@@ -124,7 +124,7 @@ def credit_record(tables: Mapping[str, Columns]) -> CreditRecord:
         breaches=kinds["covenant_breach"],
         waivers=kinds["waiver"],
         amendments=kinds["amendment"],
-        cures=kinds["equity_cure"] + kinds["cured"],
+        cures=kinds["equity_cure"] + kinds["cured_by_prepayment"] + kinds["cured"],
         refusals=kinds["refinancing_refused"],
         defaults=kinds["default"],
         causes=_causes(events),

@@ -22,13 +22,15 @@ MONTHS = 12
 def service_debt(world: World, week: int) -> None:
     """Refinance what matures, pay what is due, and record what is missed.
 
-    Interest is rounded to the cent once; the last payment clears the balance exactly. A debtor that cannot pay
-    everything pays its creditors in proportion to what it owes them, interest before principal.
+    Interest is of the month that ends, so on what was owed before anything is refinanced, rounded to the cent once; the last
+    payment clears the balance exactly. A debtor that cannot pay everything pays its creditors in proportion to what it owes
+    them, interest before principal.
     """
     ledger, loans, credit = world.ledger, world.ledger.loans, world.credit
+    accrued_now = coupon(loans.balance, loans.rate)
     refinance(world, week)
     live = np.flatnonzero(loans.live() & ~credit.failed()[loans.debtor])
-    interest = coupon(loans.balance[live], loans.rate[live])
+    interest = accrued_now[live]
     due = dues(world, live, interest)
     debtor, creditor = loans.debtor[live], loans.creditor[live]
     scheduled = np.zeros(ledger.parties.n, dtype=np.int64)
@@ -219,12 +221,16 @@ def top_up(world: World, row: int, cents: int) -> None:
 
 
 def repay_in_coins(world: World, row: int, week: int) -> None:
-    """A bitcoin loan that is not renewed is repaid out of its own collateral, as far as that goes."""
+    """A bitcoin loan that is not renewed is repaid with the month's interest out of its own collateral, as far as that goes."""
     ledger, loans = world.ledger, world.ledger.loans
     price = price_cents(world.btc_usd * (1.0 - world.parameters.miners.bitcoin_loan_slip))
-    coins = min(int(coins_needed(loans.balance[row], price, 1.0)), int(loans.pledged[row]))
+    balance, interest = int(loans.balance[row]), int(coupon(loans.balance[row], loans.rate[row]))
+    coins = min(int(coins_needed(balance + interest, price, 1.0)), int(loans.pledged[row]))
     proceeds = int(worth(coins, price))
     ledger.sell_pledged(row, coins, proceeds, REST_OF_WORLD)
+    if proceeds >= balance:
+        paid = min(proceeds - balance, interest)
+        ledger.pay(int(loans.debtor[row]), int(loans.creditor[row]), paid, Account.INTEREST)
     world.log(
         week,
         "repaid_in_coins",

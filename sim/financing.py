@@ -6,6 +6,7 @@ warehouse line sized by their performing loans; a shortfall that cash cannot cov
 """
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from agents.lender import LenderKind
 from agents.vocabulary import AgentKind, Ints
@@ -71,10 +72,10 @@ def _end_windows(world: World, week: int) -> None:
         credit.commitment[party] = 0
 
 
-def house_bank(world: World, parties: Ints) -> Ints:
+def house_bank(world: World, parties: ArrayLike) -> Ints:
     """The lender each party draws on: relationships are fixed by row."""
     lenders = world.rows(AgentKind.LENDER)
-    return np.asarray(lenders[parties % len(lenders)])
+    return np.asarray(lenders[np.asarray(parties) % len(lenders)])
 
 
 def lender_book(world: World) -> Ints:
@@ -119,7 +120,7 @@ def offer(world: World, week: int, buyer: int, cost: int, is_new: bool) -> int:
     """Cents a buyer may draw on a purchase costing `cost` cents with freight.
 
     New units under a committed facility: ``min(alpha capex, M - drawn, BB - B)`` whatever happens to lending; everything else
-    is at today's advance and within today's line.
+    is at today's advance and within today's line. No bank lends more than it can fund.
     """
     credit, parameters = world.credit, world.parameters
     if credit.line[buyer] <= 0:
@@ -147,7 +148,7 @@ def offer(world: World, week: int, buyer: int, cost: int, is_new: bool) -> int:
         week,
         int(credit.window_end[buyer]),
     )
-    return max(int(drawn) if is_new else 0, fresh)
+    return min(max(int(drawn) if is_new else 0, fresh), fundable(world, int(house_bank(world, buyer))))
 
 
 def finance(world: World, week: int, buyer: int, cost: int) -> int:
@@ -157,24 +158,34 @@ def finance(world: World, week: int, buyer: int, cost: int) -> int:
 
 def draw(world: World, week: int, buyer: int, amount: int, cost: int) -> int:
     """Draw `amount` cents on hardware that cost `cost`; the loan's row, or -1."""
-    credit = world.credit
-    lender = int(house_bank(world, np.array([buyer]))[0])
-    if amount <= 0 or not _fund(world, lender, amount):
+    credit, ledger = world.credit, world.ledger
+    lender = int(house_bank(world, buyer))
+    line, advanced = _own_line(world, lender)
+    part = int(amount * advanced)
+    if amount <= 0 or int(ledger.parties.cash[lender]) + part < amount:
         return -1
+    if line >= 0:
+        ledger.draw(line, part)
     row = _tranche(world, week, buyer, lender, amount, cost)
     credit.line[buyer] = max(int(credit.line[buyer]) - amount, 0)
     credit.commitment[buyer] -= min(amount, int(credit.commitment[buyer]))
     return row
 
 
-def _fund(world: World, lender: int, amount: int) -> bool:
-    """Have the lender draw on its own line for its part; whether it then has the cash."""
-    ledger, loans = world.ledger, world.ledger.loans
+def fundable(world: World, lender: int) -> int:
+    """Largest loan a lender can make now out of cash and its own line, cents: a cent below the bound for rounding."""
+    _, advanced = _own_line(world, lender)
+    cash = max(int(world.ledger.parties.cash[lender]), 0)
+    return cash if advanced == 0.0 else max(int(cash / (1.0 - advanced)) - 1, 0)
+
+
+def _own_line(world: World, lender: int) -> tuple[int, float]:
+    """Loan on which a lender draws for its own lending, -1 if it has none, and the share of a new loan drawn on it."""
+    loans = world.ledger.loans
     line = np.flatnonzero((loans.debtor == lender) & (loans.kind == LoanKind.FUNDING) & loans.live())
-    part = int(amount * world.parameters.lenders.funding_advance)
-    if len(line) and world.parameters.credit.funding:
-        ledger.draw(int(line[0]), part)
-    return int(ledger.parties.cash[lender]) >= amount
+    if len(line) == 0 or not world.parameters.credit.funding:
+        return -1, 0.0
+    return int(line[0]), world.parameters.lenders.funding_advance
 
 
 def _tranche(world: World, week: int, buyer: int, lender: int, amount: int, cost: int) -> int:
@@ -204,6 +215,7 @@ def _tranche(world: World, week: int, buyer: int, lender: int, amount: int, cost
         )
         loans = ledger.loans
         world.log(week, "loan_drawn", buyer, counterparty=lender, cents=amount)
+    loans.months_left[row] = months
     loans.payment[row] = np.ceil(level_payment(float(loans.balance[row]), loans.rate[row], months))
     return row
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from agents.lender import LenderKind
-from agents.vocabulary import N_PRODUCTS, WEEKS_PER_YEAR, AgentKind, Ints
+from agents.vocabulary import N_PRODUCTS, WEEKS_PER_YEAR, AgentKind, Floats, Ints
 from sim.contracts import borrowing_base
 from sim.covenants import (
     Basis,
@@ -170,7 +170,7 @@ def breach(world: World, week: int, party: int, rows: Ints, told: str) -> None:
         return
     luck = float(world.randomness.uniform(Purpose.EQUITY_CURE, week, who)[0])
     if world.net_asset_value()[party] > 0 and luck < parameters.equity_cure_probability:
-        cure(world, week, party)
+        cure(world, week, party, rows)
         return
     credit.move(party, Standing.CURE, week + int(parameters.cure_weeks))
 
@@ -185,14 +185,21 @@ def heals(world: World, party: int) -> bool:
     return bool(world.credit.coverage()[party] >= 1.0 or (fleet > 0 and below < 0))
 
 
-def cure(world: World, week: int, party: int) -> None:
-    """Owners pay in a quarter's shortfall of service over income at the covenant's ratio."""
-    credit, ledger = world.credit, world.ledger
-    income, due = int(credit.income[:, party].sum()), int(credit.due[:, party].sum())
-    amount = max(int(np.ceil(due * world.parameters.credit.dscr_covenant)) - income, 0)
+def cure(world: World, week: int, party: int, rows: Ints) -> None:
+    """Owners pay in what heals the breach: the shortfall of a quarter's income, or what collateral lacks, whichever is more.
+
+    What collateral lacks prepays the breached loans; the rest counts as income and stays with the borrower.
+    """
+    ledger, live = world.ledger, _loans_of(world, party)
+    excess = np.zeros(len(live), dtype=np.int64)
+    at = np.searchsorted(live, rows)
+    excess[at] = np.ceil(ledger.loans.balance[rows] * _uncovered(world, week, rows)).astype(np.int64)
+    asked, income = _income_asked(world, party)
+    amount = max(int(np.ceil(asked)) - income, int(excess.sum()))
     ledger.pay(REST_OF_WORLD, party, amount, Account.EQUITY)
+    _prepay(world, party, live, excess)
     world.log(week, "equity_cure", party, cents=amount)
-    credit.move(party, Standing.TRAPPED)
+    world.credit.move(party, Standing.TRAPPED)
 
 
 def prepay_cure(world: World, week: int, party: int, rows: Ints) -> bool:
@@ -201,37 +208,56 @@ def prepay_cure(world: World, week: int, party: int, rows: Ints) -> bool:
     Debt falls by the part of its service that income does not cover at the covenant's ratio, or by what stands above the
     collateral at the covenant's level, whichever is more (contracts.md 4.10: cure by prepayment).
     """
-    ledger, loans, credit, parameters = (
-        world.ledger,
-        world.ledger.loans,
-        world.credit,
-        world.parameters.credit,
-    )
-    income, due = int(credit.income[:, party].sum()), int(credit.due[:, party].sum())
-    interest = int(credit.interest[:, party].sum())
-    asked = max(parameters.dscr_covenant * due, parameters.interest_covenant * interest)
+    ledger, loans = world.ledger, world.ledger.loans
+    asked, income = _income_asked(world, party)
     share = float(np.clip(1.0 - income / asked, 0.0, 1.0)) if asked > 0 else 0.0
+    live = _loans_of(world, party)
+    part = np.full(len(live), share)
+    part[np.searchsorted(live, rows)] = np.maximum(share, _uncovered(world, week, rows))
+    cents = np.ceil(loans.balance[live] * part).astype(np.int64)
+    spare = int(ledger.parties.cash[party]) - RESERVE_MONTHS * int(loans.payment[live].sum())
+    if int(cents.sum()) > spare:
+        return False
+    _prepay(world, party, live, cents)
+    world.log(week, "cured_by_prepayment", party, cents=int(cents.sum()))
+    world.credit.move(party, Standing.TRAPPED)
+    return True
+
+
+def _loans_of(world: World, party: int) -> Ints:
+    loans = world.ledger.loans
+    return np.flatnonzero(loans.live() & (loans.debtor == party))
+
+
+def _income_asked(world: World, party: int) -> tuple[float, int]:
+    """A quarter's income that coverage of service and of interest ask for, and what there was, cents."""
+    credit, parameters = world.credit, world.parameters.credit
+    due, interest = int(credit.due[:, party].sum()), int(credit.interest[:, party].sum())
+    asked = max(parameters.dscr_covenant * due, parameters.interest_covenant * interest)
+    return asked, int(credit.income[:, party].sum())
+
+
+def _uncovered(world: World, week: int, rows: Ints) -> Floats:
+    """Share of each loan that stands above its collateral at the covenant's level."""
+    parameters = world.parameters.credit
     tests = examine_loans(world, week)
     at = np.searchsorted(tests.row, rows)
     ratio = tests.leverage.tested(tests.basis)[at]
     level = np.where(
         tests.basis[at] == Basis.COST, parameters.loan_to_cost_covenant, parameters.loan_to_value_covenant
     )
-    over = np.where(np.isinf(ratio), 1.0, np.clip(1.0 - level / np.maximum(ratio, 1e-12), 0.0, 1.0))
-    live = np.flatnonzero(loans.live() & (loans.debtor == party))
-    part = np.full(len(live), share)
-    part[np.searchsorted(live, rows)] = np.maximum(share, over)
-    cents = np.ceil(loans.balance[live] * part).astype(np.int64)
-    spare = int(ledger.parties.cash[party]) - RESERVE_MONTHS * int(loans.payment[live].sum())
-    if int(cents.sum()) > spare:
-        return False
-    ledger.pay(party, loans.creditor[live], cents, Account.PRINCIPAL)
-    ledger.repay(live, cents)
-    loans.payment[live] = np.ceil(loans.payment[live] * (1.0 - part)).astype(np.int64)
-    loans.overdue[live] = np.minimum(loans.overdue[live], loans.balance[live])
-    world.log(week, "cured_by_prepayment", party, cents=int(cents.sum()))
-    credit.move(party, Standing.TRAPPED)
-    return True
+    over = np.clip(1.0 - level / np.maximum(ratio, 1e-12), 0.0, 1.0)
+    return np.asarray(np.where(np.isinf(ratio), 1.0, over))
+
+
+def _prepay(world: World, party: int, rows: Ints, cents: Ints) -> None:
+    """Prepay loans; their service falls with them."""
+    ledger, loans = world.ledger, world.ledger.loans
+    left = 1.0 - cents / np.maximum(loans.balance[rows], 1)
+    ledger.pay(party, loans.creditor[rows], cents, Account.PRINCIPAL)
+    ledger.repay(rows, cents)
+    loans.payment[rows] = np.ceil(loans.payment[rows] * left).astype(np.int64)
+    loans.overdue[rows] = np.minimum(loans.overdue[rows], loans.balance[rows])
 
 
 def prepay_base(world: World, week: int, party: int) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from credit_worlds import closes, world_of
 
 from agents.lender import LenderKind
 from agents.vocabulary import AgentKind, Condition, ConvertOrders, LotStatus, PoolKind, product_of
@@ -15,19 +16,6 @@ from sim.model import FireSaleModel
 from sim.parameters import Parameters
 from sim.tenants import TenantState
 from sim.world import REST_OF_WORLD, World
-
-
-def world_of(**overrides: Any) -> World:
-    keys = {key.replace("__", "."): value for key, value in overrides.items()}
-    return FireSaleModel(Parameters.from_overrides({"clock.weeks": 30, **keys}), rng=3).world
-
-
-def closes(world: World) -> None:
-    """Every law of the books and of the watts holds."""
-    world.ledger.check()
-    world.bridge.check()
-    world.check_capacity()
-
 
 # -- opening debt -----------------------------------------------------------------------------------------
 
