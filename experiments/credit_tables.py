@@ -31,7 +31,7 @@ class CreditRecord:
     failed
         Distinct borrowers enforced against.
     cures
-        Breaches mended by owners' money or by income within the cure period.
+        Breaches mended by prepayment, by owners' money, or by income within the cure period.
     foreclosed_gpus
         GPUs sold or broken up for lenders.
     opening_debt
@@ -87,7 +87,7 @@ class CreditRecord:
 
 # Line of the record -> columns of the loss bridge with their signs.
 LINES: dict[str, dict[str, int]] = {
-    "exposure": {"exposure_cents": 1, "accrued_cents": 1},
+    "exposure": {"exposure_cents": 1},
     "value_at_default": {"value_at_default_cents": 1},
     "decay_and_lost_income": {"decay_cents": 1, "lost_income_cents": 1},
     "quality": {"quality_cents": 1},

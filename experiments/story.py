@@ -258,7 +258,7 @@ def _reckoning(frames: "Frames", party: int) -> list[str]:
         return []
     lines = ["Loans in default:"]
     for _, loan in mine.iterrows():
-        owed = loan["exposure_cents"] + loan["accrued_cents"]
+        owed = loan["exposure_cents"]
         share = f", {loan['loss_cents'] / owed:.1%}" if owed else ""
         ended = f"lost {money(loan['loss_cents'])}{share}" if loan["outcome"] != "open" else "not closed yet"
         lines.append(

@@ -68,11 +68,6 @@ class ForcedSale:
         return self.first_lot_price - self.price
 
     @property
-    def structural_share(self) -> float:
-        """Structural gap as a share of V*."""
-        return self.structural_gap / self.reference_value if self.reference_value > 0 else float("nan")
-
-    @property
     def discount_share(self) -> float:
         """Fire-sale discount as a share of the first-lot price: the headline d."""
         return self.fire_sale_discount / self.first_lot_price if self.first_lot_price > 0 else float("nan")

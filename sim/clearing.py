@@ -30,7 +30,6 @@ Ints = NDArray[np.int64]
 # Scaled potentials are sums of costs along a path; this leaves room for hundreds of the largest in int64, and the
 # kernel reports when that was not enough.
 LARGEST_COST = 2**53
-LARGEST_QUANTITY = 2**60
 FIXED_POINT_BITS = 60
 # What the kernel answers to arrays that are not of the types and lengths it takes.
 OTHER_TYPES = 9

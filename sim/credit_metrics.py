@@ -401,7 +401,7 @@ def fair_pairs(terms: LoanTerms, spread: float, hazards: ArrayLike) -> Floats:
 
 # Line of the aggregate -> lines of the loss bridge (sim/loss_bridge.py) it sums, with their signs.
 AGGREGATE: dict[str, dict[str, int]] = {
-    "exposure": {"exposure_cents": 1, "accrued_cents": 1},
+    "exposure": {"exposure_cents": 1},
     "value_at_default": {"value_at_default_cents": 1},
     "enforcement_decay": {"decay_cents": 1, "lost_income_cents": 1},
     "income": {"operated_income_cents": 1},

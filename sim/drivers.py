@@ -145,13 +145,6 @@ class Drivers:
         feedback = supply_ratio ** (-1.0 / self.parameters.rent.demand_elasticity)
         return np.asarray(self.rent_exogenous[week] * feedback)
 
-    def spot_rent(self, week: int, contract_rent: Floats) -> Floats:
-        """Rent of hours sold on demand, USD per GPU-hour, shape (G,): contract rent times premium and noise.
-
-        Contract rent drives values, spot drives on-demand revenue (contracts.md 2.2).
-        """
-        return np.asarray(contract_rent * self.spot_factor[week])
-
     def pending_steps(self, week: int) -> tuple[Floats, Floats]:
         """Years until half of what is left of each release step is felt, and the part of rent it will take, (G, K)."""
         return self.releases.pending(week)

@@ -8,10 +8,10 @@ One record per default of a loan, filled while the workout runs: `default`, then
     gross proceeds + income while operated + slot proceeds + other receipts
         - costs and liens - paid to others = recovery
 
-and loss = exposure + interest accrued since - recovery. Values are of the collateral in its best admissible use; the drop of
-that value over a week is told apart into the income the week could have earned (lost income, earned back if the units are
-operated) and decay. Quality is what as-is units are worth less than clean ones; the structural gap is from the best use to
-the first-lot price; the fire-sale discount is from there to the price paid, and may be negative.
+and loss = exposure - recovery: no interest runs on the loans of a borrower in default. Values are of the collateral in its
+best admissible use; the drop of that value over a week is told apart into the income the week could have earned (lost income,
+earned back if the units are operated) and decay. Quality is what as-is units are worth less than clean ones; the structural gap
+is from the best use to the first-lot price; the fire-sale discount is from there to the price paid, and may be negative.
 """
 
 from dataclasses import dataclass, fields
@@ -33,7 +33,6 @@ LOSS_BRIDGE = {
     "gpus": ("GPUs", "collateral at default"),
     "gpus_held": ("GPUs", "collateral neither sold nor lost"),
     "exposure_cents": ("cents", "balance at default"),
-    "accrued_cents": ("cents", "interest added since"),
     "value_at_default_cents": ("cents", "collateral in its best admissible use, clean, at default"),
     "decay_cents": ("cents", "fall of that value beyond the income of the weeks that passed"),
     "lost_income_cents": ("cents", "income the collateral could have earned since default"),
@@ -48,7 +47,7 @@ LOSS_BRIDGE = {
     "costs_and_liens_cents": ("cents", "enforcement, fees, hosting, storage, freight"),
     "paid_to_others_cents": ("cents", "other creditors and the owners"),
     "recovery_cents": ("cents", "what the lender got"),
-    "loss_cents": ("cents", "exposure and accrued interest less recovery"),
+    "loss_cents": ("cents", "exposure less recovery"),
     "applied_cents": ("cents", "taken off the balance in the books"),
     "written_off_cents": ("cents", "given up in the books"),
     "loss_given_default": ("share of exposure", "loss over exposure; 0 without exposure"),
@@ -79,7 +78,6 @@ class LossBridge:
     gpus: Ints
     gpus_held: Ints
     exposure: Ints
-    accrued: Ints
     value_at_default: Ints
     decay: Ints
     lost_income: Ints
@@ -150,10 +148,6 @@ class LossBridge:
         self.decay[row] += self.held[row] - now - income
         self.lost_income[row] += income
         self.held[row] = now
-
-    def accrue(self, loans: ArrayLike, cents: ArrayLike) -> None:
-        """Interest added to the balance since the default."""
-        np.add.at(self.accrued, self._rows(loans), whole(cents, "accrued"))
 
     def operate(self, loans: ArrayLike, income: ArrayLike, applied: ArrayLike = 0) -> None:
         """Income of collateral run for the lender, before costs (those go through `spend`).
@@ -248,11 +242,11 @@ class LossBridge:
         Raises
         ------
         BooksDoNotClose
-            A liquidated loan's exposure and accrued interest are not what was applied and written off.
+            A liquidated loan's exposure is not what was applied and written off.
         """
         row = self._rows(loans)
         given_up = self._amount(written_off, "written off", row)
-        gap = self.exposure[row] + self.accrued[row] - self.applied[row] - given_up
+        gap = self.exposure[row] - self.applied[row] - given_up
         if outcome == Outcome.LIQUIDATED and gap.any():
             i = int(np.flatnonzero(gap)[0])
             raise BooksDoNotClose(
@@ -286,8 +280,8 @@ class LossBridge:
 
     @property
     def loss(self) -> Ints:
-        """Exposure and accrued interest less recovery, cents."""
-        return np.asarray(self.exposure + self.accrued - self.recovery)
+        """Exposure less recovery, cents."""
+        return np.asarray(self.exposure - self.recovery)
 
     def check(self) -> None:
         """Assert the identity of values; called with the ledger's own laws.

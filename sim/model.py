@@ -171,6 +171,8 @@ class FireSaleModel(mesa.Model):  # type: ignore[misc]
         rest = self.parameters.rent.world_stock_h100e
         running = world.running_h100_equivalents() if week else world.planned_supply
         world.rent = world.drivers.rent(week, (rest + running) / (rest + world.planned_supply))
+        # Contract rent drives values, spot what is earned on demand (contracts.md 2.2).
+        world.spot_rent = world.rent * world.drivers.spot_factor[week]
 
     def _operate(self, week: int) -> None:
         """Units arrive and break; fleets earn, mine and pay their bills."""

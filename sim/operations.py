@@ -91,7 +91,9 @@ def operate(world: World, week: int) -> None:
     present = (lots.status == LotStatus.RUNNING) | (lots.status == LotStatus.IDLE)
     operated = world.operated()
     earning = _earning(world, week, generation, present)
-    earning = np.where(operated, world.rent[generation] * ledger.parties.utilisation[lots.owner], earning)
+    earning = np.where(
+        operated, world.spot_rent[generation] * ledger.parties.utilisation[lots.owner], earning
+    )
     lots.status[present & (earning <= cost)] = LotStatus.IDLE
     lots.status[present & (earning > cost)] = LotStatus.RUNNING
     operated &= earning > cost
@@ -137,7 +139,7 @@ def _earning(world: World, week: int, generation: Ints, present: Bools) -> Float
     """What each lot earns per GPU-hour: contracts first, the rest on demand."""
     lots, utilisation = world.ledger.lots, world.ledger.parties.utilisation
     if not world.parameters.credit.tenants:
-        return np.asarray(world.rent[generation] * utilisation[lots.owner])
+        return np.asarray(world.spot_rent[generation] * utilisation[lots.owner])
     return blended_rent(
         world.contracts,
         week,
@@ -145,7 +147,7 @@ def _earning(world: World, week: int, generation: Ints, present: Bools) -> Float
         generation,
         np.where(present, lots.quantity, 0),
         utilisation,
-        world.rent,
+        world.spot_rent,
     )
 
 

@@ -273,6 +273,7 @@ def _open_books(build: Builder, loans: Loans) -> World:
         compute_weight=build.drivers.compute_weight,
         week=0,
         rent=build.drivers.rent(0, 1.0),
+        spot_rent=build.drivers.rent(0, 1.0) * build.drivers.spot_factor[0],
         btc_usd=float(build.drivers.btc_usd[0]),
         weekly_bills=np.zeros(n, dtype=np.int64),
         active=np.ones(n, dtype=np.bool_),

@@ -27,7 +27,7 @@ def live_month(world: World, week: int, month: int) -> None:
         end_contracts(contracts, rows, week)
         leases.tenant_gone(world, week, int(tenant))
     rates = contracts.rate.copy()
-    granted = seek_relief(parameters, tenants, contracts, luck, week, world.rent, cash_cost(world))
+    granted = seek_relief(parameters, tenants, contracts, luck, week, world.spot_rent, cash_cost(world))
     for tenant in granted:
         rows = np.flatnonzero(live & (contracts.tenant == tenant) & (contracts.rate < rates))
         _tell(world, week, "renegotiation", int(tenant), rows)

@@ -1,8 +1,8 @@
 """From default to recovery: the state machine and the ladder of what lenders would rather do.
 
 A failed borrower's lenders value every rung (economics.md section 10): amend, operate in place, sell in place, sell orderly,
-sell at once. Each lender looks at its own loans, rate and funding; lenders of more than half of the debt decide. A lender
-that is itself called must sell. The cause of every sale is recorded with it.
+sell at once. Each lender looks at its own loans, rate and funding; the plan behind which most of the debt stands is taken.
+A lender that is itself called must sell. The cause of every sale is recorded with it.
 """
 
 from dataclasses import dataclass

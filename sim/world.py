@@ -72,6 +72,7 @@ class World:
     compute_weight: Floats  # (G,) H100 equivalents per GPU
     week: int  # the week being lived
     rent: Floats  # (G,) this week's contract rent, USD per GPU-hour
+    spot_rent: Floats  # (G,) this week's rent of hours sold on demand, USD per GPU-hour
     btc_usd: float  # this week's close
     weekly_bills: Ints  # per party, cents
     active: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]  # parties that may still bid

@@ -6,6 +6,7 @@ import pytest
 from agents.miner import Miner
 from agents.neo_cloud import NeoCloud
 from agents.vocabulary import Intents, LotStatus, PoolKind
+from sim import operations
 from sim.ledger import Account, BooksDoNotClose
 from sim.model import AGENT_TYPES, FireSaleModel
 from sim.parameters import ParameterError, Parameters
@@ -280,3 +281,16 @@ def test_free_coins_back_one_maturing_loan_at_a_time() -> None:
     for _ in range(10):
         model.run_for(1)
         assert np.all(model.ledger.parties.bitcoin[1:] >= 0)
+
+
+def test_hours_on_demand_earn_spot_and_values_follow_contract_rent() -> None:
+    calm = {"clock.weeks": 2, "credit.tenants": False, "rent.spot_noise": 0.0}
+    earned, rents = [], []
+    for premium in (0.0, 0.3):
+        model = FireSaleModel(Parameters.from_overrides(calm | {"rent.spot_premium": premium}), rng=3)
+        model.phases[0][1](0)
+        operations.operate(model.world, 0)
+        earned.append(model.world.ledger.flows[:, Account.COMPUTE_REVENUE].clip(0).sum())
+        rents.append(model.world.rent.copy())
+    assert np.array_equal(rents[0], rents[1])
+    assert earned[1] / earned[0] == pytest.approx(np.exp(0.3), rel=0.02)
