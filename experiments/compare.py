@@ -146,9 +146,9 @@ def _difference(pairs: "pd.DataFrame", outcome: str, unit: str) -> dict[str, Any
     difference = (both[f"{outcome}_b"] - both[f"{outcome}_a"]).to_numpy(dtype=np.float64)
     # Points share the shocks of a replication, so replications are the independent units.
     by_seed = both.assign(difference=difference).groupby("replication")["difference"].mean()
-    units = by_seed.to_numpy(dtype=np.float64) if by_seed.size >= 2 else difference[:1]
+    units = by_seed.to_numpy(dtype=np.float64)
     n = len(units)
-    mean = float(difference.mean()) if len(difference) else float("nan")
+    mean = float(units.mean()) if n else float("nan")
     half = float("nan")
     if n >= 2:
         quantile = float(stats.t.ppf((1 + CONFIDENCE) / 2, n - 1))
@@ -160,8 +160,8 @@ def _difference(pairs: "pd.DataFrame", outcome: str, unit: str) -> dict[str, Any
     return {
         "outcome": outcome,
         "unit": unit,
-        "a": float(both[f"{outcome}_a"].mean()) if len(both) else float("nan"),
-        "b": float(both[f"{outcome}_b"].mean()) if len(both) else float("nan"),
+        "a": float(means[f"{outcome}_a"].mean()),
+        "b": float(means[f"{outcome}_b"].mean()),
         "difference": mean,
         "low": mean - half,
         "high": mean + half,

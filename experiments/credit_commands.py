@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from experiments.console import BAD_INPUT, one_line_errors, steady_numbers, stop
+from experiments.console import BAD_INPUT, RUNS_FAILED, one_line_errors, steady_numbers, stop
 
 app = typer.Typer()
 
@@ -85,5 +85,7 @@ def ladder(
                 )
             else:
                 report = rungs.ladder_report(scenario, seeds, folder, settings, workers, on_progress)
-        typer.echo(report)
+        typer.echo(report.text)
         typer.echo(f"Runs and tables: {folder}")
+        if report.failed:
+            raise typer.Exit(RUNS_FAILED)

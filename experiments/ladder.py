@@ -7,7 +7,7 @@ all points of a replication share their shocks, so that what a mechanism or an a
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -164,9 +164,9 @@ def assumption_table(
 ) -> "pd.DataFrame":
     """One row per assumption and outcome: paired differences to the scenario at either end, and how much that is.
 
-    ``swing`` is the larger of the two mean differences over the standard deviation of the outcome over seeds: how far an
-    assumption moves the headline, measured in what chance moves it. ``rank_by`` is its mean over outcomes, the same in all rows
-    of an assumption. Rows are sorted by it.
+    ``swing`` is the larger of the two mean differences over the standard deviation of the outcome over all runs of the table,
+    for the scenario alone may show none: where nobody is ever sold up, what moves that is what is looked for. ``rank_by`` is
+    its mean over outcomes, the same in all rows of an assumption. Rows are sorted by it.
     """
     import pandas as pd
 
@@ -180,13 +180,33 @@ def assumption_table(
             for end in ("low", "high"):
                 moved = _by_seed(runs, at[end], outcome) - base if end in at else base * np.nan
                 row |= _interval(moved, end, f"{end}_half_width", f"{end}_pairs")
-            spread = float(base.std(ddof=1))
+            spread = float(runs[outcome].std(ddof=1))
             ends = [abs(row[end]) for end in ("low", "high") if np.isfinite(row[end])]
             row["swing"] = max(ends, default=0.0) / spread if spread > 0 else 0.0
             rows.append(row)
     table = pd.DataFrame(rows)
     table["rank_by"] = table.groupby("assumption")["swing"].transform("mean")
     return table.sort_values("rank_by", ascending=False, kind="stable", ignore_index=True)
+
+
+class Report(NamedTuple):
+    """What is printed, and how many runs failed and are left out of it."""
+
+    text: str
+    failed: int
+
+
+def _report(
+    text: str, folder: Path, experiments: Sequence[Experiment], runs: Sequence["pd.DataFrame"]
+) -> Report:
+    wanted = sum(len(experiment.plan().points) * experiment.replications.count for experiment in experiments)
+    failed = wanted - sum(len(each) for each in runs)
+    note = (
+        f"\n\n{failed} of {wanted:,} runs failed and are left out; why is in failures/ under {folder}"
+        if failed
+        else ""
+    )
+    return Report(text + note, failed)
 
 
 def ladder_report(
@@ -196,17 +216,19 @@ def ladder_report(
     settings: Mapping[str, Value],
     workers: int = 1,
     on_progress: Callable[[Progress], None] = lambda progress: None,
-) -> str:
+) -> Report:
     """Run the ladder, store ``ladder.csv`` beside the runs, and say what it shows."""
-    runs = compute(ladder(scenario, seeds, settings), folder / "mechanisms", workers, on_progress)
+    rungs = ladder(scenario, seeds, settings)
+    runs = compute(rungs, folder / "mechanisms", workers, on_progress)
     table = rung_table(runs)
     table.to_csv(folder / "ladder.csv", index=False, lineterminator="\n", float_format="%.6g")
-    return (
+    text = (
         f"{scenario}: mean over {seeds} seeds with 95 % intervals, mechanisms added one at a time\n"
         f"{said(table, 'rung', 'mean', 'half_width')}\n\n"
         f"What each added: paired differences on the same shocks\n"
         f"{said(table[table['rung'] != MARKET], 'rung', 'added', 'added_half_width')}"
     )
+    return _report(text, folder, [rungs], [runs])
 
 
 def assumption_report(
@@ -218,31 +240,27 @@ def assumption_report(
     settings: Mapping[str, Value],
     workers: int = 1,
     on_progress: Callable[[Progress], None] = lambda progress: None,
-) -> str:
+) -> Report:
     """Screen all assumptions with few seeds, run the first `top` again with all, store both tables, and say the second."""
     every = assumptions()
-    runs = compute(
-        assumption_test(scenario, screening_seeds, every, settings),
-        folder / "screening",
-        workers,
-        on_progress,
-    )
-    screened = assumption_table(runs, every)
+    screening = assumption_test(scenario, screening_seeds, every, settings)
+    first_runs = compute(screening, folder / "screening", workers, on_progress)
+    screened = assumption_table(first_runs, every)
     screened.to_csv(folder / "screening.csv", index=False, lineterminator="\n", float_format="%.6g")
     first = list(dict.fromkeys(screened["assumption"]))[:top]
     chosen = [assumption for name in first for assumption in every if assumption.name == name]
-    runs = compute(
-        assumption_test(scenario, seeds, chosen, settings), folder / "assumptions", workers, on_progress
-    )
+    test = assumption_test(scenario, seeds, chosen, settings)
+    runs = compute(test, folder / "assumptions", workers, on_progress)
     table = assumption_table(runs, chosen)
     table.to_csv(folder / "assumptions.csv", index=False, lineterminator="\n", float_format="%.6g")
     names = len({assumption.name for assumption in every})
-    return (
+    text = (
         f"{scenario}: {names} assumptions at both ends of their ranges, {screening_seeds} seeds; the first {len(first)} "
         f"again with {seeds} seeds\n\nDifference to the scenario at the low end, paired, 95 % intervals\n"
         f"{said(table, 'assumption', 'low', 'low_half_width')}\n\nAt the high end\n"
         f"{said(table, 'assumption', 'high', 'high_half_width')}"
     )
+    return _report(text, folder, [screening, test], [first_runs, runs])
 
 
 def said(table: "pd.DataFrame", rows: str, mean: str, half: str) -> str:

@@ -249,7 +249,8 @@ def _replicated_blocks(values: Floats, width: int, outcome: str) -> Floats:
 def pawn(points: "pd.DataFrame", problem: Problem, outcome: str) -> "pd.DataFrame":
     """PAWN: how far the distribution of the outcome moves when one parameter is held in a slice of its range.
 
-    Works on the points of any design and for outcomes with thresholds, where variance says little.
+    Works on the points of any design and for outcomes with thresholds, where variance says little. Slices hold equally many
+    points by rank; equal values are put in random order, so that each value of a list lies in a slice.
 
     Returns
     -------
@@ -266,8 +267,11 @@ def pawn(points: "pd.DataFrame", problem: Problem, outcome: str) -> "pd.DataFram
         raise AnalysisError(f"{outcome}: PAWN needs 20 points with a value, there are {len(kept)}")
     while np.arange(0, 1 + 1 / slices, 1 / slices)[-1] > 1:
         slices -= 1  # SALib adds up quantiles like this, and some numbers of slices end above 1
-    dummy = np.random.default_rng(SEED).random(len(kept))
+    draw = np.random.default_rng(SEED)
+    dummy = draw.random(len(kept))
     cube = np.column_stack([problem.coordinates(kept), dummy])
+    order = np.lexsort(np.stack([np.asarray(draw.random(cube.shape)), cube]), axis=0)
+    cube = (np.argsort(order, axis=0) + 0.5) / len(kept)
     names = [*problem.names, "(dummy)"]
     found = estimator.analyze(
         {"num_vars": len(names), "names": names, "bounds": [[0.0, 1.0]] * len(names)},
@@ -297,7 +301,8 @@ def variance_shares(runs: "pd.DataFrame", outcome: str, *, block: int = 1) -> "p
     Parameters
     ----------
     block
-        Points resampled together by the bootstrap: the width of a Saltelli or Morris block.
+        Points resampled together by the bootstrap: the width of a Saltelli or Morris block. Only whole blocks are used, if
+        there are two.
 
     Returns
     -------
@@ -314,17 +319,20 @@ def variance_shares(runs: "pd.DataFrame", outcome: str, *, block: int = 1) -> "p
     seeds_alike = "seed" not in runs or runs["seed"].nunique() == 1
     table = by_replication(runs, outcome)
     crossed = seeds_alike and not table.dropna().empty and len(table.dropna()) >= 0.5 * len(table)
-    values = (table.dropna() if crossed else table).to_numpy(dtype=np.float64)
-    values = values[np.isfinite(values).sum(axis=1) >= 2]
+    table = table[table.notna().sum(axis=1) >= (max(table.shape[1], 2) if crossed else 2)]
+    mates = pd.Series(1, index=table.index).groupby(table.index // block).transform("sum")
+    # A point that failed takes its block with it, unless hardly a block is whole: then points are resampled one by one.
+    if (mates == block).sum() >= 2 * block:
+        table = table[mates == block]
+    else:
+        block = 1
+    values = table.to_numpy(dtype=np.float64)
     if values.shape[0] < 2 or values.shape[1] < 2:
         raise AnalysisError(f"{outcome}: the seed's share needs two points with two good replications each")
     split = _crossed if crossed else _nested
     found = split(values)
     draw = np.random.default_rng(SEED)
-    groups = max(values.shape[0] // block, 1)
-    members = np.arange(groups * block if groups > 1 else values.shape[0]).reshape(groups, -1)
-    if groups < 2:
-        members = np.arange(values.shape[0])[:, None]
+    members = np.arange(values.shape[0]).reshape(-1, block)
     samples = []
     for _ in range(RESAMPLES):
         chosen = members[draw.integers(0, len(members), len(members))].ravel()

@@ -329,4 +329,5 @@ def wilson(share: float, n: int, z: float = 1.6449) -> tuple[float, float]:
     """90 % interval of a share of n trials."""
     middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z / (1 + z**2 / n) * float(np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2)))
-    return middle - half, middle + half
+    # At the ends the two terms cancel, but for rounding.
+    return 0.0 if share <= 0.0 else middle - half, 1.0 if share >= 1.0 else middle + half

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from scipy import stats
 
 from sim.credit_metrics import LoanTerms, fair_spread
 
@@ -258,7 +259,9 @@ def _rank_correlation(a: Any, b: Any) -> float:
     known = np.isfinite(a) & np.isfinite(b)
     if known.sum() < 3:
         return float("nan")
-    ranks = [np.argsort(np.argsort(np.asarray(x)[known], kind="stable")).astype(float) for x in (a, b)]
+    ranks = [stats.rankdata(np.asarray(x)[known]) for x in (a, b)]
+    if min(np.ptp(rank) for rank in ranks) == 0:
+        return float("nan")
     return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
 
 

@@ -74,3 +74,16 @@ def test_a_parameter_only_one_side_varies_is_named():
 def test_a_folder_that_holds_nothing_is_said_so(tmp_path):
     with pytest.raises(StoreError, match="no result"):
         read_side(tmp_path)
+
+
+def test_the_interval_lies_around_the_difference_it_is_of():
+    a, b = _side("a", 0.0), _side("b", 0.5, noise=2)
+    # Two replications: one with both points, the other with one of them.
+    for side in (a, b):
+        keep = side.runs["replication"] < 2
+        side.runs.loc[~keep, "status"] = "raised"
+        side.runs.loc[(side.runs["replication"] == 1) & (side.runs["point"] == 1), "status"] = "raised"
+    row = compare(a, b).differences.iloc[0]
+    assert row["pairs"] == 3 and row["replications"] == 2
+    assert (row["low"] + row["high"]) / 2 == pytest.approx(row["difference"])
+    assert row["b"] - row["a"] == pytest.approx(row["difference"])

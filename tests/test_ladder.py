@@ -105,6 +105,15 @@ def test_assumptions_are_ranked_by_how_far_they_move_the_headline() -> None:
     assert np.isnan(table.loc[table["assumption"] == "b", "low"]).all()
 
 
+def test_what_moves_a_scenario_in_which_nothing_happens_comes_first() -> None:
+    runs = made_up({0: 0.0, 1: 0.0, 2: 9.0}, seeds=1)
+    for outcome in HEADLINE:
+        runs[outcome] = runs["point"].eq(2) * 9.0
+    table = assumption_table(runs, [Assumption("idle", "high", {}), Assumption("strong", "high", {})])
+    assert list(dict.fromkeys(table["assumption"])) == ["strong", "idle"]
+    assert (table.groupby("assumption")["rank_by"].first() > 0).to_dict() == {"idle": False, "strong": True}
+
+
 def test_a_missing_discount_is_missing_in_its_pair_only() -> None:
     runs = made_up({0: 0.0, 1: 3.0})
     runs.loc[(runs["point"] == 1) & (runs["replication"] < 5), "discount"] = np.nan
@@ -115,7 +124,8 @@ def test_a_missing_discount_is_missing_in_its_pair_only() -> None:
 
 def test_a_small_ladder_is_computed_stored_and_resumed(tmp_path: Path) -> None:
     settings = {"clock.weeks": 2}
-    told = ladder_report("credit_crisis", 2, tmp_path, settings, workers=0)
+    told, failed = ladder_report("credit_crisis", 2, tmp_path, settings, workers=0)
+    assert failed == 0
     assert MARKET in told and "workouts" in told and all(name in told for name in HEADLINE)
     table = pd.read_csv(tmp_path / "ladder.csv")
     assert len(table) == len(NAMES) * len(HEADLINE)

@@ -242,3 +242,36 @@ def test_listed_values_have_coordinates():
     problem = Problem((factor,), ("",))
     frame = pd.DataFrame({"driver": ["stochastic", "flat"]})
     assert problem.coordinates(frame).tolist() == [[0.75], [0.25]]
+
+
+def test_pawn_sees_a_value_of_a_list_wherever_it_stands():
+    problem = Problem(
+        (Factor("a", Variation(values=[1, 2, 3, 4])), Factor("b", Variation(values=[0, 1]))), ("", "")
+    )
+    draw = np.random.default_rng(5)
+    points = pd.DataFrame({"a": draw.integers(1, 5, 800), "b": (draw.random(800) < 0.1).astype(int)})
+    tables = {
+        value: sensitivity.pawn(points.assign(y=points["a"] == value), problem, "y").set_index("parameter")
+        for value in (1, 4)
+    }
+    assert tables[4].loc["a", "maximum"] == pytest.approx(tables[1].loc["a", "maximum"], abs=0.05)
+    # One point in ten has another value, and that decides everything.
+    rare = sensitivity.pawn(points.assign(y=points["b"] * 1.0), problem, "y").set_index("parameter")
+    assert rare.loc["b", "maximum"] > 0.8
+
+
+def test_a_failed_point_takes_its_block_out_of_the_shares_of_variance():
+    runs = _noisy_runs(256, 4, common=True)
+    whole = sensitivity.variance_shares(
+        runs[runs["point"] >= 4].assign(point=lambda t: t["point"] - 4), "y", block=4
+    )
+    runs.loc[runs["point"] == 1, "status"] = "raised"
+    broken = sensitivity.variance_shares(runs, "y", block=4)
+    pd.testing.assert_frame_equal(whole, broken)
+    assert set(broken["points"]) == {252}
+
+
+def test_points_are_resampled_one_by_one_where_hardly_a_block_is_whole():
+    runs = _noisy_runs(64, 4, common=True)
+    runs.loc[(runs["point"] % 4 == 0) & (runs["point"] > 0), "status"] = "raised"
+    assert set(sensitivity.variance_shares(runs, "y", block=4)["points"]) == {49}

@@ -218,3 +218,17 @@ def test_replications_are_runs_of_the_engine_and_are_not_repeated(tmp_path):
     seen = []
     validation.validate(tmp_path, 3, workers=0, only=("V20",), on_progress=seen.append)
     assert (seen[-1].stored, seen[-1].done) == (2, 1)
+
+
+def test_an_interval_of_a_share_is_a_share():
+    for n in (1, 3, 20, 200):
+        assert validation.wilson(0.0, n)[0] == 0.0 and validation.wilson(1.0, n)[1] == 1.0
+
+
+def test_ties_share_their_rank():
+    from scipy import stats
+
+    a, b = np.array([1.0, 2, 3, 4, 5]), np.array([0.0, 0, 0, 1, 2])
+    assert measures._rank_correlation(a, b) == pytest.approx(stats.spearmanr(a, b).statistic)
+    assert measures._rank_correlation(a[::-1], b[::-1]) == pytest.approx(stats.spearmanr(a, b).statistic)
+    assert np.isnan(measures._rank_correlation(a, np.zeros(5)))
