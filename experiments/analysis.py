@@ -183,7 +183,7 @@ def calibration_report(
         ("ruled_out", "What each row rules out"),
         ("headlines", "Headlines over survivors"),
         ("assertions", "Sentences"),
-        ("frontier", "Where the others flip (plane over the skeptic's box)"),
+        ("frontier", "Where the others flip (plane over the sceptic's box)"),
     ):
         if name in tables:
             lines += ["", title, *_text(tables[name])]

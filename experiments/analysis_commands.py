@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from experiments.console import STOPPED, one_line_errors, progress_bar, steady_numbers, stop
+from experiments.console import BAD_INPUT, STOPPED, one_line_errors, progress_bar, steady_numbers, stop
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -113,6 +113,8 @@ def metrics(
     with one_line_errors():
         from experiments.metric_report import report
 
+        if (calm is None) != (without is None):
+            stop("convergence needs both --calm and --without", BAD_INPUT)
         typer.echo(report(run_folder, calm, without))
 
 

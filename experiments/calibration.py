@@ -3,7 +3,7 @@
 Nothing here is point-identified (economics.md 14), so nothing is fitted. A Sobol wave covers the priors of everything that
 is graded C or assumed; a point survives if no scored validation row rules it out; headlines are published as ranges over
 survivors, with the variance of seed and of parameters apart. A sentence is asserted only if its sign holds in 95 % of survivors
-and at every corner of the skeptic's box; otherwise the frontier where it flips is given.
+and at every corner of the sceptic's box; otherwise the frontier where it flips is given.
 """
 
 import itertools
@@ -55,7 +55,7 @@ LEFT_OUT = (
     "world.places_per_operator",
 )
 # economics.md 14; total dealer cash of 0.1 to 5 billion USD is five dealers' own.
-SKEPTICS_BOX: dict[str, tuple[float, float]] = {
+SCEPTICS_BOX: dict[str, tuple[float, float]] = {
     "site.vacancy": (0.005, 0.06),
     "site.assignable_share": (0.0, 1.0),
     "hyperscalers.used_discount": (0.05, 0.5),
@@ -145,14 +145,14 @@ class Match:
 
 
 def priors() -> list[Prior]:
-    """Priors of every parameter graded C or assumed that is a belief about the world, and of the skeptic's box."""
+    """Priors of every parameter graded C or assumed that is a belief about the world, and of the sceptic's box."""
     from sim.parameters import Parameters
 
     found = []
     for row in Parameters().describe():
         key = row["key"]
-        if key in SKEPTICS_BOX:
-            low, high = SKEPTICS_BOX[key]
+        if key in SCEPTICS_BOX:
+            low, high = SCEPTICS_BOX[key]
             scale = "log" if high / max(low, 1e-12) > 20 and low > 0 else "linear"
             found.append(_prior(row, low, high, scale, held=False))
         elif row["grade"] in GRADES and not key.startswith(LEFT_OUT):
@@ -348,7 +348,7 @@ def headline_ranges(
 def assertions(
     headlines: "pd.DataFrame", survives: "np.ndarray[Any, Any]", corners: "pd.DataFrame"
 ) -> "pd.DataFrame":
-    """Which sentences may be said: sign in 95 % of survivors and at every corner of the skeptic's box."""
+    """Which sentences may be said: sign in 95 % of survivors and at every corner of the sceptic's box."""
     import pandas as pd
 
     rows = []
@@ -367,7 +367,7 @@ def assertions(
 
 
 def frontier(
-    cube: Floats, values: Floats, beliefs: Sequence[Prior], keys: Iterable[str] = tuple(SKEPTICS_BOX)
+    cube: Floats, values: Floats, beliefs: Sequence[Prior], keys: Iterable[str] = tuple(SCEPTICS_BOX)
 ) -> "pd.DataFrame":
     """Where a headline changes sign along each parameter of the box, the others in the middle of their priors.
 
@@ -407,8 +407,8 @@ def overrides_at(beliefs: Sequence[Prior], coordinates: Floats) -> dict[str, Val
 
 
 def box_corners() -> list[dict[str, Value]]:
-    """The corners of the skeptic's box, every other parameter at its default."""
-    return [dict(zip(SKEPTICS_BOX, ends, strict=True)) for ends in itertools.product(*SKEPTICS_BOX.values())]
+    """The corners of the sceptic's box, every other parameter at its default."""
+    return [dict(zip(SCEPTICS_BOX, ends, strict=True)) for ends in itertools.product(*SCEPTICS_BOX.values())]
 
 
 def headlines_of(facts: Facts) -> dict[str, float]:

@@ -1,6 +1,6 @@
 """Runs a wave of history matching through the sweep engine, and makes its tables from what is stored.
 
-Three sweeps in one folder: ``seed`` repeats the defaults, for the variance of the seed; ``corners`` visits the skeptic's box;
+Three sweeps in one folder: ``seed`` repeats the defaults, for the variance of the seed; ``corners`` visits the sceptic's box;
 ``wave`` is the Sobol design over the priors. Each resumes and grows as any sweep does.
 """
 

@@ -12,6 +12,7 @@ import logging
 import multiprocessing
 import multiprocessing.util
 import queue
+import re
 import secrets
 import threading
 import time
@@ -22,6 +23,7 @@ from experiments.executors import RAISED, Batch, Ended, ExecutorError, LocalPool
 if TYPE_CHECKING:
     from distributed import Client, Future
 
+ADDRESS = re.compile(r"(tcp|tls|ws|wss|ucx)://(\[[0-9a-fA-F:]+\]|[^\s:/]+):\d+|inproc://\S+")
 CONNECT_SECONDS = 20.0
 # Workers may start after the sweep, and a nanny needs a moment to replace one that died.
 PATIENCE_SECONDS = 60.0
@@ -146,6 +148,9 @@ def _connected(cluster: "str | Client") -> "tuple[Client, bool]":
         return cluster, False
     from distributed import Client
 
+    # Asked to connect to something else, Dask waits for half a minute and then fails in its own words.
+    if not ADDRESS.fullmatch(cluster):
+        raise ExecutorError(f"{cluster!r} is no address of a Dask scheduler, such as tcp://10.0.0.5:8786")
     # What Dask would log about a lost connection is said by our own error.
     logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
     try:

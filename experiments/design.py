@@ -161,10 +161,12 @@ def points_of(
     """
     if design.kind == "list":
         return _listed(design, factors, base)
-    if not factors:
-        return [{}]
     if design.list:
         raise DesignError(f"design.list belongs to kind = 'list', not to {design.kind!r}")
+    if not factors and design.kind != "grid":
+        raise DesignError(
+            f"a {design.kind} design needs something to vary: a table [vary]; without one, kind = 'grid'"
+        )
     if design.kind == "grid":
         return _grid(design, factors)
     if design.kind == "zip":

@@ -293,7 +293,7 @@ def load(path: str | Path) -> tuple[Experiment, Plan]:
     if not file.suffix and file.name == str(path):
         if file.name not in shipped():
             near = difflib.get_close_matches(file.name, shipped(), n=1, cutoff=0.5)
-            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(shipped())}"
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(shipped())}."
             raise ExperimentError(f"no experiment is called {file}; {hint} A file's name ends in .toml")
         file = Path(str(resources.files("experiments") / "sweeps" / f"{file.name}.toml"))
     try:

@@ -69,9 +69,12 @@ class Problem:
 
 def problem_of(results: "SweepResults") -> Problem:
     """The problem of a stored sweep."""
-    from experiments.design import Factor
+    from experiments.design import Factor, Variation
 
-    vary = results.experiment.vary
+    vary = dict(results.experiment.vary)
+    if results.experiment.design.kind == "list":
+        columns = {key: tuple(dict.fromkeys(results.points[key])) for key in results.parameters}
+        vary = {key: Variation(values=values) for key, values in columns.items() if len(values) > 1}
     keys = [key for key in results.parameters if key in vary]
     if not keys:
         raise AnalysisError(f"{results.folder}: no parameter varies between its points")
@@ -82,8 +85,9 @@ def problem_of(results: "SweepResults") -> Problem:
 def _coordinate(factor: "Factor", values: Any) -> Floats:
     variation: Variation = factor.variation
     if variation.values is not None:
-        order = [str(value) for value in variation.values]
-        return np.array([(order.index(str(value)) + 0.5) / len(order) for value in values])
+        # A whole number in the file is a float in the store, so numbers are compared as numbers.
+        order = list(variation.values)
+        return np.array([(order.index(value) + 0.5) / len(order) for value in values])
     assert variation.low is not None and variation.high is not None
     numbers = np.asarray(values, dtype=np.float64)
     if variation.scale == "log":

@@ -160,6 +160,8 @@ def load_manifest(folder: str | Path) -> dict[str, Any]:
         raise StoreError(
             f"{path}: format {manifest.get('format')!r} is not the format {FORMAT} this version reads"
         )
+    if "tables" not in manifest:
+        raise StoreError(f"{folder}: a sweep, not one run; `firesale replay` stores one run of a sweep")
     return manifest
 
 

@@ -161,7 +161,10 @@ class SweepResults:
         if name in self._tables:
             return self._tables[name].schema
         path = where(self.folder, f"{name}.parquet")
-        return pq.read_schema(path) if path.exists() else pa.schema([])
+        try:
+            return pq.read_schema(path) if path.exists() else pa.schema([])
+        except (OSError, pa.ArrowException) as error:
+            raise StoreError(f"{path}: cannot be read: {error}") from None
 
     def _table(self, name: str) -> pa.Table:
         if name in self._tables:

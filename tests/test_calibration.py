@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from experiments import calibration
-from experiments.calibration import CUTOFF, SKEPTICS_BOX, Prior, Target
+from experiments.calibration import CUTOFF, SCEPTICS_BOX, Prior, Target
 from experiments.design import Factor, Variation
 from sim.parameters import Parameters
 
@@ -102,7 +102,7 @@ def test_the_frontier_is_where_a_plane_crosses_zero():
 def test_priors_lie_within_what_the_model_allows_and_the_box_is_among_them():
     beliefs = calibration.priors()
     keys = [prior.key for prior in beliefs]
-    assert len(set(keys)) == len(keys) and set(SKEPTICS_BOX) <= set(keys)
+    assert len(set(keys)) == len(keys) and set(SCEPTICS_BOX) <= set(keys)
     for ends in (0.0, 0.5, 1.0):
         Parameters.from_overrides(calibration.overrides_at(beliefs, np.full(len(beliefs), ends)))
 
@@ -134,7 +134,7 @@ def test_mechanisms_that_are_switched_off_are_no_beliefs():
     for prior in calibration.priors():
         low, high = prior.factor.variation.low, prior.factor.variation.high
         assert low < high
-        if prior.factor.variation.scale == "log" and prior.key not in SKEPTICS_BOX:
+        if prior.factor.variation.scale == "log" and prior.key not in SCEPTICS_BOX:
             assert high / low <= 100
             assert prior.held == (high / low < calibration.WIDENING)
 
@@ -201,7 +201,7 @@ def _toy_task(rows, noise):
 def _toy_wave(folder, points, **options):
     from experiments.calibration_run import run_wave
 
-    box = [prior for prior in calibration.priors() if prior.key in SKEPTICS_BOX]
+    box = [prior for prior in calibration.priors() if prior.key in SCEPTICS_BOX]
     return run_wave(
         folder, points, workers=0, beliefs=box, matched=_matched("V24"), task=_toy_task, **options
     )
@@ -247,7 +247,7 @@ def test_a_point_that_cannot_be_run_is_a_row_without_numbers(tmp_path):
 
         return _engine(run)
 
-    box = [prior for prior in calibration.priors() if prior.key in SKEPTICS_BOX]
+    box = [prior for prior in calibration.priors() if prior.key in SCEPTICS_BOX]
     tables = run_wave(tmp_path, 32, workers=0, beliefs=box, matched=_matched("V24"), task=task)
     summary = tables["summary"].set_index("what")["value"]
     assert summary["points without a result"] > 5

@@ -133,10 +133,15 @@ def test_listed_points_fall_back_on_the_base() -> None:
         points_of(Design(kind="list"), [], BASE, 1)
     with pytest.raises(DesignError, match=r"design\.list belongs to kind = 'list', not to 'grid'"):
         points_of(Design(kind="grid", list=listed), [A], BASE, 1)
+    with pytest.raises(DesignError, match=r"design\.list belongs to kind = 'list', not to 'grid'"):
+        points_of(Design(kind="grid", list=listed), [], BASE, 1)
 
 
-def test_without_anything_that_varies_there_is_one_point() -> None:
-    assert points("sobol", factors=[]) == [{}]
+@pytest.mark.parametrize("kind", ["zip", "oat", "sobol", "saltelli", "morris"])
+def test_only_a_grid_may_vary_nothing(kind: str) -> None:
+    assert points_of(Design(kind="grid"), [], BASE, 1) == [{}]
+    with pytest.raises(DesignError, match=f"a {kind} design needs something to vary"):
+        points_of(Design(kind=kind, points=8), [], BASE, 1)
 
 
 @given(

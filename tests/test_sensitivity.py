@@ -275,3 +275,11 @@ def test_points_are_resampled_one_by_one_where_hardly_a_block_is_whole():
     runs = _noisy_runs(64, 4, common=True)
     runs.loc[(runs["point"] % 4 == 0) & (runs["point"] > 0), "status"] = "raised"
     assert set(sensitivity.variance_shares(runs, "y", block=4)["points"]) == {49}
+
+
+def test_listed_numbers_are_found_however_they_are_written():
+    problem = Problem(
+        (Factor("a", Variation(values=[0, 0.3])), Factor("b", Variation(values=["x", "y"]))), ("", "")
+    )
+    points = pd.DataFrame({"a": [0.0, 0.3, 0.0], "b": ["y", "x", "x"]})
+    assert problem.coordinates(points).tolist() == [[0.25, 0.75], [0.75, 0.25], [0.25, 0.25]]

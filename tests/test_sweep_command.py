@@ -117,6 +117,7 @@ def test_more_than_an_hour_is_not_begun_unasked(
         (["vacancy_and_size", "--shard", "4/3"], BAD_INPUT, "--shard 4/3: expected I/N"),
         (["vacancy_and_size", "--shard", "x"], BAD_INPUT, "such as 3/40"),
         (["vacancy_and_size", "--out", "thesis", "--yes"], STORE_FAILED, "no result of a sweep"),
+        (["vacancy_and_size", "--dask", "nonsense", "--yes"], STOPPED, "such as tcp://"),
     ],
 )
 def test_bad_input_is_one_line(
@@ -240,3 +241,36 @@ def test_a_sobol_design_of_the_model_goes_through_to_its_sensitivity(tmp_path: P
     ]
     assert set(total.index) == {"site.vacancy", "forced_sale.gpus"}
     assert total["forced_sale.gpus"] > 0.1
+
+
+def test_commands_for_one_run_say_that_a_sweep_is_none(file: Path, tmp_path: Path) -> None:
+    place = tmp_path / "s"
+    firesale("sweep", file, "--out", place, "--workers", 0, "--yes")
+    for command in ("digest", "figures", "metrics"):
+        said = firesale(command, place)
+        assert said.exit_code == STORE_FAILED, said.output
+        assert "a sweep, not one run" in said.stderr and len(said.stderr.strip().splitlines()) == 1
+    runs = place / "runs.parquet"
+    runs.write_bytes(runs.read_bytes()[:100])
+    for arguments in (["sensitivity", place], ["compare", place, place]):
+        said = firesale(*arguments)
+        assert said.exit_code == STORE_FAILED, said.output
+        assert "runs.parquet: cannot be read" in said.stderr
+
+
+def test_listed_points_are_analysed_like_any_other(tmp_path: Path) -> None:
+    asked = tmp_path / "listed.toml"
+    asked.write_text(
+        SHORT.replace('"site.vacancy" = [0.01, 0.05]', "").replace("[vary]", '[design]\nkind = "list"')
+        + '[[design.list]]\n"site.vacancy" = 0.01\n[[design.list]]\n"site.vacancy" = 0.05\n'
+    )
+    firesale("sweep", asked, "--out", tmp_path / "s", "--workers", 0, "--yes")
+    said = firesale("sensitivity", tmp_path / "s", "--outcome", "discount")
+    assert said.exit_code == 0, said.output
+    assert "variance of single runs: parameters" in said.stdout
+    assert "PAWN needs 20 points with a value, there are 2" in said.stdout
+
+
+def test_convergence_needs_both_runs_it_is_of(tmp_path: Path) -> None:
+    said = firesale("metrics", tmp_path, "--calm", tmp_path)
+    assert said.exit_code == BAD_INPUT and "both --calm and --without" in said.stderr
