@@ -153,13 +153,16 @@ def price_against_fundamental(frames: "Frames") -> "Drawing":
 def discount_path(frames: "Frames") -> "Drawing":
     """Three prices of the forced class over the weeks it is offered, and the two gaps between them.
 
-    Where several classes are forced, the one with most units is shown.
+    Where several classes are forced, the one most sold is shown, or most offered if none is sold.
     """
     weeks = frames["weeks"]
     figure = Figure(figsize=(SINGLE_COLUMN, 3.9))
     upper, middle, lower = figure.subplots(3, 1, sharex=True, height_ratios=(3, 2, 1.2))
-    offered = {name: int(weeks[f"forced_offered_{name}"].sum()) for name in GENERATIONS}
-    name = max(offered, key=lambda each: offered[each])
+    units = {
+        name: (int(weeks[f"forced_sold_{name}"].sum()), int(weeks[f"forced_offered_{name}"].sum()))
+        for name in GENERATIONS
+    }
+    name = max(units, key=lambda each: units[each])
     columns = {
         "week": "week",
         f"fundamental_usd_{name}": "reference_value_usd",
@@ -197,7 +200,7 @@ def discount_path(frames: "Frames") -> "Drawing":
     ):
         marker = {"marker": "o", "markersize": 2.2} if column == "price_usd" else {}
         upper.plot(every.index, every[column] / 1000, color=colour, linestyle=line, label=label, **marker)
-    upper.legend(loc="lower left")
+    upper.legend(loc="best")
     upper.set_ylabel("thousand USD\nper GPU")
     upper.set_title(f"{name} under a lender's mandate")
     gap, discount = path["structural_gap_usd"] / 1000, path["fire_sale_discount_usd"] / 1000
