@@ -43,6 +43,28 @@ sale["fire-sale discount"] = sale["p0"] - sale["p"]
 sale.round(0).astype("Int64")
 
 # %% [markdown]
+# The same as a figure, in the style of the project; every figure of `firesale run` can be drawn like this.
+
+# %%
+# %matplotlib inline
+import matplotlib.style
+
+from experiments.figures import discount_path, style
+
+matplotlib.style.use(style())
+discount_path({"weeks": weeks.reset_index()})[0]
+
+# %% [markdown]
+# Why is the price below the value? The price of every arc from a seller to a buyer is taken apart, exactly: what the buyer's
+# use is worth less than the best one, the rent of its slot, the wait, its margin, its cash, the way there, and the shadow rents
+# of power and cooling.
+
+# %%
+from experiments.anatomy_figures import anatomy
+
+anatomy({"42 weeks, seed 7": model.tables()})[0]
+
+# %% [markdown]
 # Who bought them?
 
 # %%
