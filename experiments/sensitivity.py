@@ -241,9 +241,8 @@ def _replicated_blocks(values: Floats, width: int, outcome: str) -> Floats:
         raise AnalysisError(
             f"{len(values)} points are not whole blocks of {width}: is it the design this method needs?"
         )
-    there = np.isfinite(values)
-    usual = there[:, there.mean(axis=0) >= MOST_POINTS_HAVE_IT]
-    kept = values[:, there.mean(axis=0) >= MOST_POINTS_HAVE_IT].reshape(-1, width, usual.shape[1])
+    usual = values[:, np.isfinite(values).mean(axis=0) >= MOST_POINTS_HAVE_IT]
+    kept = usual.reshape(len(values) // width, width, usual.shape[1])
     whole = np.isfinite(kept).all(axis=(1, 2))
     if not usual.shape[1] or whole.sum() < 2:
         raise AnalysisError(f"{outcome}: fewer than two blocks of {width} points have a value everywhere")
@@ -320,9 +319,11 @@ def variance_shares(runs: "pd.DataFrame", outcome: str, *, block: int = 1) -> "p
     """
     import pandas as pd
 
-    seeds_alike = "seed" not in runs or runs["seed"].nunique() == 1
+    crossed = "seed" not in runs or runs["seed"].nunique() == 1
     table = by_replication(runs, outcome)
-    crossed = seeds_alike and not table.dropna().empty and len(table.dropna()) >= 0.5 * len(table)
+    if crossed:
+        # Shocks common to all points are in no difference of points, so only replications that all have can be told apart.
+        table = table.loc[:, table.notna().mean() >= MOST_POINTS_HAVE_IT]
     table = table[table.notna().sum(axis=1) >= (max(table.shape[1], 2) if crossed else 2)]
     mates = pd.Series(1, index=table.index).groupby(table.index // block).transform("sum")
     # A point that failed takes its block with it, unless hardly a block is whole: then points are resampled one by one.

@@ -283,3 +283,17 @@ def test_listed_numbers_are_found_however_they_are_written():
     )
     points = pd.DataFrame({"a": [0.0, 0.3, 0.0], "b": ["y", "x", "x"]})
     assert problem.coordinates(points).tolist() == [[0.25, 0.75], [0.75, 0.25], [0.25, 0.25]]
+
+
+def test_an_outcome_that_most_points_lack_is_said_to_be_missing():
+    values = np.full((64, 3), np.nan)
+    values[:5, 0] = 1.0
+    with pytest.raises(AnalysisError, match="fewer than two blocks of 5 points"):
+        sensitivity.sobol(values[:60], _problem(3), "y")
+
+
+def test_a_replication_that_is_not_done_everywhere_does_not_make_common_shocks_into_noise():
+    runs = _noisy_runs(256, 3, common=True)
+    begun = runs[(runs["replication"] < 2) | (runs["point"] < 30)]
+    whole = sensitivity.variance_shares(runs[runs["replication"] < 2], "y")
+    pd.testing.assert_frame_equal(sensitivity.variance_shares(begun, "y"), whole)
