@@ -222,13 +222,16 @@ def survivors(recovery: pd.DataFrame) -> "Drawing":
         axes = figure.subplots()
         place = np.arange(len(mine))
         axes.plot(mine["width"], place, "o", color=BLUE, ms=4, label="survivors")
-        axes.plot(mine["synthetic_width"], place, "x", color=VERMILION, ms=4, label="synthetic truths")
+        if mine["synthetic_width"].notna().any():
+            axes.plot(mine["synthetic_width"], place, "x", color=VERMILION, ms=4, label="synthetic truths")
+            axes.legend(loc="lower left")
         axes.axvline(1, color=BLACK, lw=0.6)
         axes.axvline(0.5, color=GREY, lw=0.8, ls="--")
         axes.set_yticks(place, mine["parameter"])
         axes.set_xlim(0, 1.15)
+        axes.text(0.5, len(mine) - 0.4, "half ", ha="right", va="bottom")
+        axes.text(1.0, len(mine) - 0.4, "the prior ", ha="right", va="bottom")
         axes.set_xlabel("central 90 % of survivors over that of the prior")
-        axes.legend(loc="lower left")
     return figure, mine
 
 
