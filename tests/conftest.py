@@ -1,6 +1,7 @@
 """What several test modules share: one short run with a forced sale, stored as the command stores it."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ from experiments.steady_numbers import steady_environment
 
 # The tests compute with the numbers the command computes with; NumPy is not imported yet.
 steady_environment()
+# A suite started in the background ignores Ctrl-C, and so would every command that it starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 # Figures are drawn without a screen.
 os.environ["MPLBACKEND"] = "Agg"
 
