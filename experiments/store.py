@@ -227,7 +227,7 @@ def provenance() -> dict[str, Any]:
     import platform
     from importlib import metadata
 
-    from sim import reference
+    from sim.base import reference
 
     packages = ("firesale", "mesa", "networkx", "numpy", "pandas", "pyarrow", "pydantic", "scipy")
     versions = {"python": platform.python_version()}

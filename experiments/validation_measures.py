@@ -369,7 +369,7 @@ def hall_megawatts(arms: Mapping[str, Facts]) -> float:
 
 def observed_range(generation: str) -> tuple[float, float]:
     """Lowest and highest cited price of used or street units, ranges in the note included; USD per GPU, or NaN."""
-    from sim.reference import rows_of
+    from sim.base.reference import rows_of
 
     prices: list[float] = []
     for row in rows_of("used_price_points.csv"):

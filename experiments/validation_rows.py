@@ -5,7 +5,7 @@ from functools import cache
 
 from experiments import validation_measures as measured
 from experiments.validation import Row
-from sim.reference import spread_prints
+from sim.base.reference import spread_prints
 
 NONE = math.nan
 

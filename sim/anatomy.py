@@ -45,9 +45,9 @@ from agents.vocabulary import (
 )
 from sim.clearing import Network
 from sim.covenants import appraise, mark_gap
-from sim.credit import CreditParameters
 from sim.discount import ThreePrices, best_uses
 from sim.market import MarketResult
+from sim.parameters.credit import CreditParameters
 from sim.price_scale import Scale
 
 if TYPE_CHECKING:
@@ -369,7 +369,7 @@ def _cause(
 def whole_cents(parts: list[Fraction], total: int) -> Ints:
     """Round components to cents by largest remainder so that they sum to `total`, their sum rounded up.
 
-    Up, because a price is rounded down to whole cents. Negative parts rule out `sim.rounding.largest_remainder`.
+    Up, because a price is rounded down to whole cents. Negative parts rule out `sim.base.rounding.largest_remainder`.
 
     >>> whole_cents([Fraction(1, 3), Fraction(2, 3), Fraction(-1, 2)], 1).tolist()
     [0, 1, 0]

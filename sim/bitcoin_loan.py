@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from agents.vocabulary import Floats, Ints
-from sim.amounts import whole
-from sim.ledger import SATOSHI
-from sim.rounding import to_cents
+from sim.base.amounts import whole
+from sim.base.rounding import to_cents
+from sim.base.units import SATOSHI
 
 
 class CallState(IntEnum):

@@ -5,8 +5,9 @@ The arithmetic is `sim/bitcoin_loan.py` (contracts.md 4.6); here its outcome is 
 
 import numpy as np
 
+from sim.base.units import SATOSHI
 from sim.bitcoin_loan import BitcoinTerms, CallState, margin_calls
-from sim.ledger import SATOSHI, Account, LoanKind
+from sim.ledger import Account, LoanKind
 from sim.world import REST_OF_WORLD, World
 
 

@@ -10,9 +10,9 @@ from datetime import date
 import numpy as np
 
 from agents.vocabulary import WEEKS_PER_YEAR, Floats, Ints
-from sim import reference
-from sim.parameters import BitcoinParameters
-from sim.randomness import Purpose, Randomness
+from sim.base import reference
+from sim.base.randomness import Purpose, Randomness
+from sim.parameters.outside import BitcoinParameters
 from sim.regime import Regime, mixture_score, weekly_normals, weekly_uniforms
 from sim.replay import Origin, WeeklyPath, interpolated, prints_of
 

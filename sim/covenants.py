@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from agents.vocabulary import Bools, Floats, Ints
-from sim.amounts import whole
+from sim.base.amounts import whole
+from sim.base.rounding import to_cents
 from sim.contracts import loan_to_value
-from sim.rounding import to_cents
 
 
 def appraise(lagged_marks: ArrayLike, previous: ArrayLike, weight: ArrayLike) -> Floats:

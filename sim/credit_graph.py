@@ -13,7 +13,7 @@ import networkx as nx
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sim.amounts import whole
+from sim.base.amounts import whole
 
 if TYPE_CHECKING:
     from typing import Any

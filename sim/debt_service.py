@@ -8,11 +8,12 @@ is missed opens a grace period (contracts.md 4.10).
 import numpy as np
 
 from agents.vocabulary import AgentKind, Ints
+from sim.base.units import SATOSHI
 from sim.bitcoin_loan import coins_needed, largest_loan, price_cents, worth
 from sim.contracts import level_payment
 from sim.credit import Standing, lending_open, terms
 from sim.facilities import PutOutcome, conversion_price, coupon, put_outcome, refinancing_offer, share_price
-from sim.ledger import BULLET, SATOSHI, Account, LoanKind, LoanStatus
+from sim.ledger import BULLET, Account, LoanKind, LoanStatus
 from sim.payments import clear_claims
 from sim.world import REST_OF_WORLD, World
 

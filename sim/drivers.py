@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from agents.vocabulary import GENERATIONS, WEEKS_PER_YEAR, Bools, Floats, Ints
-from sim import reference
+from sim.base import reference
+from sim.base.randomness import Randomness
 from sim.bitcoin_path import HALVING, SUBSIDY_BTC, bitcoin_path, hashprice
 from sim.interest_path import sofr_path, spread_path
 from sim.parameters import ParameterError, Parameters
 from sim.power_path import power_path
-from sim.randomness import Randomness
 from sim.regime import regime_path
 from sim.rent_path import Releases, rent_path
 from sim.replay import Origin, month_means

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from agents.vocabulary import WEEKS_PER_YEAR, Floats, Ints
-from sim.amounts import whole
+from sim.base.amounts import whole
+from sim.base.rounding import to_cents
 from sim.contracts import MONTHS, borrowing_base, level_payment
-from sim.rounding import to_cents
 
 
 def _cents(amount: ArrayLike) -> Ints:

@@ -5,8 +5,8 @@ from datetime import date
 import numpy as np
 
 from agents.vocabulary import Floats
-from sim import reference
-from sim.parameters import InterestParameters
+from sim.base import reference
+from sim.parameters.outside import InterestParameters
 from sim.replay import Origin, WeeklyPath, interpolated, month_means, prints_of
 
 PER_CENT = 100.0

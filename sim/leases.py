@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from agents.vocabulary import HOURS_PER_WEEK, ConvertOrders, Floats, Ints, PoolKind
+from sim.base.randomness import Purpose
+from sim.base.rounding import largest_remainder, to_cents
 from sim.ledger import Account
-from sim.randomness import Purpose
-from sim.rounding import largest_remainder, to_cents
 from sim.tenants import TenantState
 from sim.world import REST_OF_WORLD, World
 

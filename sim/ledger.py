@@ -20,8 +20,7 @@ from agents.vocabulary import (
     Ints,
     LotStatus,
 )
-
-SATOSHI = 100_000_000
+from sim.base.units import SATOSHI, BooksDoNotClose
 
 
 class Account(IntEnum):
@@ -74,10 +73,6 @@ class LoanKind(IntEnum):
 
 # Nothing but interest falls due before the last month.
 BULLET = (LoanKind.CONVERTIBLE, LoanKind.BITCOIN, LoanKind.FUNDING, LoanKind.NOTES)
-
-
-class BooksDoNotClose(AssertionError):
-    """A conservation law failed; the run is stopped because nothing after it could be trusted."""
 
 
 @dataclass(slots=True)

@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from agents.vocabulary import Ints
-from sim.amounts import whole
-from sim.ledger import BooksDoNotClose
+from sim.base.amounts import whole
+from sim.base.units import BooksDoNotClose
 
 # Column of the table -> unit and meaning; in the order of the bridge.
 LOSS_BRIDGE = {

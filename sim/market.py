@@ -20,9 +20,6 @@ from agents.vocabulary import (
 )
 from sim.clearing import Book, Clearing, Network, clear, matched
 
-# Room without a power limit: more than any book could use, far below the kernel's range.
-UNLIMITED_WATTS = 10**12
-
 
 @dataclass(frozen=True, slots=True)
 class Orders:

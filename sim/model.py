@@ -42,6 +42,8 @@ from sim import (
     workout,
 )
 from sim.anatomy import BestUseMarks, record_anatomy
+from sim.base.randomness import Randomness
+from sim.base.recorder import Recorder
 from sim.credit import QUARTER_WEEKS
 from sim.discount import ThreePrices, best_uses, reference_values, three_prices
 from sim.drivers import Drivers
@@ -51,9 +53,7 @@ from sim.market import MarketResult
 from sim.outlook import look
 from sim.parameters import Parameters
 from sim.population import build_world
-from sim.randomness import Randomness
 from sim.record import record_run, record_week
-from sim.recorder import Recorder
 from sim.shapley import record_shapley
 from sim.topology import Topology, load_places
 

@@ -10,6 +10,8 @@ import numpy as np
 
 from agents.lender import LenderKind
 from agents.vocabulary import N_PRODUCTS, WEEKS_PER_YEAR, AgentKind, Floats, Ints
+from sim.base.randomness import Purpose
+from sim.base.rounding import to_cents
 from sim.contracts import borrowing_base
 from sim.covenants import (
     Basis,
@@ -25,8 +27,6 @@ from sim.credit import QUARTER_WEEKS, Standing
 from sim.facilities import apply_triggers, cost_base, mandatory_prepayment
 from sim.ledger import Account, LoanKind
 from sim.origination import lender_kinds, tested_basis
-from sim.randomness import Purpose
-from sim.rounding import to_cents
 from sim.world import REST_OF_WORLD, World
 
 RESERVE_MONTHS = 2

@@ -9,10 +9,11 @@ import numpy as np
 
 from agents.miner import MinerParameters
 from agents.vocabulary import UNIT, WEEKS_PER_YEAR, Ints
+from sim.base.randomness import Purpose, Randomness
+from sim.base.units import SATOSHI
 from sim.facilities import balloon_payment, coupon
-from sim.ledger import SATOSHI, LoanKind, Loans, LoanStatus
+from sim.ledger import LoanKind, Loans, LoanStatus
 from sim.parameters import Parameters
-from sim.randomness import Purpose, Randomness
 
 MONTHS = 12
 NOTES_PER_ISSUER = 4

@@ -19,12 +19,12 @@ from agents.vocabulary import (
     Ints,
     PoolKind,
 )
+from sim.base.randomness import Purpose
 from sim.fleets import read_fleets
 from sim.forced_sale import BORROWER
 from sim.ledger import LoanKind, Loans
 from sim.opening_debt import equipment_loan, kind_of_borrower
 from sim.parameters import ParameterError
-from sim.randomness import Purpose
 from sim.world_builder import Builder
 
 

@@ -16,9 +16,10 @@ from agents.vocabulary import (
     PoolKind,
 )
 from sim import leases, recoveries
+from sim.base.randomness import Purpose
+from sim.base.units import SATOSHI
 from sim.credit import Standing
-from sim.ledger import SATOSHI, Account
-from sim.randomness import Purpose
+from sim.ledger import Account
 from sim.tenants import blended_rent
 from sim.world import REST_OF_WORLD, World
 

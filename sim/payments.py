@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from agents.vocabulary import Ints
 from sim._payments import clear
-from sim.amounts import whole
+from sim.base.amounts import whole
 
 BILLION = 1_000_000_000
 # Twice this squared must fit the kernel's 128-bit products; it is 90 trillion USD.

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from agents.vocabulary import GENERATIONS, N_GENERATIONS, Bools, Floats, Ints
-from sim import reference
+from sim.base import reference
 from sim.parameters import ParameterError, Parameters
 
 Names = np.ndarray[tuple[int, ...], np.dtype[np.str_]]

@@ -17,11 +17,14 @@ from agents.vocabulary import (
     Ints,
     PoolKind,
 )
+from sim.base.randomness import Purpose, Randomness
+from sim.base.rounding import to_cents
+from sim.base.units import SATOSHI
 from sim.credit import Credit
 from sim.drivers import Drivers
 from sim.forced_sale import BORROWER
 from sim.freight_cost import moving_costs
-from sim.ledger import SATOSHI, Ledger, LoanKind, Loans, Lots, Parties
+from sim.ledger import Ledger, LoanKind, Loans, Lots, Parties
 from sim.loss_bridge import LossBridge
 from sim.opening_debt import (
     corporate_notes,
@@ -32,8 +35,6 @@ from sim.opening_debt import (
 )
 from sim.opening_fleets import fill_fleets
 from sim.parameters import Parameters
-from sim.randomness import Purpose, Randomness
-from sim.rounding import to_cents
 from sim.tenants import (
     ComputeContracts,
     Leases,

@@ -9,9 +9,9 @@ from datetime import date
 import numpy as np
 
 from agents.vocabulary import WEEKS_PER_YEAR, Floats, Ints
-from sim import reference
-from sim.parameters import PowerParameters
-from sim.randomness import Purpose, Randomness
+from sim.base import reference
+from sim.base.randomness import Purpose, Randomness
+from sim.parameters.outside import PowerParameters
 from sim.regime import weekly_normals
 from sim.replay import Origin, interpolated, prints_of
 

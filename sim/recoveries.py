@@ -13,8 +13,8 @@ from agents.vocabulary import (
     Floats,
     Ints,
 )
+from sim.base.rounding import to_cents
 from sim.loss_bridge import Outcome
-from sim.rounding import to_cents
 from sim.tenancy import cash_cost
 from sim.world import World
 

@@ -11,8 +11,8 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from agents.vocabulary import Bools, Floats
-from sim.parameters import CorrelationParameters
-from sim.randomness import Purpose, Randomness
+from sim.base.randomness import Purpose, Randomness
+from sim.parameters.outside import CorrelationParameters
 
 # Scores further out would be infinite: a shock beyond the eighth deviation is as good as certain.
 SMALLEST_TAIL = 1e-15

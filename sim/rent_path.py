@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from agents.vocabulary import GENERATIONS, N_GENERATIONS, WEEKS_PER_YEAR, Floats, Ints
-from sim import reference
-from sim.parameters import RentParameters
-from sim.randomness import Purpose, Randomness
+from sim.base import reference
+from sim.base.randomness import Purpose, Randomness
+from sim.parameters.outside import RentParameters
 from sim.regime import Regime, linked, weekly_normals
 from sim.replay import Origin, interpolated, prints_of, week_of
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from agents.vocabulary import Floats, Ints
+from sim.base.reference import Series
 from sim.parameters import ParameterError
-from sim.reference import Series
 
 COLUMNS = ("date", "series", "value")
 

@@ -9,24 +9,9 @@ of Nash bargaining. Off by default: every buyer is present, lambda is infinite, 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from agents.schema import Section, quantity, setting
 from agents.vocabulary import WEEKS_PER_YEAR, Bools, BuyIntents, Floats, Ints
+from sim.base.randomness import Purpose, Randomness
 from sim.market import select
-from sim.randomness import Purpose, Randomness
-
-
-class SearchParameters(Section):
-    """How easily buyer and seller meet. Sellers' bargaining weight is `market.theta`."""
-
-    enabled: bool = setting(False, "whether buyers must be met; if not, contacts are infinitely frequent")
-    contacts_per_year: float = quantity(
-        12.0, "per year", 0.5, 520.0, "rate at which a buyer is in the market", "theory.md T12: 1 to 12"
-    )
-
-    @property
-    def rate(self) -> float:
-        """Contact rate lambda per year; infinity while the layer is off."""
-        return self.contacts_per_year if self.enabled else float(np.inf)
 
 
 def presence_probability(rate: float) -> float:

@@ -20,11 +20,11 @@ from agents.vocabulary import (
     product_of,
 )
 from sim import orders, recoveries
+from sim.base.rounding import to_cents
 from sim.credit import Plan
 from sim.financing import finance
 from sim.ledger import Account, Lots
 from sim.market import MarketResult
-from sim.rounding import to_cents
 from sim.waterfall import sale_proceeds
 from sim.world import REST_OF_WORLD, World
 

@@ -20,7 +20,7 @@ import numpy as np
 
 from agents.vocabulary import CONDITIONS, GENERATIONS, PRODUCT_CONDITION, PRODUCT_GENERATION, Bools, Floats
 from sim.anatomy import whole_cents
-from sim.randomness import Purpose
+from sim.base.randomness import Purpose
 from sim.relaxation import FAMILIES, AgentsRebuild, Setting, names_of
 
 if TYPE_CHECKING:

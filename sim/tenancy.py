@@ -9,8 +9,8 @@ import numpy as np
 from agents.valuation import running_cost_per_hour
 from agents.vocabulary import Floats, Ints
 from sim import leases
+from sim.base.rounding import to_cents
 from sim.ledger import Account
-from sim.rounding import to_cents
 from sim.tenants import TenantState, end_contracts, monthly_hazards, seek_relief
 from sim.world import REST_OF_WORLD, World
 

@@ -37,6 +37,7 @@ from agents.vocabulary import (
     Ints,
     PoolKind,
 )
+from sim.base.rounding import to_cents
 from sim.parameters import Parameters
 from sim.places import (
     ExportRules,
@@ -47,7 +48,6 @@ from sim.places import (
     great_circle_km,
     load_places,
 )
-from sim.rounding import to_cents
 
 if TYPE_CHECKING:
     from sim.clearing import Network

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from agents.vocabulary import Bools, Ints
-from sim.amounts import whole
-from sim.ledger import BooksDoNotClose
-from sim.rounding import largest_remainder, to_cents
+from sim.base.amounts import whole
+from sim.base.rounding import largest_remainder, to_cents
+from sim.base.units import BooksDoNotClose
 
 
 class Rank(IntEnum):

@@ -18,6 +18,8 @@ from agents.vocabulary import (
     View,
 )
 from sim import estates, leases, orders, recoveries
+from sim.base.randomness import Purpose
+from sim.base.rounding import to_cents
 from sim.contracts import level_payment
 from sim.credit import Plan, Standing
 from sim.debt_service import pay_overdue
@@ -25,8 +27,6 @@ from sim.facilities import coupon
 from sim.forced_sale import take_possession
 from sim.ledger import BULLET, LoanKind, LoanStatus
 from sim.monitoring import examine_loans
-from sim.randomness import Purpose
-from sim.rounding import to_cents
 from sim.tenants import end_contracts
 from sim.world import World
 

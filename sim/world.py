@@ -20,13 +20,13 @@ from agents.vocabulary import (
     PoolKind,
     product_name,
 )
+from sim.base.randomness import Randomness
+from sim.base.units import SATOSHI, UNLIMITED_WATTS
 from sim.credit import Credit
 from sim.drivers import Drivers
-from sim.ledger import SATOSHI, Account, Ledger
+from sim.ledger import Account, Ledger
 from sim.loss_bridge import LossBridge
-from sim.market import UNLIMITED_WATTS
 from sim.parameters import Parameters
-from sim.randomness import Randomness
 from sim.tenants import ComputeContracts, Leases, Tenants, contract_premium
 from sim.topology import Topology
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from agents.vocabulary import AgentKind, Condition, Ints, LotStatus, PoolKind, product_of
+from sim.base.randomness import Randomness
 from sim.drivers import Drivers
 from sim.parameters import Parameters
-from sim.randomness import Randomness
 from sim.topology import Topology
 
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from agents.vocabulary import GENERATIONS
-from sim import reference
+from sim.base import reference
+from sim.base.randomness import Randomness
 from sim.drivers import Drivers, hashprice
 from sim.parameters import Parameters
-from sim.randomness import Randomness
 from sim.replay import Origin
 
 H100, VR200 = GENERATIONS.index("H100"), GENERATIONS.index("VR200")

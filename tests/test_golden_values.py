@@ -15,14 +15,14 @@ from agents.valuation import (
     running_cost_per_hour,
     unit_value,
 )
-from sim import reference
+from sim.base import reference
+from sim.base.randomness import Purpose, Randomness
+from sim.base.rounding import largest_remainder
 from sim.clearing import Book, Network, clear
 from sim.contracts import balance_after, debt_service_coverage, level_payment, rent_at_coverage
 from sim.drivers import Drivers, hashprice
 from sim.parameters import Parameters
-from sim.randomness import Purpose, Randomness
 from sim.replay import Origin, week_of
-from sim.rounding import largest_remainder
 
 # site: power USD/kWh, PUE, hosting USD/kW-month -> value at rents 2.65, 2.35, 1.70, 1.00
 VALUE_TABLE = {

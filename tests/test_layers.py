@@ -16,7 +16,7 @@ PLOTTING = {"pandas", "matplotlib", "pyarrow"}
 
 
 def modules(floor: str) -> list[Path]:
-    return sorted(Path(str(FLOORS[floor].__file__)).parent.glob("*.py"))
+    return sorted(Path(str(FLOORS[floor].__file__)).parent.rglob("*.py"))
 
 
 def imports(source: str) -> Iterator[tuple[str, bool]]:

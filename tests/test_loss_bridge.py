@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.ledger import BooksDoNotClose
+from sim.base.units import BooksDoNotClose
 from sim.loss_bridge import LOSS_BRIDGE, LossBridge, Outcome
 
 

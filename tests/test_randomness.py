@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.randomness import Purpose, Randomness
+from sim.base.randomness import Purpose, Randomness
 
 
 @given(

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from agents.vocabulary import GENERATIONS, LIQUID_ONLY, UNIT
-from sim import reference
+from sim.base import reference
 from sim.parameters import Parameters
 
 GRADES = {"A", "B", "C", "assumption"}

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.rounding import largest_remainder, to_cents
+from sim.base.rounding import largest_remainder, to_cents
 
 
 def test_ties_go_to_even() -> None:

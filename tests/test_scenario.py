@@ -82,9 +82,9 @@ def test_every_stressed_scenario_has_the_sceptics_arms() -> None:
 
 
 def test_the_rebound_replays_everything_that_is_cited() -> None:
-    from sim import reference
+    from sim.base import reference
+    from sim.base.randomness import Randomness
     from sim.drivers import Drivers
-    from sim.randomness import Randomness
     from sim.replay import Origin
 
     parameters = load("rebound_2026").parameters()

@@ -7,10 +7,11 @@ import pytest
 from agents.vocabulary import BuyIntents
 from experiments.scenario import load
 from sim import search
+from sim.base.randomness import Purpose, Randomness
 from sim.clearing import clear
 from sim.market import clear_intents
 from sim.model import FireSaleModel
-from sim.randomness import Purpose, Randomness
+from sim.parameters.market import SearchParameters
 
 RATE, WEIGHT, INTEREST, DECAY, CARRY = 4.0, 0.5, 0.12, 0.35, 0.08
 
@@ -96,8 +97,8 @@ def test_presence_has_its_probability_and_grows_with_the_rate() -> None:
     assert many.mean() == pytest.approx(1 - np.exp(-20 / 52), abs=0.004)
     assert not np.any(few & ~many)
     assert search.present(Randomness(3), 9, 50, np.inf).all()
-    assert search.SearchParameters().rate == np.inf
-    assert search.SearchParameters(enabled=True).rate == 12.0
+    assert SearchParameters().rate == np.inf
+    assert SearchParameters(enabled=True).rate == 12.0
     assert Purpose.CONTACT == 40
 
 

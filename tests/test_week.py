@@ -7,7 +7,8 @@ from agents.miner import Miner
 from agents.neo_cloud import NeoCloud
 from agents.vocabulary import Intents, LotStatus, PoolKind
 from sim import operations
-from sim.ledger import Account, BooksDoNotClose
+from sim.base.units import BooksDoNotClose
+from sim.ledger import Account
 from sim.model import AGENT_TYPES, FireSaleModel
 from sim.parameters import ParameterError, Parameters
 

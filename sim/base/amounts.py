@@ -12,7 +12,7 @@ def whole(amount: ArrayLike, name: str = "amount") -> Ints:
     Raises
     ------
     TypeError
-        They are floats: a cast would drop fractions of a cent in silence; round with `sim.rounding.to_cents`.
+        They are floats: a cast would drop fractions of a cent in silence; round with `sim.base.rounding.to_cents`.
 
     >>> whole([1, 2]).tolist()
     [1, 2]

@@ -1,0 +1,115 @@
+"""Covenants, cures, funding, workouts, and the switches that add one mechanism at a time."""
+
+from agents.schema import Section, choice, quantity, setting
+
+
+class CreditParameters(Section):
+    """Covenants, cures, funding, workouts, and the switches that add one mechanism at a time."""
+
+    defaults: bool = setting(True, "mechanism: a missed payment leads to default; off, arrears are carried")
+    tenants: bool = setting(True, "mechanism: operators earn contract rents and tenants may fail")
+    covenants: bool = setting(True, "mechanism: coverage and collateral are tested each quarter")
+    financing: bool = setting(
+        True, "mechanism: purchases are financed, maturities need an offer; off, they are rolled at par"
+    )
+    funding: bool = setting(True, "mechanism: lenders owe their own funders and can be forced to sell")
+    workouts: bool = setting(
+        True, "mechanism: lenders compare amending, operating and selling; off, they sell"
+    )
+    balloon_share: float = quantity(
+        0.0,
+        "share of principal",
+        0,
+        0.6,
+        "due at the end of a loan",
+        "GPU facilities amortise fully over five years from each draw",
+        "B",
+    )
+    dscr_trap: float = quantity(
+        1.45,
+        "ratio",
+        1.2,
+        1.5,
+        "coverage below which cash is kept in and no growth is paid",
+        "ABS, 2026",
+        "B",
+    )
+    dscr_turbo: float = quantity(
+        1.25,
+        "ratio",
+        1.0,
+        1.45,
+        "coverage below which excess cash prepays asset-backed notes",
+        "ABS, 2026",
+        "B",
+    )
+    dscr_covenant: float = quantity(
+        1.05, "ratio", 0.95, 1.4, "coverage below which the covenant is breached", "filing, 2026", "B"
+    )
+    loan_to_value_covenant: float = quantity(
+        0.65, "share of appraisal", 0.5, 1.0, "most a mark-to-market lender accepts", "2023 facility", "C"
+    )
+    mark_to_market_share: float = quantity(
+        0.0, "share of lenders", 0, 0.5, "lenders that test against the appraisal", "economics.md 16 g"
+    )
+    mark_to_market_basis: str = choice(
+        "appraisal", ("appraisal", "market"), "what mark-to-market lenders test against"
+    )
+    loan_to_cost_covenant: float = quantity(
+        1.0, "share of net book", 0.6, 1.2, "most a cost-based lender accepts over straight-line book value"
+    )
+    interest_covenant: float = quantity(
+        1.0, "ratio", 0, 3, "operating income over interest below which the covenant is breached"
+    )
+    book_life_years: float = quantity(
+        6, "years", 2.5, 8, "straight line of the cost-based borrowing base", "DDTL 5.0 as audited", "C"
+    )
+    appraisal_lag_weeks: int = quantity(13, "weeks", 0, 52, "age of the prices an appraisal uses")
+    appraisal_weight: float = quantity(0.6, "share", 0.1, 1, "weight of the new price in an appraisal")
+    cure_weeks: int = quantity(4, "weeks", 2, 13, "from a breach to an event of default")
+    grace_weeks: int = quantity(1, "weeks", 0, 4, "from a missed payment to an event of default")
+    equity_cure_probability: float = quantity(
+        0.3, "probability", 0, 0.7, "owners pay in, if assets exceed debt"
+    )
+    waiver_probability: float = quantity(0.5, "probability", 0, 0.9, "first breach, recovery expected")
+    enforcement_weeks: int = quantity(
+        8, "weeks", 3, 26, "from default to possession", "secured-sale notice", "C"
+    )
+    chapter_11_probability: float = quantity(0.6, "probability", 0, 0.9, "a stay comes first")
+    stay_weeks: int = quantity(19, "weeks", 0, 52, "length of a stay", "contracts.md 4.10: 12-26", "C")
+    tenant_leaves_probability: float = quantity(
+        0.5, "probability", 0, 1, "a tenant ends its contract when its operator is enforced against"
+    )
+    amendments: int = quantity(2, "amendments", 0, 10, "most the lenders grant one borrower")
+    extension_months: int = quantity(24, "months", 0, 60, "tenor added by an amendment")
+    redefault_probability: float = quantity(
+        0.35, "probability", 0, 0.9, "an amended loan fails again", "modified corporate loans", "C"
+    )
+    price_impact: float = quantity(
+        0.36,
+        "log price per log quantity",
+        0,
+        1,
+        "a lender's view of its own impact",
+        "economics.md 15, V24",
+        "C",
+    )
+    commitment_share: float = quantity(
+        0.3, "share of drawn debt", 0, 2, "undrawn commitment of a delayed-draw borrower in week 0"
+    )
+    commitment_weeks: int = quantity(78, "weeks", 0, 156, "longest draw window still open in week 0")
+    orderly_weeks: int = quantity(
+        26, "weeks", 13, 52, "time an orderly sale takes", "180-day convention", "C"
+    )
+    advance_used: float = quantity(0.5, "share of cost", 0, 0.8, "loan over cost of used units, with freight")
+    order_deposit: float = quantity(
+        0.2, "share of price", 0, 0.5, "lost when an order of new units is cancelled"
+    )
+    stop_week: int = quantity(-1, "week", -1, 2000, "start of a stop in lending; -1 never")
+    stop_weeks: int = quantity(
+        26, "weeks", 1, 156, "length of the stop", "economics.md 7: arms 13, 26, 52", "design"
+    )
+    stop_advance_cut: float = quantity(
+        0.15, "share of cost", 0, 0.4, "cut of the advance rate from the stop on"
+    )
+    stop_spread_rise: float = quantity(0.03, "per year", 0, 0.1, "rise of spreads from the stop on")

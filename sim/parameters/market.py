@@ -1,0 +1,81 @@
+"""How hardware is valued, how the market clears, and how its price is taken apart."""
+
+import numpy as np
+
+from agents.schema import Section, choice, quantity, setting
+from agents.valuation import BELIEFS
+from agents.vocabulary import GENERATIONS
+
+
+class ValuationParameters(Section):
+    """How a GPU is valued."""
+
+    expectations: str = choice("myopic", BELIEFS, "belief about the persistence of demand deviations")
+    discount_rate: float = quantity(0.15, "per year", 0.05, 0.3, "between loan cost and dealer cost")
+    utilisation: float = quantity(0.8, "share of hours", 0.5, 0.95, "billable hours over hours")
+    other_operating_cost: float = quantity(
+        0.15, "USD per GPU-hour", 0.05, 0.3, "staff, network, spares, software"
+    )
+
+
+class MarketParameters(Section):
+    """The weekly clearing."""
+
+    theta: float = quantity(
+        0.5, "share", 0, 1, "price within the optimal interval, 0 = lowest", "economics.md 4", "design"
+    )
+    ladder_steps: int = quantity(16, "orders", 2, 400, "steps of a cash-bound demand curve")
+    refine: bool = setting(True, "refine cash-bound demand once around the price found")
+
+
+class DiscountParameters(Section):
+    """How far prices are taken apart; nothing here changes a price."""
+
+    anatomy: bool = setting(True, "dual accounting of every lot sold or offered, every week")
+    shapley_weeks: int = quantity(
+        52,
+        "weeks",
+        0,
+        52,
+        "Shapley values of a forced class when it comes to market, when units are sold, and so often while none is; 0 never",
+    )
+    shapley_pairs: int = quantity(
+        2,
+        "pairs of orders",
+        1,
+        16,
+        "orders sampled, each with its reverse; with 14 or more for seven frictions all orders are as cheap, and are taken",
+        "docs/discount.md",
+        "design",
+    )
+
+
+class ForcedSaleParameters(Section):
+    """A borrower whose collateral comes to market in a chosen week."""
+
+    enabled: bool = setting(False, "whether it happens")
+    generation: str = choice("H100", GENERATIONS, "what is pledged")
+    gpus: int = quantity(10_000, "GPUs", 8, 400_000, "how many")
+    week: int = quantity(26, "week", 1, 2000, "when")
+    age_years: float = quantity(2.0, "years", 0, 4.5, "age of the collateral in week 0")
+    in_place: bool = setting(
+        False, "the hosting contract can be assigned: the units may be sold where they stand"
+    )
+    deadline_weeks: int = quantity(
+        13, "weeks", 0, 52, "by when the lender must have sold", "economics.md 14: 4-52", "assumption"
+    )
+    largest_share_of_a_pool: float = quantity(0.5, "share", 0.05, 1, "most of one hall the borrower rents")
+
+
+class SearchParameters(Section):
+    """How easily buyer and seller meet. Sellers' bargaining weight is `market.theta`."""
+
+    enabled: bool = setting(False, "whether buyers must be met; if not, contacts are infinitely frequent")
+    contacts_per_year: float = quantity(
+        12.0, "per year", 0.5, 520.0, "rate at which a buyer is in the market", "theory.md T12: 1 to 12"
+    )
+
+    @property
+    def rate(self) -> float:
+        """Contact rate lambda per year; infinity while the layer is off."""
+        return self.contacts_per_year if self.enabled else float(np.inf)

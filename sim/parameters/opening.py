@@ -1,0 +1,41 @@
+"""Who is there in week 0 and what they hold."""
+
+from agents.schema import Section, quantity, setting
+from sim.parameters.generations import GenerationMix
+
+
+class WorldParameters(Section):
+    """The starting world: counts, fleets, debt and cash."""
+
+    miners: int = quantity(12, "agents", 1, 2000, "miners")
+    neo_clouds: int = quantity(16, "agents", 1, 2000, "neo-clouds")
+    lenders: int = quantity(6, "agents", 1, 500, "lenders")
+    liquidators: int = quantity(
+        5, "agents", 1, 200, "liquidators and dealers", "3 to 8 dealers", "assumption"
+    )
+    hyperscalers: int = quantity(5, "agents", 0, 200, "hyperscalers")
+    enterprises: int = quantity(10, "agents", 0, 2000, "enterprises")
+    exporters: int = quantity(3, "agents", 0, 200, "exporters")
+    salvagers: int = quantity(1, "agents", 1, 10, "salvage houses")
+    generation_mix: GenerationMix = GenerationMix()
+    colocation_gpu_share: float = quantity(
+        0.3, "share of occupied watts", 0, 1, "neo-clouds' part of colocation"
+    )
+    largest_neo_cloud_share: float = quantity(0.4, "share", 0.1, 0.9, "largest neo-cloud's part of the fleet")
+    largest_neo_cloud: bool = setting(
+        True, "the largest neo-cloud takes part; off, its halls are full of load outside the model"
+    )
+    oldest_fleet_years: float = quantity(5, "years", 1, 8, "oldest units in fleets")
+    financed_share: float = quantity(
+        0.65, "share of lots", 0, 1, "bought with a loan", "50-80 % of capex", "C"
+    )
+    neo_cloud_cash_months: float = quantity(3, "months of debt service", 0, 24, "opening cash")
+    neo_cloud_free_cash_usd: float = quantity(50e6, "USD", 0, 1e10, "opening cash beyond that")
+    miner_free_cash_usd: float = quantity(100e6, "USD", 0, 1e10, "opening cash of a miner")
+    miner_bitcoin: float = quantity(5000, "BTC", 0, 1e5, "opening coins of a miner")
+    lender_cash_usd: float = quantity(1e9, "USD", 0, 1e12, "opening cash of a lender")
+    utilisation_spread: float = quantity(0.05, "share of hours", 0, 0.2, "deviation across operators")
+    discount_rate_spread: float = quantity(0.02, "per year", 0, 0.1, "deviation across operators")
+    places_per_operator: int = quantity(6, "pools", 0, 100, "open pools an operator knows beside its own")
+    sites_file: str = setting("", "CSV of places instead of the shipped sites; empty for the shipped ones")
+    fleets_file: str = setting("", "CSV of lots instead of the drawn fleets; empty for drawn ones")

@@ -1,0 +1,126 @@
+"""What happens outside the market: calendar, rents, power, bitcoin, interest and how they move together."""
+
+from datetime import date
+
+from pydantic import field_validator
+
+from agents.schema import Section, choice, quantity, setting
+from sim.parameters.generations import InitialRent
+
+
+class ClockParameters(Section):
+    """When a run takes place."""
+
+    start: str = setting("2026-10-05", "Monday of week 0, ISO date")
+    weeks: int = quantity(156, "weeks", 1, 2080, "length of the run")
+
+    @field_validator("start")
+    @classmethod
+    def _is_monday(cls, value: str) -> str:
+        try:
+            day = date.fromisoformat(value)
+        except ValueError:
+            raise ValueError(f"{value} is not an ISO date such as 2026-10-05") from None
+        if day.weekday() != 0:
+            raise ValueError(f"{value} is a {day:%A}; weeks begin on a Monday")
+        return day.isoformat()
+
+
+class RentParameters(Section):
+    """Rents of GPU-hours (economics.md section 6)."""
+
+    driver: str = choice("stochastic", ("stochastic", "flat", "replay"), "how the demand factor moves")
+    replay_file: str = setting("", "CSV date,series,value by generation to replay; empty for cited prints")
+    initial: InitialRent = InitialRent()
+    trend_deflation: float = quantity(
+        0.25, "log per year", 0.0, 0.8, "decline given the supply plan", "contract prints", "C"
+    )
+    successor_step: float = quantity(0.15, "fraction", 0.0, 0.35, "rent lost when a successor reaches volume")
+    step_ramp_weeks: float = quantity(26, "weeks", 13, 52, "ramp of that step")
+    demand_volatility: float = quantity(0.3, "per sqrt year", 0.0, 0.6, "volatility of the demand factor")
+    demand_mean_reversion: float = quantity(0.8, "per year", 0.3, 2.0, "its mean reversion")
+    demand_elasticity: float = quantity(1.5, "1", 0.8, 3.0, "elasticity of demand for GPU-hours")
+    cross_generation_share: float = quantity(
+        0.7, "share", 0.4, 1.0, "part of a demand shock shared by generations"
+    )
+    slump_week: int = quantity(-1, "week", -1, 2000, "week in which demand falls; -1 never")
+    slump: float = quantity(
+        -0.5, "log", -1.5, 0.0, "fall of demand in that week, then reverting", "economics.md 7", "design"
+    )
+    spot_premium: float = quantity(
+        0.0, "log", -0.2, 0.5, "spot over contract rent", "asks over contract prints 0.14-0.35, 2025-26", "C"
+    )
+    spot_noise: float = quantity(0.1, "log", 0.0, 0.25, "weekly deviation of spot around that")
+    world_stock_h100e: float = quantity(
+        15e6, "H100 equivalents", 1e6, 1e8, "world stock, January 2026", "Epoch AI", "B"
+    )
+
+
+class PowerParameters(Section):
+    """Power prices by zone."""
+
+    driver: str = choice("stochastic", ("stochastic", "flat", "replay"), "how zone prices move")
+    replay_file: str = setting(
+        "", "CSV date,series,value by zone, USD per MWh; zones left out keep their mean"
+    )
+    mean_reversion: float = quantity(8, "per year", 2, 12, "of the log deviation", "Ember monthly means", "B")
+    stationary_deviation: float = quantity(
+        0.35, "log", 0.0, 0.6, "of the log deviation", "Ember monthly means", "B"
+    )
+    seasonal_amplitude: float = quantity(0.2, "log", 0.0, 0.3, "season", "Ember monthly means", "B")
+    delivery_adder_usd_per_mwh: float = quantity(10, "USD per MWh", 5, 25, "wires, losses, taxes")
+
+
+class BitcoinParameters(Section):
+    """Bitcoin and hashprice."""
+
+    driver: str = choice("merton", ("bootstrap", "merton", "replay", "flat"), "how the price moves")
+    replay_file: str = setting("", "CSV date,series,value of closes to replay; empty for cited month ends")
+    initial_price_usd: float = quantity(
+        81143, "USD", 20000, 200000, "price in week 0", "close of September 2026", "C"
+    )
+    drift: float = quantity(0.0, "per year", -0.3, 0.3, "log drift")
+    diffusion: float = quantity(0.58, "per sqrt year", 0.0, 0.8, "without jumps", "weekly 2018-2024 fit", "B")
+    jump_rate: float = quantity(4, "per year", 0, 8, "jumps", "weekly 2018-2024 fit", "B")
+    jump_mean: float = quantity(-0.17, "log", -0.4, 0.1, "mean jump", "weekly 2018-2024 fit", "B")
+    jump_deviation: float = quantity(
+        0.09, "log", 0.0, 0.3, "deviation of a jump", "weekly 2018-2024 fit", "B"
+    )
+    block_months: float = quantity(6, "months", 1, 24, "mean block of resampled history")
+    bridge_volatility: float = quantity(
+        0.65, "per sqrt year", 0.0, 0.8, "within resampled months", "weekly closes since 2020", "B"
+    )
+    fee_share: float = quantity(0.01, "share of subsidy", 0.0, 0.5, "transaction fees")
+    network_hashrate_eh_per_s: float = quantity(
+        1000, "EH/s", 600, 2000, "network", "difficulty, June 2026", "B"
+    )
+
+
+class InterestParameters(Section):
+    """The base rate, and the market's spread above it (in calm, `lenders.spread_mixed`)."""
+
+    driver: str = choice("flat", ("flat", "replay"), "how SOFR moves")
+    spread_driver: str = choice("flat", ("flat", "replay"), "how the spread moves")
+    replay_file: str = setting("", "CSV date,series,value; series sofr and spread, per year; else cited data")
+    sofr_initial: float = quantity(0.0365, "per year", 0.0, 0.1, "SOFR in week 0", "mean of August 2026", "B")
+
+
+class CorrelationParameters(Section):
+    """Calm and stress, and what links bitcoin and rents in each (contracts.md 2.5); neutral by default."""
+
+    driver: str = choice("markov", ("markov", "calm", "stress"), "how the regime moves")
+    calm_to_stress: float = quantity(
+        0.015, "probability per week", 0.005, 0.03, "entry into stress: every 15 months"
+    )
+    stress_to_calm: float = quantity(
+        0.06, "probability per week", 0.03, 0.12, "its end: a mean spell of four months"
+    )
+    rho_calm: float = quantity(0.0, "correlation", -0.3, 0.3, "bitcoin and rent shocks in calm")
+    rho_stress: float = quantity(
+        0.0, "correlation", -0.5, 0.9, "bitcoin and rent shocks in stress", "economics.md 7", "design"
+    )
+    stress_mean_shift: float = quantity(
+        0.0, "log", -0.6, 0.0, "mean of rent demand in stress", "economics.md 7", "design"
+    )
+    stress_volatility_scale: float = quantity(1.0, "ratio", 1.0, 2.5, "volatility in stress over calm")
+    stress_spread_rise: float = quantity(0.0, "per year", 0.0, 0.1, "added to spreads in stress")

@@ -1,0 +1,152 @@
+"""All parameters of a run: one frozen, validated object; every field has unit, range, meaning, source, grade.
+
+Agent types own the sections that describe them; this module adds the world's own and composes the whole.
+"""
+
+import difflib
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+
+from agents.lender import LenderParameters
+from agents.liquidator import LiquidatorParameters
+from agents.manufacturer import ManufacturerParameters
+from agents.miner import MinerParameters
+from agents.neo_cloud import NeoCloudParameters
+from agents.outside_buyer import (
+    EnterpriseParameters,
+    ExporterParameters,
+    HyperscalerParameters,
+    SalvagerParameters,
+)
+from agents.schema import Section
+from sim.parameters.credit import CreditParameters
+from sim.parameters.market import (
+    DiscountParameters,
+    ForcedSaleParameters,
+    MarketParameters,
+    SearchParameters,
+    ValuationParameters,
+)
+from sim.parameters.opening import WorldParameters
+from sim.parameters.outside import (
+    BitcoinParameters,
+    ClockParameters,
+    CorrelationParameters,
+    InterestParameters,
+    PowerParameters,
+    RentParameters,
+)
+from sim.parameters.physical import FreightParameters, HardwareParameters, SiteParameters
+from sim.parameters.schema import ParameterError, walk
+from sim.parameters.tenants import TenantParameters
+
+
+class Parameters(Section):
+    """Everything that describes a run except its seed.
+
+    Examples
+    --------
+    >>> Parameters.from_overrides({"lenders.advance_rate": 0.8}).lenders.advance_rate
+    0.8
+    """
+
+    clock: ClockParameters = ClockParameters()
+    rent: RentParameters = RentParameters()
+    power: PowerParameters = PowerParameters()
+    bitcoin: BitcoinParameters = BitcoinParameters()
+    interest: InterestParameters = InterestParameters()
+    correlation: CorrelationParameters = CorrelationParameters()
+    hardware: HardwareParameters = HardwareParameters()
+    site: SiteParameters = SiteParameters()
+    freight: FreightParameters = FreightParameters()
+    valuation: ValuationParameters = ValuationParameters()
+    market: MarketParameters = MarketParameters()
+    search: SearchParameters = SearchParameters()
+    discount: DiscountParameters = DiscountParameters()
+    forced_sale: ForcedSaleParameters = ForcedSaleParameters()
+    credit: CreditParameters = CreditParameters()
+    tenants: TenantParameters = TenantParameters()
+    world: WorldParameters = WorldParameters()
+    miners: MinerParameters = MinerParameters()
+    neo_clouds: NeoCloudParameters = NeoCloudParameters()
+    lenders: LenderParameters = LenderParameters()
+    liquidators: LiquidatorParameters = LiquidatorParameters()
+    hyperscalers: HyperscalerParameters = HyperscalerParameters()
+    enterprises: EnterpriseParameters = EnterpriseParameters()
+    exporters: ExporterParameters = ExporterParameters()
+    salvagers: SalvagerParameters = SalvagerParameters()
+    manufacturer: ManufacturerParameters = ManufacturerParameters()
+
+    @classmethod
+    def from_overrides(cls, overrides: Mapping[str, Any], source: str = "overrides") -> "Parameters":
+        """Defaults with some dotted keys replaced.
+
+        Raises
+        ------
+        ParameterError
+            Names the source and the key, the allowed range with its unit, and the nearest valid name.
+        """
+        known = {key: field for key, _, field in walk(cls())}
+        nested: dict[str, Any] = {}
+        for key, value in overrides.items():
+            if key not in known:
+                raise ParameterError(_unknown(key, list(known), source))
+            *path, last = key.split(".")
+            table = nested
+            for part in path:
+                table = table.setdefault(part, {})
+            table[last] = value
+        try:
+            return cls.model_validate(nested)
+        except ValidationError as error:
+            raise ParameterError(_explain(error, known, source)) from None
+
+    def flat(self) -> dict[str, Any]:
+        """Dotted key -> value, in declared order."""
+        return {key: value for key, value, _ in walk(self)}
+
+    def describe(self) -> list[dict[str, Any]]:
+        """One row per parameter: key, value, unit, low, high, meaning, source, grade."""
+        rows = []
+        for key, value, field in walk(self):
+            extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
+            row: dict[str, Any] = {"key": key, "value": value, "meaning": field.description or ""}
+            row.update({name: extra.get(name, "") for name in ("unit", "low", "high", "source", "grade")})
+            rows.append(row)
+        return rows
+
+
+def _unknown(key: str, known: list[str], source: str) -> str:
+    inside = [name for name in known if name.startswith(f"{key}.")]
+    if inside:
+        return f"{source}: {key} is a table; set one of its keys, such as {inside[0]}"
+    near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+    hint = f"; did you mean {near[0]}?" if near else "; `firesale schema` lists them all"
+    return f"{source}: no parameter is called {key}{hint}"
+
+
+def _explain(error: ValidationError, known: Mapping[str, FieldInfo], source: str) -> str:
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"])
+    field = known.get(key)
+    if field is None:
+        return _unknown(key, list(known), source)
+    extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
+    got = first["input"]
+    if "options" in extra:
+        options = [str(option) for option in extra["options"]]  # type: ignore[union-attr]
+        near = difflib.get_close_matches(str(got), options, n=1, cutoff=0.4)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        return f"{source}: {key} = {got!r}; one of {', '.join(options)}{hint}"
+    if "low" in extra:
+        whole = " (a whole number)" if field.annotation is int else ""
+        allowed = f"{extra['low']:,} to {extra['high']:,} {extra['unit']}"
+        return f"{source}: {key} = {got!r}; allowed {allowed}{whole}"
+    rule = first["msg"].removeprefix("Value error, ")
+    return f"{source}: {key} = {got!r}; {rule[0].lower()}{rule[1:]}"
+
+
+__all__ = ["ParameterError", "Parameters", "walk"]
