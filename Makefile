@@ -11,7 +11,7 @@ STAMP := $(VENV)/.firesale-ready
 
 setup: $(STAMP)
 
-$(STAMP): pyproject.toml setup.py constraints.txt $(wildcard sim/*.pyx)
+$(STAMP): pyproject.toml setup.py constraints.txt $(wildcard sim/*/*.pyx)
 	@test -n "$(PYTHON)" || { echo "firesale needs Python 3.12 or newer; set PYTHON=/path/to/python" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
@@ -44,7 +44,7 @@ bench-sweep: setup
 SANITIZED := build/sanitized
 sanitize: setup
 	rm -rf $(SANITIZED) && mkdir -p $(SANITIZED)
-	cp -r agents benchmarks sim tests pyproject.toml setup.py $(SANITIZED)/ && rm -f $(SANITIZED)/sim/*.so $(SANITIZED)/sim/*.c
+	cp -r agents benchmarks sim tests pyproject.toml setup.py $(SANITIZED)/ && rm -f $(SANITIZED)/sim/*/*.so $(SANITIZED)/sim/*/*.c
 	cd $(SANITIZED) && FIRESALE_SANITIZE=1 $(CURDIR)/$(BIN)/python setup.py -q build_ext --inplace
 	cd $(SANITIZED) && LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
 		ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 PYTHONMALLOC=malloc \
@@ -54,4 +54,4 @@ notebooks: setup
 	$(BIN)/firesale notebooks
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info sim/*.c sim/*.so
+	rm -rf $(VENV) build dist *.egg-info sim/*/*.c sim/*/*.so

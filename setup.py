@@ -5,6 +5,7 @@
 """
 
 import os
+from glob import glob
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
@@ -26,8 +27,13 @@ if os.environ.get("FIRESALE_SANITIZE") == "1":
 setup(
     ext_modules=cythonize(
         [
-            Extension(f"sim.{name}", [f"sim/{name}.pyx"], extra_compile_args=flags, extra_link_args=link)
-            for name in ("_network_simplex", "_order_book", "_shadow_prices", "_payments")
+            Extension(
+                path.removesuffix(".pyx").replace("/", "."),
+                [path],
+                extra_compile_args=flags,
+                extra_link_args=link,
+            )
+            for path in sorted(glob("sim/**/_*.pyx", recursive=True))
         ],
         compiler_directives=directives,
     )

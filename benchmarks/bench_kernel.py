@@ -1,6 +1,6 @@
 """The clearing kernel against other solvers, as tables and a figure.
 
-The kernel is timed as the full Python call of `sim.clearing.clear`, HiGHS in the same process as `run()` alone with the model
+The kernel is timed as the full Python call of `sim.kernel.clearing.clear`, HiGHS in the same process as `run()` alone with the model
 already passed, the better of presolve on and off; all on one thread. Other solvers run in processes of their own, paired with
 the kernel (`kernel_peers`). Only ratios mean something: the machine may be busy. Usage::
 
@@ -27,7 +27,8 @@ import numpy as np
 from kernel_books import REGIMES, SIZES
 from kernel_peers import highs, highs_model, program, timed
 
-from sim.clearing import Book, Clearing, Network, clear
+from sim.kernel.book import Book, Network
+from sim.kernel.clearing import Clearing, clear
 
 AIMS = {"small": (35, 15, 25), "medium": (60, 13, 25), "large": (90, 15, 40), "huge": (180, 25, 80)}
 WARM_AIMS = {"medium": 10, "large": 12, "huge": 15}

@@ -8,7 +8,7 @@ half of the sites bind.
 import numpy as np
 from scipy.spatial import Delaunay
 
-from sim.clearing import Book, Network
+from sim.kernel.book import Book, Network
 
 SIZES = {
     "small": (6, 20, 200),

@@ -16,7 +16,8 @@ from typing import Any
 import kernel_books
 import numpy as np
 
-from sim.clearing import Book, Network, clear
+from sim.kernel.book import Book, Network
+from sim.kernel.clearing import clear
 
 
 def timed(call: Callable[[], Any], least: float = 0.2, times: int = 3) -> tuple[float, Any]:

@@ -43,12 +43,12 @@ from agents.vocabulary import (
     QuantityCap,
     View,
 )
-from sim.clearing import Network
 from sim.covenants import appraise, mark_gap
 from sim.discount import ThreePrices, best_uses
+from sim.kernel.book import Network
+from sim.kernel.price_scale import Scale
 from sim.market import MarketResult
 from sim.parameters.credit import CreditParameters
-from sim.price_scale import Scale
 
 if TYPE_CHECKING:
     from sim.model import FireSaleModel

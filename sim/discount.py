@@ -30,7 +30,7 @@ from agents.vocabulary import (
     View,
     product_of,
 )
-from sim.clearing import Network
+from sim.kernel.book import Network
 from sim.market import MarketResult, clear_intents, cut_forced_supply
 
 

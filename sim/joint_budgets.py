@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from agents.vocabulary import N_PRODUCTS, PRODUCT_UNIT, BuyIntents, Floats, Ints, SellOrders
-from sim.clearing import Book, Clearing, Network, clear
+from sim.kernel.book import Book, Network
+from sim.kernel.clearing import Clearing, clear
 from sim.market import Orders, rent_per_gpu
 
 # Limits around a price already found: a price off by one step is found three times closer the next time.

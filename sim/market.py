@@ -18,7 +18,8 @@ from agents.vocabulary import (
     Ints,
     SellOrders,
 )
-from sim.clearing import Book, Clearing, Network, clear, matched
+from sim.kernel.book import Book, Network
+from sim.kernel.clearing import Clearing, clear, matched
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,8 +24,9 @@ from agents.vocabulary import (
     SellOrders,
     View,
 )
-from sim.clearing import Clearing, Network
 from sim.discount import received
+from sim.kernel.book import Network
+from sim.kernel.clearing import Clearing
 from sim.market import clear_intents, cut_forced_supply, select
 
 if TYPE_CHECKING:

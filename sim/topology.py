@@ -50,7 +50,7 @@ from sim.places import (
 )
 
 if TYPE_CHECKING:
-    from sim.clearing import Network
+    from sim.kernel.book import Network
 
 __all__ = ["ExportRules", "PlaceError", "Places", "Topology", "export_rules", "load_places"]
 
@@ -332,7 +332,7 @@ class Topology:
     def network(self) -> "Network":
         """Docks 0..P-1, then pools, as the clearing kernel's arrays; built once until pools are added."""
         if self._network is None:
-            from sim.clearing import Network
+            from sim.kernel.book import Network
 
             lanes, freight = self.lanes()
             self._network = Network(

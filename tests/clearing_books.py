@@ -3,7 +3,8 @@
 import highspy
 import numpy as np
 
-from sim.clearing import Book, Clearing, Network
+from sim.kernel.book import Book, Network
+from sim.kernel.clearing import Clearing
 
 
 def network(n_nodes=1, lanes=(), freight=None, unit=(1,), unit_watts=(1_000,), liquid=(False,)) -> Network:

@@ -20,7 +20,7 @@ from agents.vocabulary import (
     SellOrders,
 )
 from sim.anatomy import ANATOMY, COMPONENTS, BestUseMarks, IdentityBroken, dissect, whole_cents
-from sim.clearing import Network
+from sim.kernel.book import Network
 from sim.market import run_market
 from sim.model import FireSaleModel
 from sim.parameters import Parameters

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sim.clearing import clear, matched
+from sim.kernel.clearing import clear, matched
 
 
 def compare(book, network):

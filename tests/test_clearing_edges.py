@@ -6,7 +6,8 @@ import clearing_books
 import numpy as np
 import pytest
 
-from sim.clearing import Book, clear
+from sim.kernel.book import Book
+from sim.kernel.clearing import clear
 
 
 def test_an_empty_book_clears_to_empty():

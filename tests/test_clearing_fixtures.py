@@ -4,7 +4,7 @@ import clearing_books
 import numpy as np
 import pytest
 
-from sim.clearing import clear
+from sim.kernel.clearing import clear
 
 H, G = 0, 1
 

@@ -8,7 +8,7 @@ import clearing_books
 import numpy as np
 import pytest
 
-from sim.clearing import clear, matched
+from sim.kernel.clearing import clear, matched
 
 
 def path(nodes):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from test_clearing_kernel import ZOO
 
-from sim.clearing import clear, matched
+from sim.kernel.clearing import clear, matched
 
 FIELDS = ("price", "price_low", "price_high", "power_rent", "cooling_rent")
 

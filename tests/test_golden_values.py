@@ -18,9 +18,10 @@ from agents.valuation import (
 from sim.base import reference
 from sim.base.randomness import Purpose, Randomness
 from sim.base.rounding import largest_remainder
-from sim.clearing import Book, Network, clear
 from sim.contracts import balance_after, debt_service_coverage, level_payment, rent_at_coverage
 from sim.drivers import Drivers, hashprice
+from sim.kernel.book import Book, Network
+from sim.kernel.clearing import clear
 from sim.parameters import Parameters
 from sim.replay import Origin, week_of
 

@@ -19,7 +19,7 @@ from agents.vocabulary import (
     SellOrders,
 )
 from sim import search
-from sim.clearing import Network
+from sim.kernel.book import Network
 from sim.model import FireSaleModel
 from sim.parameters import Parameters
 from sim.relaxation import FAMILIES, AgentsRebuild, Setting, names_of, relaxed_network

@@ -377,7 +377,7 @@ def test_frozen_topology_takes_no_pools_and_shows_read_only_columns() -> None:
 
 
 def test_network_is_cached_until_a_pool_is_added() -> None:
-    pytest.importorskip("sim.clearing")
+    pytest.importorskip("sim.kernel.clearing")
     topology = partitioned()
     first = topology.network()
     assert topology.network() is first and first.n_nodes == PLACES.n + topology.n_pools

@@ -1,11 +1,9 @@
 """Constants of counting, and the error of books that do not close."""
 
 SATOSHI = 100_000_000
+# Room without a power limit: more than any book could use, far below the kernel's range.
+UNLIMITED_WATTS = 10**12
 
 
 class BooksDoNotClose(AssertionError):
     """A conservation law failed; the run is stopped because nothing after it could be trusted."""
-
-
-# Room without a power limit: more than any book could use, far below the kernel's range.
-UNLIMITED_WATTS = 10**12

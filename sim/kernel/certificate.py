@@ -5,13 +5,12 @@ and flows is worth what it is worth. When both meet, both are optimal. Nothing o
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from sim.clearing import Book, Network
+from sim.kernel.book import Book, Network
 
 Ints = NDArray[np.int64]
 
@@ -58,7 +57,7 @@ def _fail(message: str) -> None:
     raise AssertionError(f"certificate: {message}")
 
 
-def prove(book: "Book", network: "Network", claim: Evidence) -> Certificate:
+def prove(book: Book, network: Network, claim: Evidence) -> Certificate:
     """Check feasibility of both sides and return their values; raises `AssertionError` naming what fails."""
     big: Any = object
     row = np.full(len(network.unit), 0)
@@ -94,7 +93,7 @@ def prove(book: "Book", network: "Network", claim: Evidence) -> Certificate:
 
 
 def _primal(
-    book: "Book", network: "Network", claim: Evidence, sell: NDArray[np.bool_], k: Ints, common: int
+    book: Book, network: Network, claim: Evidence, sell: NDArray[np.bool_], k: Ints, common: int
 ) -> int:
     """Value of the claimed trades, after checking limits, balance and headroom on the original book."""
     big: Any = object

@@ -1,7 +1,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from sim._order_book import Problem
+from sim.kernel._order_book import Problem
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]

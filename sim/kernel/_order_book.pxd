@@ -3,8 +3,8 @@
 from libc.math cimport floor
 from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint32_t
 
-from sim._network_simplex cimport Circulation, Market
-from sim._shortest_paths cimport Heap, Ring
+from sim.kernel._network_simplex cimport Circulation, Market
+from sim.kernel._shortest_paths cimport Heap, Ring
 
 
 cdef extern from *:

@@ -12,7 +12,7 @@ from fractions import Fraction
 import numpy as np
 
 from agents.vocabulary import Ints
-from sim.clearing import Network
+from sim.kernel.book import Network
 
 # The kernel reports a price as one rounded division; beyond this many units in the last place it cannot be told
 # which point of the scale was meant.

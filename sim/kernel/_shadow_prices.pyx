@@ -7,9 +7,9 @@ flow, so they do not depend on the basis that was found.
 from libc.math cimport NAN
 from libc.stdint cimport int32_t, int64_t
 
-from sim._network_simplex cimport LOWER, Arc, Node, flow_of, plant, primal
-from sim._order_book cimport NEVER, Entry, Problem, Site, Workspace, sort_entries, wide
-from sim._shortest_paths cimport dequeue, enqueue, offer, take
+from sim.kernel._network_simplex cimport LOWER, Arc, Node, flow_of, plant, primal
+from sim.kernel._order_book cimport NEVER, Entry, Problem, Site, Workspace, sort_entries, wide
+from sim.kernel._shortest_paths cimport dequeue, enqueue, offer, take
 
 
 cdef class Solution(Problem):

@@ -11,10 +11,10 @@ from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint64_t
 from libc.stdlib cimport free, malloc, qsort
 from libc.string cimport memset
 
-from sim._network_simplex cimport (
+from sim.kernel._network_simplex cimport (
     LOWER, Arc, Breakpoint, Curve, Market, Meeting, Node, crash, dual, flow_of, incidence, plant, primal,
 )
-from sim._shortest_paths cimport dequeue, enqueue, offer, take
+from sim.kernel._shortest_paths cimport dequeue, enqueue, offer, take
 
 cdef extern from *:
     """
@@ -226,7 +226,7 @@ cdef class Workspace:
 
 
 cdef class Scaling:
-    """Integer scales of a set of products, see `sim.clearing`."""
+    """Integer scales of a set of products, see `sim.kernel.clearing`."""
 
     def __cinit__(self, const int32_t[::1] row, const int32_t[::1] product_of, const int64_t[::1] flow_per_gpu,
                   const int64_t[::1] unit, const int64_t[::1] multiplier, const double[::1] factor, bint exact,

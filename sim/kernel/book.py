@@ -1,0 +1,180 @@
+"""What is cleared: the network of nodes and lanes, the book of orders, and the checks both must pass."""
+
+import threading
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.kernel._order_book import Workspace
+from sim.kernel.flow_scale import FlowScale
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+# What the kernel answers to arrays that are not of the types and lengths it takes.
+OTHER_TYPES = 9
+RULES = {
+    1: ("side", "allowed 0 (sell) or 1 (buy)"),
+    2: ("node", "allowed 0 to {nodes}"),
+    3: ("generation", "allowed 0 to {products}"),
+    4: ("quantity", "allowed >= 0 GPUs"),
+    5: ("price", "allowed >= 0 cents"),
+    6: ("power", "allowed >= 0 watts"),
+    7: ("cooling", "allowed >= 0 watts"),
+    8: ("price", "times quantity is beyond 4e18 cents"),
+}
+
+
+@dataclass(frozen=True)
+class Network:
+    """Nodes, one-way lanes and products (the kernel's ``generation`` axis).
+
+    Parameters
+    ----------
+    n_nodes : int
+        S nodes: docks and pools.
+    lanes : (L, 2) int32
+        From node, to node.
+    freight : (G, L) int64
+        Cents per GPU along the lane; -1 forbids it.
+    unit : (G,) int64
+        GPUs in the sellable unit.
+    unit_watts : (G,) int64
+        IT watts of that unit, > 0.
+    liquid : (G,) bool
+        Needs liquid cooling.
+    """
+
+    n_nodes: int
+    lanes: NDArray[np.int32]
+    freight: Ints
+    unit: Ints
+    unit_watts: Ints
+    liquid: NDArray[np.bool_]
+    # One workspace per thread: memory that is kept from one clearing to the next.
+    _local: threading.local = field(
+        default_factory=threading.local, init=False, repr=False, compare=False, hash=False
+    )
+
+    def __post_init__(self) -> None:
+        lanes, freight = self.lanes, self.freight
+        require(lanes.ndim == 2 and lanes.shape[1] == 2, "lanes", "must have shape (L, 2)")
+        bounded("lanes", lanes, 0, self.n_nodes - 1)
+        require(
+            freight.ndim == 2 and freight.shape[1] == len(lanes), "freight", "must have shape (G, L), L lanes"
+        )
+        for name, array in (("unit", self.unit), ("unit_watts", self.unit_watts), ("liquid", self.liquid)):
+            require(len(array) == len(freight), name, f"must have length G = {len(freight)}")
+        for name, array in (("freight", freight), ("unit", self.unit), ("unit_watts", self.unit_watts)):
+            require(array.dtype == np.int64, name, f"must be int64, is {array.dtype}")
+        bounded("freight", freight, -1, None)
+        bounded("unit", self.unit, 1, None)
+        bounded("unit_watts", self.unit_watts, 1, None)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Network, (self.n_nodes, self.lanes, self.freight, self.unit, self.unit_watts, self.liquid)
+
+    def _kept(self) -> "KeptMemory":
+        """Memory and tables of the calling thread."""
+        try:
+            kept: KeptMemory = self._local.kept
+        except AttributeError:
+            # The kernel numbers lanes by their origin, so that those of a node lie side by side.
+            lane = np.argsort(self.lanes[:, 0], kind="stable").astype(np.int64)
+            given = np.empty(len(lane), dtype=np.int32)
+            given[lane] = np.arange(len(lane))
+            workspace = Workspace(
+                self.n_nodes,
+                np.ascontiguousarray(self.lanes[lane], dtype=np.int32),
+                np.ascontiguousarray(self.freight[:, lane]),
+                np.ascontiguousarray(self.liquid).astype(np.uint8),
+                given,
+                lane,
+            )
+            kept = self._local.kept = KeptMemory(workspace, {}, given, {})
+        return kept
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """Orders and headroom of one clearing.
+
+    Parameters
+    ----------
+    side : (n,) int8
+        0 sell, 1 buy.
+    node, generation : (n,) int32
+    quantity : (n,) int64
+        GPUs, >= 0.
+    price : (n,) int64
+        Cents per GPU, reserve or limit, >= 0.
+    power, cooling : (S,) int64
+        IT watts of headroom for buyers at the node, >= 0.
+    """
+
+    side: NDArray[np.int8]
+    node: NDArray[np.int32]
+    generation: NDArray[np.int32]
+    quantity: Ints
+    price: Ints
+    power: Ints
+    cooling: Ints
+
+
+def require(rule: bool, name: str, message: str) -> None:
+    """Raise a ValueError that names the field, unless the rule holds."""
+    if not rule:
+        raise ValueError(f"{name}: {message}")
+
+
+def bounded(name: str, array: NDArray[Any], low: int, high: int | None) -> None:
+    """Raise a ValueError naming the first entry outside [low, high]."""
+    bad = array < low
+    if high is not None:
+        bad |= array > high
+    if bad.any():
+        where = tuple(int(i[0]) for i in np.nonzero(bad))
+        at = where[0] if len(where) == 1 else where
+        allowed = f">= {low}" if high is None else f"{low} to {high}"
+        raise ValueError(f"{name}[{at}] = {array[where]}; allowed {allowed}")
+
+
+def typed(name: str, array: NDArray[Any], dtype: type, length: int) -> NDArray[Any]:
+    """The array in the kernel's type, or a ValueError naming it."""
+    if not isinstance(array, np.ndarray) or array.ndim != 1:
+        raise ValueError(f"{name}: must be a one-dimensional array")
+    if len(array) != length:
+        raise ValueError(f"{name}: has {len(array)} entries; {length} needed")
+    if array.dtype == dtype and array.flags.c_contiguous:
+        return array
+    if array.dtype.kind not in "iu":
+        raise ValueError(f"{name}: must hold integers, is {array.dtype}")
+    limits = np.iinfo(dtype)
+    bounded(name, array, int(limits.min), int(limits.max))
+    return np.ascontiguousarray(array, dtype=dtype)
+
+
+def typed_orders(book: Book, network: Network) -> tuple[NDArray[Any], ...]:
+    """The arrays of a book in the kernel's types."""
+    n, nodes = len(book.side), network.n_nodes
+    return (
+        typed("side", book.side, np.int8, n),
+        typed("node", book.node, np.int32, n),
+        typed("generation", book.generation, np.int32, n),
+        typed("quantity", book.quantity, np.int64, n),
+        typed("price", book.price, np.int64, n),
+        typed("power", book.power, np.int64, nodes),
+        typed("cooling", book.cooling, np.int64, nodes),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class KeptMemory:
+    """What one thread keeps of a network between clearings."""
+
+    workspace: Workspace
+    scales: dict[tuple[bytes, int, int], FlowScale]
+    given: NDArray[np.int32]  # lane of the network -> number in the kernel
+    dearest: dict[bytes, int]  # freight of a set of products
