@@ -33,7 +33,7 @@ setup(
                 extra_compile_args=flags,
                 extra_link_args=link,
             )
-            for path in sorted(glob("sim/**/_*.pyx", recursive=True))
+            for path in sorted(glob("sim/*/_*.pyx"))
         ],
         compiler_directives=directives,
     )

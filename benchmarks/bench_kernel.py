@@ -1,6 +1,6 @@
 """The clearing kernel against other solvers, as tables and a figure.
 
-The kernel is timed as the full Python call of `sim.kernel.clearing.clear`, HiGHS in the same process as `run()` alone with the model
+The kernel is timed as the full Python call of `sim.clearing.clear`, HiGHS in the same process as `run()` alone with the model
 already passed, the better of presolve on and off; all on one thread. Other solvers run in processes of their own, paired with
 the kernel (`kernel_peers`). Only ratios mean something: the machine may be busy. Usage::
 

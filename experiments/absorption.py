@@ -18,7 +18,7 @@ from agents.vocabulary import GENERATIONS, AgentKind, PoolKind
 from experiments import store
 from experiments.run import RunError
 from experiments.scenario import Scenario
-from sim.credit_metrics import market_depth
+from sim.debt.credit_metrics import market_depth
 from sim.market import rent_per_gpu
 
 if TYPE_CHECKING:
@@ -265,7 +265,7 @@ def capacities(points: Sequence[Point], shares: Sequence[float] = (0.9, 0.7, 0.5
 
 
 def depths(points: Sequence[Point]) -> dict[str, list[Any]]:
-    """Market depth on each arc of the mean curve, `sim.credit_metrics.market_depth`."""
+    """Market depth on each arc of the mean curve, `sim.debt.credit_metrics.market_depth`."""
     table: dict[str, list[Any]] = {name: [] for name in DEPTH_COLUMNS}
     for way, slots in sorted({(p.way, p.slots) for p in points}, reverse=True):
         arm = [p for p in points if (p.way, p.slots) == (way, slots)]

@@ -12,9 +12,9 @@ import numpy as np
 
 from experiments import store
 from experiments.tables import columns_of
-from sim import credit_metrics as metrics
 from sim.base.reference import spread_prints, zone_prices
-from sim.credit_metrics import Convergence, LoanTerms
+from sim.debt import credit_metrics as metrics
+from sim.debt.credit_metrics import Convergence, LoanTerms
 
 Columns = Mapping[str, np.ndarray[Any, np.dtype[Any]]]
 HAZARDS = (0.01, 0.02, 0.05, 0.1, 0.2)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from sim.credit_metrics import LoanTerms, fair_spread
+from sim.debt.credit_metrics import LoanTerms, fair_spread
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 Table = Mapping[str, np.ndarray[Any, Any]]

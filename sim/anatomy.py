@@ -43,7 +43,7 @@ from agents.vocabulary import (
     QuantityCap,
     View,
 )
-from sim.covenants import appraise, mark_gap
+from sim.debt.covenants import appraise, mark_gap
 from sim.discount import ThreePrices, best_uses
 from sim.kernel.book import Network
 from sim.kernel.price_scale import Scale

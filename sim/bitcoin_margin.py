@@ -1,12 +1,12 @@
 """Bitcoin loans in the books: tested every week on the low; coins posted, cash paid, or sold by the lender.
 
-The arithmetic is `sim/bitcoin_loan.py` (contracts.md 4.6); here its outcome is posted.
+The arithmetic is `sim/debt/bitcoin_loan.py` (contracts.md 4.6); here its outcome is posted.
 """
 
 import numpy as np
 
 from sim.base.units import SATOSHI
-from sim.bitcoin_loan import BitcoinTerms, CallState, margin_calls
+from sim.debt.bitcoin_loan import BitcoinTerms, CallState, margin_calls
 from sim.ledger import Account, LoanKind
 from sim.world import REST_OF_WORLD, World
 

@@ -28,9 +28,9 @@ from agents.vocabulary import (
     product_of,
 )
 from sim import search
-from sim.covenants import Basis
 from sim.credit import QUARTER_WEEKS, Standing
-from sim.credit_metrics import loan_to_values, market_depth, spiral_multiplier, spiral_share
+from sim.debt.covenants import Basis
+from sim.debt.credit_metrics import loan_to_values, market_depth, spiral_multiplier, spiral_share
 from sim.ledger import LoanKind
 from sim.market import clear_intents
 from sim.monitoring import examine_loans
@@ -273,7 +273,7 @@ def weekly(model: "FireSaleModel") -> dict[str, tuple[float, str, str]]:
 
 
 def _spiral_share(model: "FireSaleModel", generation: int, price: float, depth: float) -> float:
-    """`sim.credit_metrics.spiral_share` of solvent operators; their holdings of a class at a price, USD."""
+    """`sim.debt.credit_metrics.spiral_share` of solvent operators; their holdings of a class at a price, USD."""
     world, parties = model.world, model.ledger.parties
     equity = world.net_asset_value() / 100.0
     solvent = np.isin(parties.kind, (AgentKind.MINER, AgentKind.NEO_CLOUD)) & (equity > 0)

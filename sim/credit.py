@@ -11,7 +11,7 @@ from enum import IntEnum
 import numpy as np
 
 from agents.vocabulary import N_PRODUCTS, Bools, Floats, Ints
-from sim.covenants import coverage_ratio
+from sim.debt.covenants import coverage_ratio
 from sim.ledger import Account
 from sim.parameters.credit import CreditParameters
 

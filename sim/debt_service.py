@@ -9,12 +9,19 @@ import numpy as np
 
 from agents.vocabulary import AgentKind, Ints
 from sim.base.units import SATOSHI
-from sim.bitcoin_loan import coins_needed, largest_loan, price_cents, worth
-from sim.contracts import level_payment
 from sim.credit import Standing, lending_open, terms
-from sim.facilities import PutOutcome, conversion_price, coupon, put_outcome, refinancing_offer, share_price
+from sim.debt.bitcoin_loan import coins_needed, largest_loan, price_cents, worth
+from sim.debt.facilities import (
+    PutOutcome,
+    conversion_price,
+    coupon,
+    put_outcome,
+    refinancing_offer,
+    share_price,
+)
+from sim.debt.payments import clear_claims
+from sim.debt.terms import level_payment
 from sim.ledger import BULLET, Account, LoanKind, LoanStatus
-from sim.payments import clear_claims
 from sim.world import REST_OF_WORLD, World
 
 MONTHS = 12

@@ -8,10 +8,10 @@ sold: until then nobody knows how much a secured lender still has to claim. Owne
 import numpy as np
 
 from agents.vocabulary import Bools, Ints
-from sim.bitcoin_loan import price_cents, worth
 from sim.credit import Standing
+from sim.debt.bitcoin_loan import price_cents, worth
+from sim.debt.waterfall import Rank, deficiency, distribute
 from sim.ledger import Account, LoanKind, LoanStatus
-from sim.waterfall import Rank, deficiency, distribute
 from sim.world import REST_OF_WORLD, World
 
 

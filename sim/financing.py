@@ -12,10 +12,10 @@ from agents.lender import LenderKind
 from agents.vocabulary import AgentKind, Ints
 from sim import origination
 from sim.base.rounding import largest_remainder
-from sim.contracts import level_payment
 from sim.credit import QUARTER_WEEKS, lending_open
+from sim.debt.facilities import commitment_left, cost_base, draw_available, draw_cliff, undrawn_fee
+from sim.debt.terms import level_payment
 from sim.debt_service import market_rate
-from sim.facilities import commitment_left, cost_base, draw_available, draw_cliff, undrawn_fee
 from sim.ledger import Account, LoanKind, LoanStatus
 from sim.world import World
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from agents.vocabulary import GENERATIONS, UNIT
 from sim.parameters import ParameterError
-from sim.topology import Places
+from sim.places.topology import Places
 
 COLUMNS = ("place_id", "generation", "gpus", "owner", "age_years", "financed")
 

@@ -45,17 +45,17 @@ from sim.anatomy import BestUseMarks, record_anatomy
 from sim.base.randomness import Randomness
 from sim.base.recorder import Recorder
 from sim.credit import QUARTER_WEEKS
+from sim.debt.loss_bridge import LOSS_BRIDGE
 from sim.discount import ThreePrices, best_uses, reference_values, three_prices
-from sim.drivers import Drivers
+from sim.drivers.drivers import Drivers
 from sim.ledger import Ledger
-from sim.loss_bridge import LOSS_BRIDGE
 from sim.market import MarketResult
 from sim.outlook import look
 from sim.parameters import Parameters
+from sim.places.topology import Topology, load_places
 from sim.population import build_world
 from sim.record import record_run, record_week
 from sim.shapley import record_shapley
-from sim.topology import Topology, load_places
 
 AGENT_TYPES: tuple[type[Party], ...] = (
     Miner,

@@ -12,8 +12,8 @@ from agents.lender import LenderKind
 from agents.vocabulary import N_PRODUCTS, WEEKS_PER_YEAR, AgentKind, Floats, Ints
 from sim.base.randomness import Purpose
 from sim.base.rounding import to_cents
-from sim.contracts import borrowing_base
-from sim.covenants import (
+from sim.credit import QUARTER_WEEKS, Standing
+from sim.debt.covenants import (
     Basis,
     Breaches,
     Covenants,
@@ -23,8 +23,8 @@ from sim.covenants import (
     covenant_breaches,
     leverage,
 )
-from sim.credit import QUARTER_WEEKS, Standing
-from sim.facilities import apply_triggers, cost_base, mandatory_prepayment
+from sim.debt.facilities import apply_triggers, cost_base, mandatory_prepayment
+from sim.debt.terms import borrowing_base
 from sim.ledger import Account, LoanKind
 from sim.origination import lender_kinds, tested_basis
 from sim.world import REST_OF_WORLD, World

@@ -11,7 +11,7 @@ from agents.miner import MinerParameters
 from agents.vocabulary import UNIT, WEEKS_PER_YEAR, Ints
 from sim.base.randomness import Purpose, Randomness
 from sim.base.units import SATOSHI
-from sim.facilities import balloon_payment, coupon
+from sim.debt.facilities import balloon_payment, coupon
 from sim.ledger import LoanKind, Loans, LoanStatus
 from sim.parameters import Parameters
 

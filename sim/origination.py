@@ -9,8 +9,8 @@ import numpy as np
 
 from agents.lender import LenderKind
 from agents.vocabulary import AgentKind, Floats, Ints
-from sim.covenants import Basis
 from sim.credit import QUARTER_WEEKS, terms
+from sim.debt.covenants import Basis
 from sim.tenants import TenantState
 from sim.world import World
 

@@ -21,11 +21,10 @@ from sim.base.randomness import Purpose, Randomness
 from sim.base.rounding import to_cents
 from sim.base.units import SATOSHI
 from sim.credit import Credit
-from sim.drivers import Drivers
+from sim.debt.loss_bridge import LossBridge
+from sim.drivers.drivers import Drivers
 from sim.forced_sale import BORROWER
-from sim.freight_cost import moving_costs
 from sim.ledger import Ledger, LoanKind, Loans, Lots, Parties
-from sim.loss_bridge import LossBridge
 from sim.opening_debt import (
     corporate_notes,
     kind_of_borrower,
@@ -35,6 +34,8 @@ from sim.opening_debt import (
 )
 from sim.opening_fleets import fill_fleets
 from sim.parameters import Parameters
+from sim.places.freight_cost import moving_costs
+from sim.places.topology import Topology
 from sim.tenants import (
     ComputeContracts,
     Leases,
@@ -43,7 +44,6 @@ from sim.tenants import (
     fleet_by_generation,
     past_rents,
 )
-from sim.topology import Topology
 from sim.world import LANDLORD, REST_OF_WORLD, World
 from sim.world_builder import Builder
 

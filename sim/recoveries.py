@@ -14,7 +14,7 @@ from agents.vocabulary import (
     Ints,
 )
 from sim.base.rounding import to_cents
-from sim.loss_bridge import Outcome
+from sim.debt.loss_bridge import Outcome
 from sim.tenancy import cash_cost
 from sim.world import World
 

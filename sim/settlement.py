@@ -22,10 +22,10 @@ from agents.vocabulary import (
 from sim import orders, recoveries
 from sim.base.rounding import to_cents
 from sim.credit import Plan
+from sim.debt.waterfall import sale_proceeds
 from sim.financing import finance
 from sim.ledger import Account, Lots
 from sim.market import MarketResult
-from sim.waterfall import sale_proceeds
 from sim.world import REST_OF_WORLD, World
 
 

@@ -20,10 +20,10 @@ from agents.vocabulary import (
 from sim import estates, leases, orders, recoveries
 from sim.base.randomness import Purpose
 from sim.base.rounding import to_cents
-from sim.contracts import level_payment
 from sim.credit import Plan, Standing
+from sim.debt.facilities import coupon
+from sim.debt.terms import level_payment
 from sim.debt_service import pay_overdue
-from sim.facilities import coupon
 from sim.forced_sale import take_possession
 from sim.ledger import BULLET, LoanKind, LoanStatus
 from sim.monitoring import examine_loans

@@ -23,12 +23,12 @@ from agents.vocabulary import (
 from sim.base.randomness import Randomness
 from sim.base.units import SATOSHI, UNLIMITED_WATTS
 from sim.credit import Credit
-from sim.drivers import Drivers
+from sim.debt.loss_bridge import LossBridge
+from sim.drivers.drivers import Drivers
 from sim.ledger import Account, Ledger
-from sim.loss_bridge import LossBridge
 from sim.parameters import Parameters
+from sim.places.topology import Topology
 from sim.tenants import ComputeContracts, Leases, Tenants, contract_premium
-from sim.topology import Topology
 
 # Institutions: the first rows of the table of parties.
 REST_OF_WORLD = 0

@@ -6,9 +6,9 @@ import numpy as np
 
 from agents.vocabulary import AgentKind, Condition, Ints, LotStatus, PoolKind, product_of
 from sim.base.randomness import Randomness
-from sim.drivers import Drivers
+from sim.drivers.drivers import Drivers
 from sim.parameters import Parameters
-from sim.topology import Topology
+from sim.places.topology import Topology
 
 
 @dataclass(slots=True)

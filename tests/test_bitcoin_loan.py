@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.bitcoin_loan import (
+from sim.debt.bitcoin_loan import (
     BitcoinTerms,
     CallState,
     bitcoin_ratio,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sim import collateral, origination
-from sim.covenants import Basis
+from sim.debt.covenants import Basis
 from sim.ledger import LoanKind
 from sim.model import FireSaleModel
 from sim.parameters import Parameters

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.contracts import (
+from sim.debt.terms import (
     balance_after,
     borrowing_base,
     debt_service_coverage,

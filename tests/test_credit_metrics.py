@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from sim import credit_metrics as metrics
-from sim.credit_metrics import LoanTerms
-from sim.loss_bridge import LOSS_BRIDGE
+from sim.debt import credit_metrics as metrics
+from sim.debt.credit_metrics import LoanTerms
+from sim.debt.loss_bridge import LOSS_BRIDGE
 
 
 def test_three_loan_to_values() -> None:

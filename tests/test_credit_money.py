@@ -7,7 +7,7 @@ from credit_worlds import closes, world_of
 from agents.vocabulary import AgentKind
 from sim import debt_service, financing, monitoring
 from sim.credit import Standing
-from sim.facilities import coupon
+from sim.debt.facilities import coupon
 from sim.ledger import Account, LoanKind
 from sim.world import REST_OF_WORLD, World
 

@@ -10,8 +10,8 @@ from agents.lender import LenderKind
 from agents.vocabulary import AgentKind, Condition, ConvertOrders, LotStatus, PoolKind, product_of
 from sim import estates, financing, leases, monitoring, orders, origination, tenancy, workout
 from sim.base.units import BooksDoNotClose
-from sim.covenants import Basis
 from sim.credit import Standing
+from sim.debt.covenants import Basis
 from sim.ledger import Account, LoanKind, LoanStatus, Lots
 from sim.model import FireSaleModel
 from sim.parameters import Parameters

@@ -6,9 +6,9 @@ import pytest
 from agents.vocabulary import GENERATIONS
 from sim.base import reference
 from sim.base.randomness import Randomness
-from sim.drivers import Drivers, hashprice
+from sim.drivers.drivers import Drivers, hashprice
+from sim.drivers.replay import Origin
 from sim.parameters import Parameters
-from sim.replay import Origin
 
 H100, VR200 = GENERATIONS.index("H100"), GENERATIONS.index("VR200")
 

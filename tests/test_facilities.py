@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.contracts import balance_after
-from sim.covenants import (
+from sim.debt.covenants import (
     Basis,
     Covenants,
     appraise,
@@ -18,7 +17,7 @@ from sim.covenants import (
     leverage,
     mark_gap,
 )
-from sim.facilities import (
+from sim.debt.facilities import (
     PutOutcome,
     Trigger,
     apply_triggers,
@@ -35,6 +34,7 @@ from sim.facilities import (
     share_price,
     undrawn_fee,
 )
+from sim.debt.terms import balance_after
 
 cents = st.integers(0, 10**13)
 # Of the loan check: an H100 at 33,600 USD, 71.42 % advanced, five years at 10.5 %.

@@ -18,12 +18,12 @@ from agents.valuation import (
 from sim.base import reference
 from sim.base.randomness import Purpose, Randomness
 from sim.base.rounding import largest_remainder
-from sim.contracts import balance_after, debt_service_coverage, level_payment, rent_at_coverage
-from sim.drivers import Drivers, hashprice
+from sim.debt.terms import balance_after, debt_service_coverage, level_payment, rent_at_coverage
+from sim.drivers.drivers import Drivers, hashprice
+from sim.drivers.replay import Origin, week_of
 from sim.kernel.book import Book, Network
 from sim.kernel.clearing import clear
 from sim.parameters import Parameters
-from sim.replay import Origin, week_of
 
 # site: power USD/kWh, PUE, hosting USD/kW-month -> value at rents 2.65, 2.35, 1.70, 1.00
 VALUE_TABLE = {

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sim.base.units import BooksDoNotClose
-from sim.loss_bridge import LOSS_BRIDGE, LossBridge, Outcome
+from sim.debt.loss_bridge import LOSS_BRIDGE, LossBridge, Outcome
 
 
 def test_a_foreclosure_by_hand() -> None:

@@ -9,7 +9,7 @@ import test_absorption as absorption_tests
 import test_credit_metrics as tests
 
 from experiments import absorption
-from sim import credit_metrics as metrics
+from sim.debt import credit_metrics as metrics
 
 # Metric -> what would notice.
 NOTICED_BY = {

@@ -5,8 +5,8 @@ import pytest
 
 from experiments import metric_report, store
 from experiments.tables import columns_of
-from sim import credit_metrics
-from sim.loss_bridge import LOSS_BRIDGE
+from sim.debt import credit_metrics
+from sim.debt.loss_bridge import LOSS_BRIDGE
 from sim.parameters import Parameters
 
 

@@ -84,8 +84,8 @@ def test_every_stressed_scenario_has_the_sceptics_arms() -> None:
 def test_the_rebound_replays_everything_that_is_cited() -> None:
     from sim.base import reference
     from sim.base.randomness import Randomness
-    from sim.drivers import Drivers
-    from sim.replay import Origin
+    from sim.drivers.drivers import Drivers
+    from sim.drivers.replay import Origin
 
     parameters = load("rebound_2026").parameters()
     drivers = Drivers(

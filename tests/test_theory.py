@@ -15,9 +15,9 @@ import test_market_budgets as budgets
 
 from agents.bidding import cash_ladder
 from agents.valuation import rent_elasticity, unit_value
-from sim.bitcoin_loan import BitcoinTerms, margin_calls
-from sim.contracts import loan_to_value
-from sim.credit_metrics import spiral_multiplier, spiral_share
+from sim.debt.bitcoin_loan import BitcoinTerms, margin_calls
+from sim.debt.credit_metrics import spiral_multiplier, spiral_share
+from sim.debt.terms import loan_to_value
 from sim.kernel.clearing import clear
 
 CENTS = 10**9  # cents in a price of 1: the grid of prices

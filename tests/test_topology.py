@@ -24,7 +24,7 @@ from agents.vocabulary import (
     product_of,
 )
 from sim.parameters import Parameters
-from sim.topology import PlaceError, Topology, export_rules, load_places
+from sim.places.topology import PlaceError, Topology, export_rules, load_places
 
 PARAMETERS = Parameters()
 PLACES = load_places(PARAMETERS)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.waterfall import Rank, deficiency, distribute, sale_proceeds
+from sim.debt.waterfall import Rank, deficiency, distribute, sale_proceeds
 
 ranked = st.lists(
     st.tuples(st.one_of(st.integers(0, 30), st.integers(0, 10**13)), st.integers(0, 7)),

@@ -11,9 +11,9 @@ import numpy as np
 from agents.vocabulary import WEEKS_PER_YEAR, Floats, Ints
 from sim.base import reference
 from sim.base.randomness import Purpose, Randomness
+from sim.drivers.regime import weekly_normals
+from sim.drivers.replay import Origin, interpolated, prints_of
 from sim.parameters.outside import PowerParameters
-from sim.regime import weekly_normals
-from sim.replay import Origin, interpolated, prints_of
 
 DT = 1.0 / WEEKS_PER_YEAR
 DAYS_PER_YEAR = 365.25

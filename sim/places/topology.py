@@ -18,7 +18,7 @@ watts, liquid likewise; forward pools stay within the planned watts, warehouses 
 
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import networkx
 import numpy as np
@@ -38,8 +38,9 @@ from agents.vocabulary import (
     PoolKind,
 )
 from sim.base.rounding import to_cents
+from sim.kernel.book import Network
 from sim.parameters import Parameters
-from sim.places import (
+from sim.places.places import (
     ExportRules,
     PlaceError,
     Places,
@@ -48,9 +49,6 @@ from sim.places import (
     great_circle_km,
     load_places,
 )
-
-if TYPE_CHECKING:
-    from sim.kernel.book import Network
 
 __all__ = ["ExportRules", "PlaceError", "Places", "Topology", "export_rules", "load_places"]
 
@@ -329,11 +327,9 @@ class Topology:
 
     # -- the kernel's network -----------------------------------------------------------------------------
 
-    def network(self) -> "Network":
+    def network(self) -> Network:
         """Docks 0..P-1, then pools, as the clearing kernel's arrays; built once until pools are added."""
         if self._network is None:
-            from sim.kernel.book import Network
-
             lanes, freight = self.lanes()
             self._network = Network(
                 n_nodes=self.places.n + self._n,

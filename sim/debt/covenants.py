@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from agents.vocabulary import Bools, Floats, Ints
 from sim.base.amounts import whole
 from sim.base.rounding import to_cents
-from sim.contracts import loan_to_value
+from sim.debt.terms import loan_to_value
 
 
 def appraise(lagged_marks: ArrayLike, previous: ArrayLike, weight: ArrayLike) -> Floats:

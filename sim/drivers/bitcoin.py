@@ -12,9 +12,9 @@ import numpy as np
 from agents.vocabulary import WEEKS_PER_YEAR, Floats, Ints
 from sim.base import reference
 from sim.base.randomness import Purpose, Randomness
+from sim.drivers.regime import Regime, mixture_score, weekly_normals, weekly_uniforms
+from sim.drivers.replay import Origin, WeeklyPath, interpolated, prints_of
 from sim.parameters.outside import BitcoinParameters
-from sim.regime import Regime, mixture_score, weekly_normals, weekly_uniforms
-from sim.replay import Origin, WeeklyPath, interpolated, prints_of
 
 DT = 1.0 / WEEKS_PER_YEAR
 MONTHS_PER_YEAR = 12
@@ -44,7 +44,7 @@ class BitcoinPath:
     usd : price at the close of the week;
     low_usd : lowest price between the last close and this one;
     score : the week's shock as a standard normal, for the copula; NaN where nothing is drawn;
-    origin : `sim.replay.Origin` of the close.
+    origin : `sim.drivers.replay.Origin` of the close.
     """
 
     usd: Floats

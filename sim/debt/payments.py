@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from agents.vocabulary import Ints
-from sim._payments import clear
 from sim.base.amounts import whole
+from sim.debt._payments import clear
 
 BILLION = 1_000_000_000
 # Twice this squared must fit the kernel's 128-bit products; it is 90 trillion USD.

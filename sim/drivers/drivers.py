@@ -2,7 +2,7 @@
 
 Whole paths are drawn when a model is made, so every branch of a run sees the same world; only the feedback of
 running supply on rents is added week by week. Laws: contracts.md section 2 and economics.md section 6; one module for
-each of `sim.bitcoin_path`, `sim.rent_path`, `sim.power_path`, `sim.interest_path`, and `sim.regime` for what links them.
+each of `bitcoin`, `rent`, `power`, `interest`, and `regime` for what links them.
 """
 
 from datetime import date, timedelta
@@ -13,13 +13,13 @@ import numpy as np
 from agents.vocabulary import GENERATIONS, WEEKS_PER_YEAR, Bools, Floats, Ints
 from sim.base import reference
 from sim.base.randomness import Randomness
-from sim.bitcoin_path import HALVING, SUBSIDY_BTC, bitcoin_path, hashprice
-from sim.interest_path import sofr_path, spread_path
+from sim.drivers.bitcoin import HALVING, SUBSIDY_BTC, bitcoin_path, hashprice
+from sim.drivers.interest import sofr_path, spread_path
+from sim.drivers.power import power_path
+from sim.drivers.regime import regime_path
+from sim.drivers.rent import Releases, rent_path
+from sim.drivers.replay import Origin, month_means
 from sim.parameters import ParameterError, Parameters
-from sim.power_path import power_path
-from sim.regime import regime_path
-from sim.rent_path import Releases, rent_path
-from sim.replay import Origin, month_means
 
 DT = 1.0 / WEEKS_PER_YEAR
 
@@ -51,7 +51,7 @@ class Drivers:
     rent_exogenous : (T, G) contract rent, USD per GPU-hour before feedback; spot_factor : (T, G) spot over contract;
     power_usd_per_mwh : (T, zones); btc_usd, btc_low_usd, hashprice_usd_per_ph_day : (T,);
     sofr, spread : (T,) base rate and what lenders ask above it for mixed tenants, per year;
-    salvage_usd : (T, G); dates : (T,) Mondays; origin : series -> `sim.replay.Origin` of every week.
+    salvage_usd : (T, G); dates : (T,) Mondays; origin : series -> `sim.drivers.replay.Origin` of every week.
     """
 
     def __init__(

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from agents.vocabulary import Floats, Ints
-from sim.contracts import loan_to_value
+from sim.debt.terms import loan_to_value
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(64)
 WEEKS_PER_YEAR = 52.0
@@ -399,7 +399,7 @@ def fair_pairs(terms: LoanTerms, spread: float, hazards: ArrayLike) -> Floats:
     return found
 
 
-# Line of the aggregate -> lines of the loss bridge (sim/loss_bridge.py) it sums, with their signs.
+# Line of the aggregate -> lines of the loss bridge (sim/debt/loss_bridge.py) it sums, with their signs.
 AGGREGATE: dict[str, dict[str, int]] = {
     "exposure": {"exposure_cents": 1},
     "value_at_default": {"value_at_default_cents": 1},

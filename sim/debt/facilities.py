@@ -2,7 +2,7 @@
 
 Pure functions of arrays, one entry a loan (or an asset where named so); money is int64 cents, dates are weeks, rates and shares
 are a year or plain fractions. Nothing here decides: a breach is reported, what follows from it is the workout's
-business (economics.md section 10). Terms: contracts.md sections 4.1, 4.3-4.5. Marks and covenants: sim/covenants.py.
+business (economics.md section 10). Terms: contracts.md sections 4.1, 4.3-4.5. Marks and covenants: sim/debt/covenants.py.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from agents.vocabulary import WEEKS_PER_YEAR, Floats, Ints
 from sim.base.amounts import whole
 from sim.base.rounding import to_cents
-from sim.contracts import MONTHS, borrowing_base, level_payment
+from sim.debt.terms import MONTHS, borrowing_base, level_payment
 
 
 def _cents(amount: ArrayLike) -> Ints:

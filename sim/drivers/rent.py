@@ -1,6 +1,6 @@
 """Rents of GPU-hours by generation: trend, demand factor, own shocks, release steps, slump, and spot against contract.
 
-``ln r_g = ln r0_g - delta t + D_g(t) - steps``; the feedback of running supply is added week by week in `sim.drivers`.
+``ln r_g = ln r0_g - delta t + D_g(t) - steps``; the feedback of running supply is added week by week in `sim.drivers.drivers`.
 `D_g` is what reverts to zero and what valuations are told: a shared part of the demand factor, a shock of the
 generation's own, and the level that stress or a slump gives demand, which hits every generation in full.
 Laws: contracts.md section 2.2, economics.md sections 5 and 6.
@@ -15,9 +15,9 @@ from numpy.typing import ArrayLike
 from agents.vocabulary import GENERATIONS, N_GENERATIONS, WEEKS_PER_YEAR, Floats, Ints
 from sim.base import reference
 from sim.base.randomness import Purpose, Randomness
+from sim.drivers.regime import Regime, linked, weekly_normals
+from sim.drivers.replay import Origin, interpolated, prints_of, week_of
 from sim.parameters.outside import RentParameters
-from sim.regime import Regime, linked, weekly_normals
-from sim.replay import Origin, interpolated, prints_of, week_of
 
 DT = 1.0 / WEEKS_PER_YEAR
 H100 = GENERATIONS.index("H100")
@@ -62,7 +62,7 @@ class RentPath:
     deviation : (T, G) what reverts to zero, log;
     exogenous : (T, G) contract rent, USD per GPU-hour;
     spot_factor : (T, G) spot over contract rent;
-    origin : generation -> `sim.replay.Origin` by week.
+    origin : generation -> `sim.drivers.replay.Origin` by week.
     """
 
     demand: Floats

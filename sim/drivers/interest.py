@@ -6,8 +6,8 @@ import numpy as np
 
 from agents.vocabulary import Floats
 from sim.base import reference
+from sim.drivers.replay import Origin, WeeklyPath, interpolated, month_means, prints_of
 from sim.parameters.outside import InterestParameters
-from sim.replay import Origin, WeeklyPath, interpolated, month_means, prints_of
 
 PER_CENT = 100.0
 BASIS_POINTS = 10_000.0

@@ -1,0 +1,1 @@
+"""What the market takes as given, week by week: rent, power, bitcoin, interest."""

@@ -1,0 +1,1 @@
+"""Sites, pools of power and liquid cooling, and the lanes between them."""
