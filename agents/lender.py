@@ -1,4 +1,4 @@
-"""Lenders: what they lend against, at what price, and who funds them. The engine applies it (sim/financing.py)."""
+"""Lenders: what they lend against, at what price, and who funds them. The engine applies it (sim/lending/financing.py)."""
 
 from enum import IntEnum
 

@@ -28,7 +28,7 @@ from experiments.figures import NO_STAMP, style
 from experiments.run import RunError
 from experiments.scenario import Scenario
 from sim import collateral
-from sim.forced_sale import BORROWER
+from sim.lending.forced_sale import BORROWER
 from sim.model import FireSaleModel
 from sim.parameters import Parameters
 

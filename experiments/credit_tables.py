@@ -9,7 +9,7 @@ import numpy as np
 
 Columns = Mapping[str, np.ndarray[Any, np.dtype[Any]]]
 CENTS_PER_MILLION = 1e8
-# Causes of default in the order they are printed; `sim.workout` and `sim.forced_sale` name them.
+# Causes of default in the order they are printed; `sim.lending.workout` and `sim.lending.forced_sale` name them.
 CAUSES = ("maturity", "income", "lease", "tenant", "covenant", "scenario")
 
 

@@ -28,14 +28,14 @@ from agents.vocabulary import (
     product_of,
 )
 from sim import search
-from sim.credit import QUARTER_WEEKS, Standing
 from sim.debt.covenants import Basis
 from sim.debt.credit_metrics import loan_to_values, market_depth, spiral_multiplier, spiral_share
-from sim.ledger import LoanKind
+from sim.lending.monitoring import examine_loans
+from sim.lending.origination import tested_basis
 from sim.market import clear_intents
-from sim.monitoring import examine_loans
-from sim.origination import tested_basis
-from sim.world import REST_OF_WORLD
+from sim.state.ledger import LoanKind
+from sim.state.standing import QUARTER_WEEKS, Standing
+from sim.state.world import REST_OF_WORLD
 
 if TYPE_CHECKING:
     from sim.model import FireSaleModel

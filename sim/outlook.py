@@ -20,10 +20,10 @@ from agents.vocabulary import (
     PoolKind,
     View,
 )
-from sim import financing, orders
-from sim.ledger import LoanStatus
+from sim.lending import financing, orders
 from sim.parameters import Parameters
-from sim.world import World
+from sim.state.ledger import LoanStatus
+from sim.state.world import World
 
 # Operators that may take over hardware where it stands (economics.md section 1: "any operator").
 TAKEOVER_KINDS = (AgentKind.MINER, AgentKind.NEO_CLOUD, AgentKind.HYPERSCALER, AgentKind.ENTERPRISE)

@@ -16,8 +16,8 @@ from agents.vocabulary import (
     product_of,
 )
 from sim import collateral
-from sim.credit import Standing, financing_tags
-from sim.ledger import LoanKind, LoanStatus
+from sim.state.ledger import LoanKind, LoanStatus
+from sim.state.standing import Standing, financing_tags
 
 if TYPE_CHECKING:
     from sim.model import FireSaleModel

@@ -19,14 +19,15 @@ from agents.vocabulary import (
     ScrapOrders,
     product_of,
 )
-from sim import orders, recoveries
 from sim.base.rounding import to_cents
-from sim.credit import Plan
 from sim.debt.waterfall import sale_proceeds
-from sim.financing import finance
-from sim.ledger import Account, Lots
+from sim.lending import orders
+from sim.lending.financing import finance
 from sim.market import MarketResult
-from sim.world import REST_OF_WORLD, World
+from sim.state import recoveries
+from sim.state.ledger import Account, Lots
+from sim.state.standing import Plan
+from sim.state.world import REST_OF_WORLD, World
 
 
 def settle(world: World, week: int, result: MarketResult) -> Ints:

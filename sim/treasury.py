@@ -3,9 +3,10 @@
 import numpy as np
 
 from agents.vocabulary import Intents, PoolKind, Treasury
-from sim import leases, orders
-from sim.ledger import Account
-from sim.world import REST_OF_WORLD, World
+from sim.lending import orders
+from sim.operating import leases
+from sim.state.ledger import Account
+from sim.state.world import REST_OF_WORLD, World
 
 
 def carry_out(world: World, week: int, intents: Intents) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 from sim.model import FireSaleModel
 from sim.parameters import Parameters
-from sim.world import World
+from sim.state.world import World
 
 
 def world_of(**overrides: Any) -> World:

@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
-from sim import collateral, origination
+from sim import collateral
 from sim.debt.covenants import Basis
-from sim.ledger import LoanKind
+from sim.lending import origination
 from sim.model import FireSaleModel
 from sim.parameters import Parameters
+from sim.state.ledger import LoanKind
 
 
 @pytest.fixture(scope="module")

@@ -5,11 +5,11 @@ import pytest
 from credit_worlds import closes, world_of
 
 from agents.vocabulary import AgentKind
-from sim import debt_service, financing, monitoring
-from sim.credit import Standing
 from sim.debt.facilities import coupon
-from sim.ledger import Account, LoanKind
-from sim.world import REST_OF_WORLD, World
+from sim.lending import debt_service, financing, monitoring
+from sim.state.ledger import Account, LoanKind
+from sim.state.standing import Standing
+from sim.state.world import REST_OF_WORLD, World
 
 UNLIMITED = 10**15
 

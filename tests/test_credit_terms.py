@@ -8,15 +8,16 @@ from credit_worlds import closes, world_of
 
 from agents.lender import LenderKind
 from agents.vocabulary import AgentKind, Condition, ConvertOrders, LotStatus, PoolKind, product_of
-from sim import estates, financing, leases, monitoring, orders, origination, tenancy, workout
 from sim.base.units import BooksDoNotClose
-from sim.credit import Standing
 from sim.debt.covenants import Basis
-from sim.ledger import Account, LoanKind, LoanStatus, Lots
+from sim.lending import estates, financing, monitoring, orders, origination, workout
 from sim.model import FireSaleModel
+from sim.operating import leases, tenancy
 from sim.parameters import Parameters
-from sim.tenants import TenantState
-from sim.world import REST_OF_WORLD, World
+from sim.state.ledger import Account, LoanKind, LoanStatus, Lots
+from sim.state.standing import Standing
+from sim.state.tenants import TenantState
+from sim.state.world import REST_OF_WORLD, World
 
 # -- opening debt -----------------------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from experiments import store
-from sim.ledger import LoanKind
+from sim.state.ledger import LoanKind
 
 
 def test_loans_carry_their_contract(stored_run: Path) -> None:

@@ -6,11 +6,11 @@ import pytest
 from agents.miner import Miner
 from agents.neo_cloud import NeoCloud
 from agents.vocabulary import Intents, LotStatus, PoolKind
-from sim import operations
 from sim.base.units import BooksDoNotClose
-from sim.ledger import Account
 from sim.model import AGENT_TYPES, FireSaleModel
+from sim.operating import operations
 from sim.parameters import ParameterError, Parameters
+from sim.state.ledger import Account
 
 SALE = {"forced_sale.enabled": True, "forced_sale.week": 4, "forced_sale.deadline_weeks": 6}
 

@@ -20,12 +20,12 @@ from agents.vocabulary import (
     PoolKind,
 )
 from sim.base.randomness import Purpose
-from sim.fleets import read_fleets
-from sim.forced_sale import BORROWER
-from sim.ledger import LoanKind, Loans
-from sim.opening_debt import equipment_loan, kind_of_borrower
+from sim.lending.forced_sale import BORROWER
+from sim.opening.builder import Builder
+from sim.opening.debt import equipment_loan, kind_of_borrower
+from sim.opening.own_fleets import read_fleets
 from sim.parameters import ParameterError
-from sim.world_builder import Builder
+from sim.state.ledger import LoanKind, Loans
 
 
 def neo_cloud_sizes(count: int, largest: float) -> Floats:

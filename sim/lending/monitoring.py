@@ -12,7 +12,6 @@ from agents.lender import LenderKind
 from agents.vocabulary import N_PRODUCTS, WEEKS_PER_YEAR, AgentKind, Floats, Ints
 from sim.base.randomness import Purpose
 from sim.base.rounding import to_cents
-from sim.credit import QUARTER_WEEKS, Standing
 from sim.debt.covenants import (
     Basis,
     Breaches,
@@ -25,9 +24,10 @@ from sim.debt.covenants import (
 )
 from sim.debt.facilities import apply_triggers, cost_base, mandatory_prepayment
 from sim.debt.terms import borrowing_base
-from sim.ledger import Account, LoanKind
-from sim.origination import lender_kinds, tested_basis
-from sim.world import REST_OF_WORLD, World
+from sim.lending.origination import lender_kinds, tested_basis
+from sim.state.ledger import Account, LoanKind
+from sim.state.standing import QUARTER_WEEKS, Standing
+from sim.state.world import REST_OF_WORLD, World
 
 RESERVE_MONTHS = 2
 

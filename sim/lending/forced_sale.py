@@ -1,7 +1,7 @@
 """A chosen borrower's collateral comes to market: acceleration, possession, mandate.
 
 Here the default is an input (`forced_sale.week`), for questions about the market alone; defaults that arise from credit are in
-`sim/workout.py`. The borrower's loans are accelerated, the lender takes possession at once, and the lots go to
+`sim/lending/workout.py`. The borrower's loans are accelerated, the lender takes possession at once, and the lots go to
 liquidators who must sell by the deadline.
 """
 
@@ -13,10 +13,10 @@ from agents.vocabulary import (
     LotStatus,
     PoolKind,
 )
-from sim import recoveries
-from sim.credit import Standing
-from sim.ledger import LoanStatus
-from sim.world import World
+from sim.state import recoveries
+from sim.state.ledger import LoanStatus
+from sim.state.standing import Standing
+from sim.state.world import World
 
 BORROWER = "borrower"
 

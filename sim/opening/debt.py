@@ -12,8 +12,8 @@ from agents.vocabulary import UNIT, WEEKS_PER_YEAR, Ints
 from sim.base.randomness import Purpose, Randomness
 from sim.base.units import SATOSHI
 from sim.debt.facilities import balloon_payment, coupon
-from sim.ledger import LoanKind, Loans, LoanStatus
 from sim.parameters import Parameters
+from sim.state.ledger import LoanKind, Loans, LoanStatus
 
 MONTHS = 12
 NOTES_PER_ISSUER = 4

@@ -17,18 +17,20 @@ from agents.vocabulary import (
     LotStatus,
     View,
 )
-from sim import estates, leases, orders, recoveries
 from sim.base.randomness import Purpose
 from sim.base.rounding import to_cents
-from sim.credit import Plan, Standing
 from sim.debt.facilities import coupon
 from sim.debt.terms import level_payment
-from sim.debt_service import pay_overdue
-from sim.forced_sale import take_possession
-from sim.ledger import BULLET, LoanKind, LoanStatus
-from sim.monitoring import examine_loans
-from sim.tenants import end_contracts
-from sim.world import World
+from sim.lending import estates, orders
+from sim.lending.debt_service import pay_overdue
+from sim.lending.forced_sale import take_possession
+from sim.lending.monitoring import examine_loans
+from sim.operating import leases
+from sim.state import recoveries
+from sim.state.ledger import BULLET, LoanKind, LoanStatus
+from sim.state.standing import Plan, Standing
+from sim.state.tenants import end_contracts
+from sim.state.world import World
 
 MONTHS = 12
 # A lender that operates lists the units for a year before it looks again; its credit bid is the floor meanwhile.

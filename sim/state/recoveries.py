@@ -15,8 +15,7 @@ from agents.vocabulary import (
 )
 from sim.base.rounding import to_cents
 from sim.debt.loss_bridge import Outcome
-from sim.tenancy import cash_cost
-from sim.world import World
+from sim.state.world import World, cash_cost
 
 
 def open_files(world: World, week: int, loans: Ints) -> None:

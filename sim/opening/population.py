@@ -20,23 +20,18 @@ from agents.vocabulary import (
 from sim.base.randomness import Purpose, Randomness
 from sim.base.rounding import to_cents
 from sim.base.units import SATOSHI
-from sim.credit import Credit
 from sim.debt.loss_bridge import LossBridge
 from sim.drivers.drivers import Drivers
-from sim.forced_sale import BORROWER
-from sim.ledger import Ledger, LoanKind, Loans, Lots, Parties
-from sim.opening_debt import (
-    corporate_notes,
-    kind_of_borrower,
-    lenders_funding,
-    miners_debt,
-    owned_power,
-)
-from sim.opening_fleets import fill_fleets
+from sim.lending.forced_sale import BORROWER
+from sim.opening.builder import Builder
+from sim.opening.debt import corporate_notes, kind_of_borrower, lenders_funding, miners_debt, owned_power
+from sim.opening.fleets import fill_fleets
 from sim.parameters import Parameters
 from sim.places.freight_cost import moving_costs
 from sim.places.topology import Topology
-from sim.tenants import (
+from sim.state.ledger import Ledger, LoanKind, Loans, Lots, Parties
+from sim.state.standing import Credit
+from sim.state.tenants import (
     ComputeContracts,
     Leases,
     draw_contracts,
@@ -44,8 +39,7 @@ from sim.tenants import (
     fleet_by_generation,
     past_rents,
 )
-from sim.world import LANDLORD, REST_OF_WORLD, World
-from sim.world_builder import Builder
+from sim.state.world import LANDLORD, REST_OF_WORLD, World
 
 KIND_NAMES = {
     AgentKind.MINER: "miner",

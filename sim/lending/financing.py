@@ -10,14 +10,14 @@ from numpy.typing import ArrayLike
 
 from agents.lender import LenderKind
 from agents.vocabulary import AgentKind, Ints
-from sim import origination
 from sim.base.rounding import largest_remainder
-from sim.credit import QUARTER_WEEKS, lending_open
 from sim.debt.facilities import commitment_left, cost_base, draw_available, draw_cliff, undrawn_fee
 from sim.debt.terms import level_payment
-from sim.debt_service import market_rate
-from sim.ledger import Account, LoanKind, LoanStatus
-from sim.world import World
+from sim.lending import origination
+from sim.lending.debt_service import market_rate
+from sim.state.ledger import Account, LoanKind, LoanStatus
+from sim.state.standing import QUARTER_WEEKS, lending_open
+from sim.state.world import World
 
 MONTHS = 12
 

@@ -12,8 +12,8 @@ import numpy as np
 
 from agents.vocabulary import N_PRODUCTS, Bools, Floats, Ints
 from sim.debt.covenants import coverage_ratio
-from sim.ledger import Account
 from sim.parameters.credit import CreditParameters
+from sim.state.ledger import Account
 
 QUARTER_WEEKS = 13
 INCOME = (

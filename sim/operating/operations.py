@@ -15,13 +15,14 @@ from agents.vocabulary import (
     LotStatus,
     PoolKind,
 )
-from sim import leases, recoveries
 from sim.base.randomness import Purpose
 from sim.base.units import SATOSHI
-from sim.credit import Standing
-from sim.ledger import Account
-from sim.tenants import blended_rent
-from sim.world import REST_OF_WORLD, World
+from sim.operating import leases
+from sim.state import recoveries
+from sim.state.ledger import Account
+from sim.state.standing import Standing
+from sim.state.tenants import blended_rent
+from sim.state.world import REST_OF_WORLD, World
 
 DAYS_PER_WEEK = 7.0
 # What a company must pay first when cash runs short: without power nothing earns.

@@ -6,13 +6,12 @@ repudiated; a tenant that fails ends all its contracts at once (economics.md sec
 
 import numpy as np
 
-from agents.valuation import running_cost_per_hour
-from agents.vocabulary import Floats, Ints
-from sim import leases
+from agents.vocabulary import Ints
 from sim.base.rounding import to_cents
-from sim.ledger import Account
-from sim.tenants import TenantState, end_contracts, monthly_hazards, seek_relief
-from sim.world import REST_OF_WORLD, World
+from sim.operating import leases
+from sim.state.ledger import Account
+from sim.state.tenants import TenantState, end_contracts, monthly_hazards, seek_relief
+from sim.state.world import REST_OF_WORLD, World, cash_cost
 
 
 def live_month(world: World, week: int, month: int) -> None:
@@ -49,19 +48,6 @@ def terminate(world: World, week: int) -> None:
     for tenant in np.unique(contracts.tenant[rows]):
         _tell(world, week, "termination", int(tenant), rows[contracts.tenant[rows] == tenant])
     end_contracts(contracts, rows, week)
-
-
-def cash_cost(world: World) -> Floats:
-    """What an hour of each generation costs an operator in power and upkeep, USD, shape (G,)."""
-    parameters = world.parameters
-    return running_cost_per_hour(
-        world.unit_watts / world.unit / 1000.0,
-        float(np.median(world.drivers.power_usd_per_mwh[0])) / 1000.0,
-        parameters.site.pue_default,
-        parameters.hardware.load_factor,
-        parameters.site.hosting_fee_usd_per_kw_month,
-        parameters.valuation.other_operating_cost,
-    )
 
 
 def let_again(world: World, week: int) -> None:

@@ -9,7 +9,6 @@ import numpy as np
 
 from agents.vocabulary import AgentKind, Ints
 from sim.base.units import SATOSHI
-from sim.credit import Standing, lending_open, terms
 from sim.debt.bitcoin_loan import coins_needed, largest_loan, price_cents, worth
 from sim.debt.facilities import (
     PutOutcome,
@@ -21,8 +20,9 @@ from sim.debt.facilities import (
 )
 from sim.debt.payments import clear_claims
 from sim.debt.terms import level_payment
-from sim.ledger import BULLET, Account, LoanKind, LoanStatus
-from sim.world import REST_OF_WORLD, World
+from sim.state.ledger import BULLET, Account, LoanKind, LoanStatus
+from sim.state.standing import Standing, lending_open, terms
+from sim.state.world import REST_OF_WORLD, World
 
 MONTHS = 12
 

@@ -13,9 +13,9 @@ import numpy as np
 from agents.vocabulary import HOURS_PER_WEEK, ConvertOrders, Floats, Ints, PoolKind
 from sim.base.randomness import Purpose
 from sim.base.rounding import largest_remainder, to_cents
-from sim.ledger import Account
-from sim.tenants import TenantState
-from sim.world import REST_OF_WORLD, World
+from sim.state.ledger import Account
+from sim.state.tenants import TenantState
+from sim.state.world import REST_OF_WORLD, World
 
 HOURS_PER_MONTH = 730.0
 NEVER = 1 << 40

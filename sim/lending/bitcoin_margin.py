@@ -7,8 +7,8 @@ import numpy as np
 
 from sim.base.units import SATOSHI
 from sim.debt.bitcoin_loan import BitcoinTerms, CallState, margin_calls
-from sim.ledger import Account, LoanKind
-from sim.world import REST_OF_WORLD, World
+from sim.state.ledger import Account, LoanKind
+from sim.state.world import REST_OF_WORLD, World
 
 
 def call(world: World, week: int) -> None:

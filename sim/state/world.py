@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from agents.valuation import running_cost_per_hour
 from agents.vocabulary import (
     PRODUCT_GENERATION,
     PRODUCT_LIQUID,
@@ -22,13 +23,18 @@ from agents.vocabulary import (
 )
 from sim.base.randomness import Randomness
 from sim.base.units import SATOSHI, UNLIMITED_WATTS
-from sim.credit import Credit
 from sim.debt.loss_bridge import LossBridge
 from sim.drivers.drivers import Drivers
-from sim.ledger import Account, Ledger
 from sim.parameters import Parameters
 from sim.places.topology import Topology
-from sim.tenants import ComputeContracts, Leases, Tenants, contract_premium
+from sim.state.ledger import Account, Ledger
+from sim.state.standing import Credit
+from sim.state.tenants import (
+    ComputeContracts,
+    Leases,
+    Tenants,
+    contract_premium,
+)
 
 # Institutions: the first rows of the table of parties.
 REST_OF_WORLD = 0
@@ -285,3 +291,16 @@ class World:
     ) -> None:
         """Append an event about hardware changing hands."""
         self.events.append(Event(week, kind, party, buyer, product, quantity, cents, product_name(product)))
+
+
+def cash_cost(world: World) -> Floats:
+    """What an hour of each generation costs an operator in power and upkeep, USD, shape (G,)."""
+    parameters = world.parameters
+    return running_cost_per_hour(
+        world.unit_watts / world.unit / 1000.0,
+        float(np.median(world.drivers.power_usd_per_mwh[0])) / 1000.0,
+        parameters.site.pue_default,
+        parameters.hardware.load_factor,
+        parameters.site.hosting_fee_usd_per_kw_month,
+        parameters.valuation.other_operating_cost,
+    )

@@ -9,10 +9,10 @@ import numpy as np
 
 from agents.lender import LenderKind
 from agents.vocabulary import AgentKind, Floats, Ints
-from sim.credit import QUARTER_WEEKS, terms
 from sim.debt.covenants import Basis
-from sim.tenants import TenantState
-from sim.world import World
+from sim.state.standing import QUARTER_WEEKS, terms
+from sim.state.tenants import TenantState
+from sim.state.world import World
 
 WEEKS = 52
 

@@ -7,9 +7,9 @@ delayed-draw loan (contracts.md 4.3). Who cannot pay, or gives up its orders in 
 import numpy as np
 
 from agents.vocabulary import AgentKind, Bools, Ints, LotStatus
-from sim import financing
-from sim.ledger import Account
-from sim.world import World
+from sim.lending import financing
+from sim.state.ledger import Account
+from sim.state.world import World
 
 
 def place(world: World, lot: int, buyer: int, price: int, cost: int) -> None:

@@ -8,11 +8,11 @@ sold: until then nobody knows how much a secured lender still has to claim. Owne
 import numpy as np
 
 from agents.vocabulary import Bools, Ints
-from sim.credit import Standing
 from sim.debt.bitcoin_loan import price_cents, worth
 from sim.debt.waterfall import Rank, deficiency, distribute
-from sim.ledger import Account, LoanKind, LoanStatus
-from sim.world import REST_OF_WORLD, World
+from sim.state.ledger import Account, LoanKind, LoanStatus
+from sim.state.standing import Standing
+from sim.state.world import REST_OF_WORLD, World
 
 
 def gather(world: World, week: int, party: int) -> None:

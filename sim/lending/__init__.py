@@ -1,0 +1,1 @@
+"""What lenders do: offer, monitor, call, work out, take possession."""
