@@ -236,7 +236,7 @@ def relaxations(regime: str) -> Row:
 
 def model_books(weeks: int = 16) -> dict[tuple[str, str], Row]:
     """The books of a fire sale as the model itself produces them: its weekly market and its price queries."""
-    import sim.market
+    import sim.market.market
     from sim.model import FireSaleModel
     from sim.parameters import Parameters
 
@@ -246,12 +246,12 @@ def model_books(weeks: int = 16) -> dict[tuple[str, str], Row]:
         seen.append((book, network, whole))
         return clear(book, network, whole=whole, **options)  # type: ignore[arg-type]
 
-    sim.market.clear = recorded  # type: ignore[assignment]
+    sim.market.market.clear = recorded  # type: ignore[assignment]
     try:
         sale = {"forced_sale.enabled": True, "forced_sale.week": 4, "forced_sale.deadline_weeks": 6}
         FireSaleModel(Parameters.from_overrides({**sale, "clock.weeks": weeks}), rng=7).run_for(weeks)
     finally:
-        sim.market.clear = clear
+        sim.market.market.clear = clear
     rows: dict[tuple[str, str], Row] = {}
     for name, wanted in (("week, whole units", True), ("price query", False)):
         ratios, mine, sizes, loss = [], [], [], []

@@ -2,7 +2,7 @@
 
 Each point is a run of the scenario up to the week of the forced sale, with that many GPUs pledged, everything offered at
 once, a deadline in that week and the scrap value as reserve, so that the price is what demand pays and not what the seller
-holds out for. Price p and first-lot price p0 are the model's own (`sim.discount`), in the same week and book. A(X) is the
+holds out for. Price p and first-lot price p0 are the model's own (`sim.discount.three_prices`), in the same week and book. A(X) is the
 largest quantity with p >= X p0, interpolated in the logarithm of quantity between points.
 """
 
@@ -19,7 +19,7 @@ from experiments import store
 from experiments.run import RunError
 from experiments.scenario import Scenario
 from sim.debt.credit_metrics import market_depth
-from sim.market import rent_per_gpu
+from sim.market.market import rent_per_gpu
 
 if TYPE_CHECKING:
     from sim.model import FireSaleModel

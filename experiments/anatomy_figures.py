@@ -22,7 +22,7 @@ from experiments.anatomy_tables import (
     part_name,
 )
 from experiments.tables import Columns
-from sim.shapley import GAMES
+from sim.discount.shapley import GAMES
 
 if TYPE_CHECKING:
     Runs = Mapping[str, Mapping[str, Columns]]

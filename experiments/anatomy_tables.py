@@ -12,9 +12,9 @@ import numpy as np
 
 from agents.vocabulary import GENERATIONS
 from experiments.tables import Columns
-from sim.anatomy import COMPONENTS
-from sim.relaxation import FAMILIES
-from sim.shapley import BELIEFS, GAMES, NOT_ATTRIBUTED
+from sim.discount.anatomy import COMPONENTS
+from sim.discount.relaxation import FAMILIES
+from sim.discount.shapley import BELIEFS, GAMES, NOT_ATTRIBUTED
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -27,7 +27,7 @@ from experiments import store
 from experiments.figures import NO_STAMP, style
 from experiments.run import RunError
 from experiments.scenario import Scenario
-from sim import collateral
+from sim.discount import collateral
 from sim.lending.forced_sale import BORROWER
 from sim.model import FireSaleModel
 from sim.parameters import Parameters

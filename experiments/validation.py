@@ -152,7 +152,7 @@ def facts_of(arm: Arm, seed: int, replication: int = 0, changes: Mapping[str, An
     """
     from agents.vocabulary import GENERATIONS, PRODUCT_GENERATION, AgentKind
     from experiments.run import simulate
-    from sim.collateral import quotes
+    from sim.discount.collateral import quotes
     from sim.parameters import Parameters
 
     parameters = Parameters.from_overrides({**(changes or {}), **arm.parameters})

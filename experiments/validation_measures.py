@@ -34,7 +34,7 @@ class Facts:
     age_years
         Mean age of them, weighted by GPUs.
     quotes
-        Week -> generation -> price of one more unit, USD (`sim.collateral.quotes`).
+        Week -> generation -> price of one more unit, USD (`sim.discount.collateral.quotes`).
     """
 
     tables: Mapping[str, Table]

@@ -24,12 +24,12 @@ from agents.outside_buyer import Enterprise, Exporter, Hyperscaler, Salvager
 from agents.party import Party
 from agents.schema import Section
 from agents.vocabulary import AgentKind, Floats, Intents, View
-from sim import market, search, settlement, treasury
-from sim.anatomy import BestUseMarks, record_anatomy
 from sim.base.randomness import Randomness
 from sim.base.recorder import Recorder
 from sim.debt.loss_bridge import LOSS_BRIDGE
-from sim.discount import ThreePrices, best_uses, reference_values, three_prices
+from sim.discount.anatomy import BestUseMarks, record_anatomy
+from sim.discount.shapley import record_shapley
+from sim.discount.three_prices import ThreePrices, best_uses, reference_values, three_prices
 from sim.drivers.drivers import Drivers
 from sim.lending import (
     bitcoin_margin,
@@ -41,14 +41,14 @@ from sim.lending import (
     orders,
     workout,
 )
-from sim.market import MarketResult
+from sim.market import market, search, settlement, treasury
+from sim.market.market import MarketResult
+from sim.market.outlook import look
 from sim.opening.population import build_world
 from sim.operating import operations, tenancy
-from sim.outlook import look
 from sim.parameters import Parameters
 from sim.places.topology import Topology, load_places
-from sim.record import record_run, record_week
-from sim.shapley import record_shapley
+from sim.record.tables import record_run, record_week
 from sim.state import recoveries
 from sim.state.ledger import Ledger
 from sim.state.standing import QUARTER_WEEKS

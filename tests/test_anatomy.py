@@ -19,9 +19,9 @@ from agents.vocabulary import (
     QuantityCap,
     SellOrders,
 )
-from sim.anatomy import ANATOMY, COMPONENTS, BestUseMarks, IdentityBroken, dissect, whole_cents
+from sim.discount.anatomy import ANATOMY, COMPONENTS, BestUseMarks, IdentityBroken, dissect, whole_cents
 from sim.kernel.book import Network
-from sim.market import run_market
+from sim.market.market import run_market
 from sim.model import FireSaleModel
 from sim.parameters import Parameters
 

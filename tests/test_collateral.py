@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from sim import collateral
 from sim.debt.covenants import Basis
+from sim.discount import collateral
 from sim.lending import origination
 from sim.model import FireSaleModel
 from sim.parameters import Parameters

@@ -6,10 +6,10 @@ import pytest
 
 from agents.vocabulary import BuyIntents
 from experiments.scenario import load
-from sim import search
 from sim.base.randomness import Purpose, Randomness
 from sim.kernel.clearing import clear
-from sim.market import clear_intents
+from sim.market import search
+from sim.market.market import clear_intents
 from sim.model import FireSaleModel
 from sim.parameters.market import SearchParameters
 

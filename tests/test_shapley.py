@@ -18,12 +18,21 @@ from agents.vocabulary import (
     QuantityCap,
     SellOrders,
 )
-from sim import search
+from sim.discount.relaxation import FAMILIES, AgentsRebuild, Setting, names_of, relaxed_network
+from sim.discount.shapley import (
+    BELIEFS,
+    NOT_ATTRIBUTED,
+    SHAPLEY,
+    decompose,
+    draw_orders,
+    exact,
+    sampled,
+    setting_of,
+)
 from sim.kernel.book import Network
+from sim.market import search
 from sim.model import FireSaleModel
 from sim.parameters import Parameters
-from sim.relaxation import FAMILIES, AgentsRebuild, Setting, names_of, relaxed_network
-from sim.shapley import BELIEFS, NOT_ATTRIBUTED, SHAPLEY, decompose, draw_orders, exact, sampled, setting_of
 
 H = 7  # H100 clean, sold in eights
 TPC = ("transport", "power", "cash")

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from agents.vocabulary import WEEKS_PER_YEAR, Bools, BuyIntents, Floats, Ints
 from sim.base.randomness import Purpose, Randomness
-from sim.market import select
+from sim.market.market import select
 
 
 def presence_probability(rate: float) -> float:

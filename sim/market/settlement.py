@@ -23,7 +23,7 @@ from sim.base.rounding import to_cents
 from sim.debt.waterfall import sale_proceeds
 from sim.lending import orders
 from sim.lending.financing import finance
-from sim.market import MarketResult
+from sim.market.market import MarketResult
 from sim.state import recoveries
 from sim.state.ledger import Account, Lots
 from sim.state.standing import Plan

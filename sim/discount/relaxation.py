@@ -24,10 +24,10 @@ from agents.vocabulary import (
     SellOrders,
     View,
 )
-from sim.discount import received
+from sim.discount.three_prices import received
 from sim.kernel.book import Network
 from sim.kernel.clearing import Clearing
-from sim.market import clear_intents, cut_forced_supply, select
+from sim.market.market import clear_intents, cut_forced_supply, select
 
 if TYPE_CHECKING:
     from sim.model import FireSaleModel

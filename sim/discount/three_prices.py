@@ -31,7 +31,7 @@ from agents.vocabulary import (
     product_of,
 )
 from sim.kernel.book import Network
-from sim.market import MarketResult, clear_intents, cut_forced_supply
+from sim.market.market import MarketResult, clear_intents, cut_forced_supply
 
 
 @dataclass(frozen=True, slots=True)

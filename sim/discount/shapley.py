@@ -1,6 +1,6 @@
 """Which friction costs what: Shapley values of the price and of the fire-sale discount (economics.md 2, theory.md D.4).
 
-Two games over the families of `sim.relaxation`, both in cents per GPU of a forced class:
+Two games over the families of `sim.discount.relaxation`, both in cents per GPU of a forced class:
 
     level   v(S) = p(S) - p(none)              what relaxing the families in S adds to the price
     impact  v(S) = D(none) - D(S),  D = p0 - p    what it takes off the fire-sale discount
@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from agents.vocabulary import CONDITIONS, GENERATIONS, PRODUCT_CONDITION, PRODUCT_GENERATION, Bools, Floats
-from sim.anatomy import whole_cents
 from sim.base.randomness import Purpose
-from sim.relaxation import FAMILIES, AgentsRebuild, Setting, names_of
+from sim.discount.anatomy import whole_cents
+from sim.discount.relaxation import FAMILIES, AgentsRebuild, Setting, names_of
 
 if TYPE_CHECKING:
     from sim.model import FireSaleModel

@@ -15,7 +15,7 @@ from agents.vocabulary import (
     PoolKind,
     product_of,
 )
-from sim import collateral
+from sim.discount import collateral
 from sim.state.ledger import LoanKind, LoanStatus
 from sim.state.standing import Standing, financing_tags
 

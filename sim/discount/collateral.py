@@ -27,12 +27,12 @@ from agents.vocabulary import (
     SellOrders,
     product_of,
 )
-from sim import search
 from sim.debt.covenants import Basis
 from sim.debt.credit_metrics import loan_to_values, market_depth, spiral_multiplier, spiral_share
 from sim.lending.monitoring import examine_loans
 from sim.lending.origination import tested_basis
-from sim.market import clear_intents
+from sim.market import search
+from sim.market.market import clear_intents
 from sim.state.ledger import LoanKind
 from sim.state.standing import QUARTER_WEEKS, Standing
 from sim.state.world import REST_OF_WORLD

@@ -44,10 +44,10 @@ from agents.vocabulary import (
     View,
 )
 from sim.debt.covenants import appraise, mark_gap
-from sim.discount import ThreePrices, best_uses
+from sim.discount.three_prices import ThreePrices, best_uses
 from sim.kernel.book import Network
 from sim.kernel.price_scale import Scale
-from sim.market import MarketResult
+from sim.market.market import MarketResult
 from sim.parameters.credit import CreditParameters
 
 if TYPE_CHECKING:
@@ -198,7 +198,7 @@ def dissect(
         Marks of the lenders, and what the same filter makes of best uses; best use of a clean unit where left out.
     searching
         Buyers must be met: what the buyer's bargaining wins within the interval of clearing prices is search, not the
-        constraint that stops it. Buyers who were not met have no row; what their absence costs is in `sim.shapley`.
+        constraint that stops it. Buyers who were not met have no row; what their absence costs is in `sim.discount.shapley`.
 
     Returns
     -------

@@ -13,7 +13,7 @@ import numpy as np
 from agents.vocabulary import N_PRODUCTS, PRODUCT_UNIT, BuyIntents, Floats, Ints, SellOrders
 from sim.kernel.book import Book, Network
 from sim.kernel.clearing import Clearing, clear
-from sim.market import Orders, rent_per_gpu
+from sim.market.market import Orders, rent_per_gpu
 
 # Limits around a price already found: a price off by one step is found three times closer the next time.
 NEAR = np.array([3e-2, 1e-2, 3e-3, 1e-3, 3e-4, 1e-4, 3e-5])

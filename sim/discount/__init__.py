@@ -1,0 +1,1 @@
+"""Why the price is below value: three prices, their parts, and what collateral would fetch."""
