@@ -22,13 +22,14 @@ import pyarrow.parquet as pq
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 import sweep_tasks
 
-from experiments import sweep as engine
-from experiments.experiment import Plan, plan_of
-from experiments.outcomes import FINGERPRINT, OUTCOMES
-from experiments.sweep import Progress, sweep
-from experiments.sweep_journal import OUTCOME
-from experiments.sweep_store import SweepStore, load
-from experiments.sweep_tables import FIXED
+from experiments.design.plan import Plan, plan_of
+from experiments.measures.outcomes import OUTCOMES
+from experiments.sweep import engine
+from experiments.sweep.engine import Progress, sweep
+from experiments.sweep.journal import OUTCOME
+from experiments.sweep.model_task import FINGERPRINT
+from experiments.sweep.store import SweepStore, load
+from experiments.sweep.tables import FIXED
 
 WORKERS = 2
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -153,11 +154,11 @@ def resume(folder: Path) -> Iterator[Line]:
         '[vary]\n"site.vacancy" = { low = 0.005, high = 0.06 }\n'
         '[design]\nkind = "sobol"\npoints = 100\n[replications]\ncount = 100\n'
     )
-    from experiments.experiment import load as read
+    from experiments.design.planner import load as read
 
     place = folder.with_name("command")
     sweep(read(file)[1], pretended, place, executor=0)
-    command = [sys.executable, "-m", "experiments.command_line", "sweep", str(file), "--out", str(place)]
+    command = [sys.executable, "-m", "experiments.command.main", "sweep", str(file), "--out", str(place)]
     fastest = cheapest = float("inf")
     for _ in range(3):
         began, before = time.perf_counter(), cpu(resource.RUSAGE_CHILDREN)

@@ -40,8 +40,8 @@ firesale_run.fingerprint = "peers"  # type: ignore[attr-defined]
 
 def firesale(runs: int, folder: Path, executor: object = WORKERS) -> int:
     """Our engine; where a run hangs it is given up after five seconds."""
-    from experiments.experiment import plan_of
-    from experiments.sweep import sweep
+    from experiments.design.plan import plan_of
+    from experiments.sweep.engine import sweep
 
     plan = plan_of(
         [{"number": number} for number in range(runs)],
@@ -56,7 +56,7 @@ def firesale_dask(runs: int, folder: Path) -> int:
     """Our engine on a Dask cluster."""
     from dask.distributed import Client, LocalCluster
 
-    from experiments.dask_cluster import DaskCluster
+    from experiments.sweep.dask_cluster import DaskCluster
 
     with LocalCluster(n_workers=WORKERS, threads_per_worker=1, dashboard_address=None) as cluster:
         client = Client(cluster)

@@ -49,7 +49,8 @@ sale.round(0).astype("Int64")
 # %matplotlib inline
 import matplotlib.style
 
-from experiments.figures import discount_path, style
+from experiments.figures.run_figures import discount_path
+from experiments.figures.style import style
 
 matplotlib.style.use(style())
 discount_path({"weeks": weeks.reset_index()})[0]
@@ -60,7 +61,7 @@ discount_path({"weeks": weeks.reset_index()})[0]
 # of power and cooling.
 
 # %%
-from experiments.anatomy_figures import anatomy
+from experiments.figures.anatomy_figures import anatomy
 
 anatomy({"42 weeks, seed 7": model.tables()})[0]
 

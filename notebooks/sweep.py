@@ -16,9 +16,7 @@
 import tempfile
 from pathlib import Path
 
-from experiments.experiment import Experiment
-from experiments.outcomes import ModelTask
-from experiments.sweep import sweep
+from experiments.sweep import Experiment, ModelTask, plan_experiment, sweep
 
 experiment = Experiment(
     name="size_and_slots",
@@ -34,14 +32,14 @@ experiment = Experiment(
     replications={"count": 5},
 )
 folder = Path(tempfile.mkdtemp()) / "size_and_slots"
-report = sweep(experiment.plan(), ModelTask.of(experiment), folder, executor=2)
+report = sweep(plan_experiment(experiment), ModelTask.of(experiment), folder, executor=2)
 print(f"{report.progress.done} runs, {report.progress.failed} failed")
 
 # %% [markdown]
 # Results are tidy frames with units. All points of a replication have the same shocks, so differences are paired.
 
 # %%
-from experiments.sweep_store import load
+from experiments.sweep.store import load
 
 results = load(folder)
 runs = results.runs
@@ -58,7 +56,7 @@ results.points[
 import matplotlib.style
 from matplotlib.figure import Figure
 
-from experiments.figures import style
+from experiments.figures.style import style
 
 matplotlib.style.use(style())
 figure = Figure(figsize=(3.6, 2.6))

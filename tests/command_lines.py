@@ -11,7 +11,7 @@ def environment(folder: Path) -> dict[str, str]:
     """Environment in which the commands of this checkout are found, wherever it is installed."""
     commands = folder / ".commands"
     commands.mkdir(exist_ok=True)
-    for name, module in (("firesale", "-m experiments.command_line"), ("dask", "-m dask"), ("python", "")):
+    for name, module in (("firesale", "-m experiments.command.main"), ("dask", "-m dask"), ("python", "")):
         file = commands / name
         file.write_text(f'#!/bin/sh\nexec "{sys.executable}" {module} "$@"\n', encoding="utf-8")
         file.chmod(0o755)

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from experiments.steady_numbers import steady_environment
+from experiments.design.planner import plan_experiment
+from experiments.runs.steady_numbers import steady_environment
 
 # The tests compute with the numbers the command computes with; NumPy is not imported yet.
 steady_environment()
@@ -34,8 +35,8 @@ SHORT_SALE = (
 @pytest.fixture(scope="session")
 def stored_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a six-week run in which 2,000 H100 are sold; tests read it and never change it."""
-    from experiments.run import run_scenario
-    from experiments.scenario import load
+    from experiments.design.scenario import load
+    from experiments.runs.run import run_scenario
 
     folder = tmp_path_factory.mktemp("stored") / "run"
     run_scenario(load("ten_thousand_h100"), ["default"], 7, folder, settings=SHORT_SALE)
@@ -45,8 +46,8 @@ def stored_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def credit_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a long enough `credit_crisis` for borrowers to fail; tests read it and never change it."""
-    from experiments.run import run_scenario
-    from experiments.scenario import load
+    from experiments.design.scenario import load
+    from experiments.runs.run import run_scenario
 
     folder = tmp_path_factory.mktemp("credit") / "run"
     run_scenario(load("credit_crisis"), ["default"], 7, folder, settings=["clock.weeks=130"])
@@ -76,11 +77,11 @@ series = { columns = ["price_usd_H100", "forced_standing"] }
 @pytest.fixture(scope="session")
 def stored_sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a sweep of sixteen six-week runs with two kept series; tests read it and never change it."""
-    from experiments.experiment import parse
-    from experiments.outcomes import ModelTask
-    from experiments.sweep import sweep
+    from experiments.design.experiment import parse
+    from experiments.sweep.engine import sweep
+    from experiments.sweep.model_task import ModelTask
 
     folder = tmp_path_factory.mktemp("stored") / "sweep"
     experiment = parse(SMALL_SWEEP, "small.toml")
-    sweep(experiment.plan(), ModelTask.of(experiment), folder, executor=0)
+    sweep(plan_experiment(experiment), ModelTask.of(experiment), folder, executor=0)
     return folder

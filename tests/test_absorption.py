@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from agents.vocabulary import PRODUCT_UNIT
-from experiments import absorption, store
-from experiments.absorption import Point
-from experiments.scenario import load
+from experiments.design.scenario import load
+from experiments.methods import absorption
+from experiments.methods.absorption import Point
+from experiments.runs import store
 from sim.model import FireSaleModel
 
 EARLY = ("forced_sale.week=2",)

@@ -6,14 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments import store
-from experiments.anatomy_figures import anatomy, shapley
-from experiments.anatomy_tables import PARTS, ROWS, breakdowns, frictions, main_class, printed_anatomy
-from experiments.figures import draw_all, side_by_side
-from experiments.printout import WIDE
-from experiments.run import BESIDE, run_scenario
-from experiments.scenario import load
-from experiments.tables import all_columns
+from experiments.command.anatomy_printout import printed_anatomy
+from experiments.command.rich_table import WIDE
+from experiments.design.scenario import load
+from experiments.figures.anatomy_figures import anatomy, shapley
+from experiments.figures.run_figures import draw_all, side_by_side
+from experiments.measures.anatomy import PARTS, ROWS, breakdowns, frictions, main_class
+from experiments.measures.forced_sales import all_columns
+from experiments.runs import store
+from experiments.runs.run import BESIDE, run_scenario
 
 
 @pytest.fixture(scope="module")

@@ -5,10 +5,20 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from experiments import branches, store
-from experiments.branches import BRANCHES, EFFECTS, HORIZONS, OUTCOMES, Question, changed, responses, site_of
-from experiments.run import RunError
-from experiments.scenario import load
+from experiments.design.scenario import load
+from experiments.methods import branches
+from experiments.methods.branches import (
+    BRANCHES,
+    EFFECTS,
+    HORIZONS,
+    OUTCOMES,
+    Question,
+    changed,
+    responses,
+    site_of,
+)
+from experiments.runs import store
+from experiments.runs.run import RunError
 from sim.model import FireSaleModel
 from sim.parameters import Parameters
 

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments import calibration
-from experiments.calibration import CUTOFF, SCEPTICS_BOX, Prior, Target
-from experiments.design import Factor, Variation
+from experiments.design.designs import Factor, Variation
+from experiments.methods import calibration
+from experiments.methods.calibration import CUTOFF, SCEPTICS_BOX, Prior, Target
 from sim.parameters import Parameters
 
 
@@ -199,7 +199,7 @@ def _toy_task(rows, noise):
 
 
 def _toy_wave(folder, points, **options):
-    from experiments.calibration_run import run_wave
+    from experiments.methods.calibration_run import run_wave
 
     box = [prior for prior in calibration.priors() if prior.key in SCEPTICS_BOX]
     return run_wave(
@@ -227,7 +227,7 @@ def test_a_wave_is_continued_and_grown_without_repeating(tmp_path):
 
 
 def test_points_of_other_code_rows_or_noise_are_other_runs():
-    from experiments.calibration_run import WavePoint
+    from experiments.methods.calibration_run import WavePoint
 
     rows = _matched("V3", "V24")
     base = WavePoint.of(rows, {"V3": 0.1})
@@ -237,7 +237,7 @@ def test_points_of_other_code_rows_or_noise_are_other_runs():
 
 
 def test_a_point_that_cannot_be_run_is_a_row_without_numbers(tmp_path):
-    from experiments.calibration_run import run_wave
+    from experiments.methods.calibration_run import run_wave
 
     def task(rows, noise):
         def run(parameters, seed, replication):

@@ -13,17 +13,17 @@ import pytest
 from conftest import SHORT_SALE
 from typer.testing import CliRunner, Result
 
-from experiments import store
-from experiments.command_line import app
-from experiments.console import BAD_INPUT, BROKEN, INTERRUPTED, STOPPED, STORE_FAILED, code_of
-from experiments.scenario import load
+from experiments.command.console import BAD_INPUT, BROKEN, INTERRUPTED, STOPPED, STORE_FAILED, code_of
+from experiments.command.main import app
+from experiments.design.scenario import load
+from experiments.runs import store
 
 SALE = [
     "ten_thousand_h100",
     "--no-absorption",
     *(part for setting in SHORT_SALE for part in ("--set", setting)),
 ]
-COMMAND = [sys.executable, "-m", "experiments.command_line"]
+COMMAND = [sys.executable, "-m", "experiments.command.main"]
 
 
 def firesale(*arguments: object) -> Result:
@@ -79,7 +79,7 @@ def test_run_prints_and_stores(tmp_path: Path) -> None:
 
 
 def test_printed_identity_and_counts(stored_run: Path) -> None:
-    from experiments.run import finished
+    from experiments.runs.run import finished
 
     (sale,) = finished(stored_run).sales
     assert sale.generation == "H100"
@@ -92,7 +92,7 @@ def test_printed_identity_and_counts(stored_run: Path) -> None:
 
 
 def test_summary_against_the_trades_themselves(stored_run: Path) -> None:
-    from experiments.run import finished
+    from experiments.runs.run import finished
 
     (sale,) = finished(stored_run).sales
     trades = store.load_run(stored_run)["trades"]
@@ -250,7 +250,7 @@ def test_shadowed_package_is_named(tmp_path: Path) -> None:
     home = Path(experiments.__file__).parents[1]
     # The other package stands before ours on the path, as a distribution of the same name could.
     program = f"import sys; sys.path[:0] = [{str(tmp_path)!r}, {str(home)!r}]\n"
-    program += "from experiments.command_line import main; main()"
+    program += "from experiments.command.main import main; main()"
     done = subprocess.run(
         [sys.executable, "-c", program, "--help"], capture_output=True, text=True, check=False
     )
@@ -263,7 +263,7 @@ def test_help_is_quick_and_imports_nothing_heavy() -> None:
     heavy = ("numpy", "pandas", "mesa", "scipy", "matplotlib", "pyarrow", "pydantic", "networkx")
     program = (
         "import sys; sys.argv = ['firesale', '--help']\n"
-        "from experiments.command_line import main\n"
+        "from experiments.command.main import main\n"
         "try: main()\n"
         f"finally: print([name for name in {heavy!r} if name in sys.modules], file=sys.stderr)\n"
     )
@@ -280,8 +280,8 @@ def test_help_is_quick_and_imports_nothing_heavy() -> None:
 
 def test_numbers_are_capped_at_avx2_without_warnings() -> None:
     program = (
-        "from experiments.console import steady_numbers; steady_numbers()\n"
-        "from experiments.store import cpu_features; import os\n"
+        "from experiments.command.console import steady_numbers; steady_numbers()\n"
+        "from experiments.runs.store import cpu_features; import os\n"
         "print(cpu_features(), os.environ['OMP_NUM_THREADS'])"
     )
     environment = {name: value for name, value in os.environ.items() if name != "NPY_DISABLE_CPU_FEATURES"}

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments.compare import Side, compare, read_side
-from experiments.sensitivity import AnalysisError
-from experiments.store import StoreError
+from experiments.analysis.compare import Side, compare, read_side
+from experiments.analysis.errors import AnalysisError
+from experiments.runs.store import StoreError
 
 
 def _side(name: str, effect: float, *, fixed: dict | None = None, seed: int = 7, noise: int = 1) -> Side:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.credit_figure import credit_network, export_graphs, graph_at, loans_at
+from experiments.figures.credit_figure import credit_network, export_graphs, graph_at, loans_at
 from sim.debt.credit_graph import STATUS_ORDER, Layer, concentration, credit_graph, exposures, write_graphml
 
 NAMES = ["outside", "fund", "bank", "cloud", "miner"]

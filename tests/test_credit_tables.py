@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments import store
-from experiments.credit_tables import CreditRecord, credit_record
-from experiments.printout import WIDE, printed_tables
-from experiments.run import BESIDE, Finished, finished, run_scenario
-from experiments.scenario import load
-from experiments.tables import columns_of
+from experiments.command.printout import printed_tables
+from experiments.command.rich_table import WIDE
+from experiments.design.scenario import load
+from experiments.measures.credit import CreditRecord, credit_record
+from experiments.measures.forced_sales import columns_of
+from experiments.runs import store
+from experiments.runs.run import BESIDE, Finished, finished, run_scenario
 
 
 @pytest.fixture(scope="module")

@@ -11,12 +11,12 @@ import pytest
 import sweep_tasks
 from dask_processes import ROOT, Cluster, kill
 
-from experiments import dask_cluster
-from experiments.dask_cluster import DaskCluster
-from experiments.executors import ExecutorError
-from experiments.experiment import Plan, plan_of
-from experiments.sweep import Progress, Report, SweepError, sweep
-from experiments.sweep_store import load
+from experiments.design.plan import Plan, plan_of
+from experiments.sweep import dask_cluster
+from experiments.sweep.dask_cluster import DaskCluster
+from experiments.sweep.engine import Progress, Report, SweepError, sweep
+from experiments.sweep.jobs import ExecutorError
+from experiments.sweep.store import load
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +98,7 @@ def test_command_says_in_one_line_that_no_scheduler_answers(tmp_path: Path) -> N
 
 def _firesale(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "experiments.command_line", *arguments],
+        [sys.executable, "-m", "experiments.command.main", *arguments],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.design import Design, DesignError, Factor, Variation, points_of
+from experiments.design.designs import Design, DesignError, Factor, Variation, points_of
 
 A = Factor("a", Variation(low=0.0, high=1.0))
 B = Factor("b", Variation(low=1.0, high=100.0, scale="log"))

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments import discovery
-from experiments.discovery import AnalysisError, MissingExtra, condition_of
+from experiments.analysis import discovery
+from experiments.analysis.discovery import AnalysisError, MissingExtra, condition_of
 
 needs_ema = pytest.mark.skipif(
     importlib.util.find_spec("ema_workbench") is None, reason="EMA Workbench is an extra"

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
-from experiments import experiment as experiments
-from experiments.experiment import Experiment, ExperimentError, load, parse, plan_of
+from experiments.design import experiment as experiments
+from experiments.design.experiment import Experiment, ExperimentError, parse
+from experiments.design.plan import plan_of
+from experiments.design.planner import load, plan_experiment
 
 TEXT = """
 name = "both"
@@ -70,8 +72,8 @@ def test_toml_and_python_make_the_same_experiment_and_the_same_points(tmp_path: 
     read, plan = load(file)
     made = same_in_python()
     assert read == made
-    assert plan == made.plan()
-    assert [point.id for point in plan.points] == [point.id for point in made.plan().points]
+    assert plan == plan_experiment(made)
+    assert [point.id for point in plan.points] == [point.id for point in plan_experiment(made).points]
 
 
 def test_the_canonical_file_reads_back_as_the_same_experiment() -> None:
@@ -90,7 +92,10 @@ def test_a_list_design_reads_back_too() -> None:
     )
     again = parse(made.to_toml(), "canonical")
     assert again == made
-    assert [point.values for point in again.plan().points] == [{"site.vacancy": 0.02}, {"site.vacancy": 0.03}]
+    assert [point.values for point in plan_experiment(again).points] == [
+        {"site.vacancy": 0.02},
+        {"site.vacancy": 0.03},
+    ]
 
 
 def test_the_name_is_that_of_the_file_unless_it_says_otherwise(tmp_path: Path) -> None:
@@ -108,15 +113,17 @@ def test_shipped_experiments_can_be_planned(name: str) -> None:
 
 
 def test_later_layers_win() -> None:
-    plan = Experiment.model_validate(
-        {
-            "name": "layers",
-            "scenario": "ten_thousand_h100",
-            "arm": "moved-tight",
-            "overrides": {"forced_sale.gpus": 500},
-            "vary": {"site.vacancy": [0.01, 0.02]},
-        }
-    ).plan()
+    plan = plan_experiment(
+        Experiment.model_validate(
+            {
+                "name": "layers",
+                "scenario": "ten_thousand_h100",
+                "arm": "moved-tight",
+                "overrides": {"forced_sale.gpus": 500},
+                "vary": {"site.vacancy": [0.01, 0.02]},
+            }
+        )
+    )
     first = plan.points[0].overrides
     assert first["forced_sale.gpus"] == 500  # of the experiment, over the scenario's 10,000
     assert first["site.vacancy"] == 0.01  # of the point, over the arm's 0.005
@@ -125,13 +132,15 @@ def test_later_layers_win() -> None:
 
 
 def test_a_varied_arm_brings_its_changes_and_explicit_values_stay_above_it() -> None:
-    plan = Experiment.model_validate(
-        {
-            "name": "arms",
-            "scenario": "ten_thousand_h100",
-            "vary": {"scenario.arm": ["default", "in_place-tight"], "forced_sale.gpus": [100, 200]},
-        }
-    ).plan()
+    plan = plan_experiment(
+        Experiment.model_validate(
+            {
+                "name": "arms",
+                "scenario": "ten_thousand_h100",
+                "vary": {"scenario.arm": ["default", "in_place-tight"], "forced_sale.gpus": [100, 200]},
+            }
+        )
+    )
     assert [(p.values["scenario.arm"], p.overrides["forced_sale.in_place"]) for p in plan.points] == [
         ("default", False),
         ("default", False),
@@ -141,20 +150,26 @@ def test_a_varied_arm_brings_its_changes_and_explicit_values_stay_above_it() -> 
 
 
 def test_equal_parameters_have_one_id_whatever_they_are_called() -> None:
-    by_arm = Experiment.model_validate(
-        {"name": "a", "scenario": "ten_thousand_h100", "vary": {"scenario.arm": ["moved-tight"]}}
-    ).plan()
-    by_value = Experiment.model_validate(
-        {"name": "b", "scenario": "ten_thousand_h100", "vary": {"site.vacancy": [0.005]}}
-    ).plan()
+    by_arm = plan_experiment(
+        Experiment.model_validate(
+            {"name": "a", "scenario": "ten_thousand_h100", "vary": {"scenario.arm": ["moved-tight"]}}
+        )
+    )
+    by_value = plan_experiment(
+        Experiment.model_validate(
+            {"name": "b", "scenario": "ten_thousand_h100", "vary": {"site.vacancy": [0.005]}}
+        )
+    )
     assert by_arm.points[0].id == by_value.points[0].id
-    whole = Experiment.model_validate({"name": "c", "overrides": {"lenders.advance_rate": 0.8}}).plan()
+    whole = plan_experiment(
+        Experiment.model_validate({"name": "c", "overrides": {"lenders.advance_rate": 0.8}})
+    )
     assert whole.points[0].id != by_value.points[0].id
 
 
 def test_a_run_is_named_by_parameters_seed_replication_and_code() -> None:
-    plan = same_in_python().plan()
-    other = same_in_python().model_copy(update={"seed": 12}).plan()
+    plan = plan_experiment(same_in_python())
+    other = plan_experiment(same_in_python().model_copy(update={"seed": 12}))
     ids = {
         plan.run_id(plan.points[0], 0, "code"),
         plan.run_id(plan.points[0], 1, "code"),
@@ -173,7 +188,7 @@ def test_the_content_of_a_file_is_part_of_a_runs_name(tmp_path: Path) -> None:
 
     def point_id(file: Path) -> str:
         asked = {"name": "files", "overrides": {"world.sites_file": str(file)}}
-        return Experiment.model_validate(asked).plan().points[0].id
+        return plan_experiment(Experiment.model_validate(asked)).points[0].id
 
     before = point_id(mine)
     assert point_id(same) == before
@@ -186,11 +201,13 @@ def test_the_content_of_a_file_is_part_of_a_runs_name(tmp_path: Path) -> None:
 
 def test_common_random_numbers_can_be_switched_off() -> None:
     vary = {"site.vacancy": [0.01, 0.02]}
-    common = Experiment(name="crn", vary=vary, seed=3).plan()  # type: ignore[arg-type]
+    common = plan_experiment(Experiment(name="crn", vary=vary, seed=3))  # type: ignore[arg-type]
     assert {common.seed_of(point) for point in common.points} == {3}
-    own = Experiment.model_validate(
-        {"name": "own", "vary": vary, "seed": 3, "replications": {"common_random_numbers": False}}
-    ).plan()
+    own = plan_experiment(
+        Experiment.model_validate(
+            {"name": "own", "vary": vary, "seed": 3, "replications": {"common_random_numbers": False}}
+        )
+    )
     seeds = [own.seed_of(point) for point in own.points]
     assert len({3, *seeds}) == 3
     assert all(0 <= seed < 2**62 for seed in seeds)

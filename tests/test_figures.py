@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments import store
-from experiments.figures import COMPARISONS, FIGURES, draw_all, style
+from experiments.figures.run_figures import COMPARISONS, FIGURES, draw_all
+from experiments.figures.style import style
+from experiments.runs import store
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +89,7 @@ def test_run_without_trades_or_forced_sales_can_be_drawn(stored_run: Path) -> No
 def test_figures_of_a_credit_run_show_what_is_stored(credit_run: Path) -> None:
     import matplotlib.style
 
-    from experiments.run import finished
+    from experiments.runs.run import finished
 
     frames, record = store.load_run(credit_run), finished(credit_run).credit
     with matplotlib.style.context(style()):

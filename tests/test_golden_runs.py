@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from experiments.store import load_tables
+from experiments.runs.store import load_tables
 
 
 def _numbers(folder: Path) -> dict[str, int]:

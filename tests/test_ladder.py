@@ -6,8 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments.experiment import Experiment
-from experiments.ladder import (
+from experiments.design.experiment import Experiment
+from experiments.design.planner import plan_experiment
+from experiments.design.scenario import load
+from experiments.measures.outcomes import OUTCOMES
+from experiments.methods.ladder import (
     HEADLINE,
     MARKET,
     NAMES,
@@ -21,13 +24,11 @@ from experiments.ladder import (
     ladder_report,
     rung_table,
 )
-from experiments.outcomes import OUTCOMES
-from experiments.scenario import load
 from sim.parameters import Parameters
 
 
 def parameters_of(experiment: Experiment) -> list[Parameters]:
-    return [Parameters.from_overrides(point.overrides) for point in experiment.plan().points]
+    return [Parameters.from_overrides(point.overrides) for point in plan_experiment(experiment).points]
 
 
 def test_the_ladder_begins_with_the_market_and_ends_with_the_scenario() -> None:
@@ -69,7 +70,10 @@ def test_tables_by_generation_move_as_one_but_shares_of_a_whole_do_not() -> None
 
 
 def test_all_points_can_be_run() -> None:
-    assert len(assumption_test("credit_crisis", 2, assumptions()).plan().points) == len(assumptions()) + 1
+    assert (
+        len(plan_experiment(assumption_test("credit_crisis", 2, assumptions())).points)
+        == len(assumptions()) + 1
+    )
 
 
 def made_up(levels: dict[int, float], seeds: int = 20) -> pd.DataFrame:

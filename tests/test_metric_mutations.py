@@ -8,7 +8,7 @@ import pytest
 import test_absorption as absorption_tests
 import test_credit_metrics as tests
 
-from experiments import absorption
+from experiments.methods import absorption
 from sim.debt import credit_metrics as metrics
 
 # Metric -> what would notice.

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from experiments import metric_report, store
-from experiments.tables import columns_of
+from experiments.analysis import metric_report
+from experiments.measures.forced_sales import columns_of
+from experiments.runs import store
 from sim.debt import credit_metrics
 from sim.debt.loss_bridge import LOSS_BRIDGE
 from sim.parameters import Parameters

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from conftest import SHORT_SALE
 
-from experiments.outcomes import OUTCOMES, ModelTask, _ratio
-from experiments.scenario import load
-from experiments.tables import ForcedSale
+from experiments.design.scenario import load
+from experiments.measures.forced_sales import ForcedSale
+from experiments.measures.outcomes import OUTCOMES, _ratio
+from experiments.sweep.model_task import ModelTask
 
 CONDITIONAL = {
     "discount",
@@ -70,7 +71,7 @@ def test_with_a_sale_every_price_exists_and_the_gaps_add_up(sale: tuple[dict[str
 
 
 def test_outcomes_against_the_stored_run(sale: tuple[dict[str, float], Any], stored_run: Path) -> None:
-    from experiments.run import finished
+    from experiments.runs.run import finished
 
     (known,) = finished(stored_run).sales
     assert sale[0]["price_usd"] == pytest.approx(known.price)
@@ -80,7 +81,7 @@ def test_outcomes_against_the_stored_run(sale: tuple[dict[str, float], Any], sto
 def test_series_are_thinned_columns_of_the_weekly_table(
     sale: tuple[dict[str, float], dict[str, Any]], stored_run: Path
 ) -> None:
-    from experiments import store
+    from experiments.runs import store
 
     weeks = store.load_run(stored_run)["weeks"]
     assert sale[1]["week"].tolist() == [0, 2, 4]

@@ -66,7 +66,7 @@ def test_command_lines_run_in_order(tmp_path: Path) -> None:
         program, *arguments = shlex.split(command)
         assert program == "firesale"
         done = subprocess.run(
-            [sys.executable, "-m", "experiments.command_line", *arguments],
+            [sys.executable, "-m", "experiments.command.main", *arguments],
             cwd=tmp_path,
             env=environment,
             capture_output=True,
@@ -81,7 +81,7 @@ def test_command_lines_run_in_order(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("source", sorted((ROOT / "notebooks").glob("*.py")), ids=lambda path: path.stem)
 def test_notebook_executes_to_the_same_bytes_twice(source: Path) -> None:
-    from experiments.notebooks import execute
+    from experiments.command.notebooks import execute
 
     text = execute(source)
     assert text == execute(source)

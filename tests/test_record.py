@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments import store
+from experiments.runs import store
 from sim.state.ledger import LoanKind
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from agents.vocabulary import GENERATIONS
-from experiments.scenario import ScenarioError, load, settings_of, shipped
+from experiments.design.scenario import ScenarioError, load, settings_of, shipped
 from sim.parameters import Parameters
 
 

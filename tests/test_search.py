@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from agents.vocabulary import BuyIntents
-from experiments.scenario import load
+from experiments.design.scenario import load
 from sim.base.randomness import Purpose, Randomness
 from sim.kernel.clearing import clear
 from sim.market import search

@@ -8,9 +8,10 @@ from SALib.sample import morris as morris_sample
 from SALib.sample import sobol as sobol_sample
 from scipy.stats import qmc
 
-from experiments import sensitivity
-from experiments.design import Factor, Variation
-from experiments.sensitivity import AnalysisError, Problem
+from experiments.analysis import sensitivity
+from experiments.analysis.errors import AnalysisError
+from experiments.analysis.sensitivity import Problem
+from experiments.design.designs import Factor, Variation
 
 A, B = 7.0, 0.1
 # Ishigami and Homma 1990: variances of sin x1 + a sin^2 x2 + b x3^4 sin x1 on (-pi, pi)^3.

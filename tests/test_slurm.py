@@ -11,10 +11,11 @@ import pytest
 import sweep_tasks
 from command_lines import environment
 
-from experiments.experiment import Experiment, plan_of
-from experiments.slurm import array_script
-from experiments.sweep import sweep
-from experiments.sweep_store import SweepStore, load
+from experiments.design.experiment import Experiment
+from experiments.design.plan import plan_of
+from experiments.sweep.engine import sweep
+from experiments.sweep.slurm import array_script
+from experiments.sweep.store import SweepStore, load
 
 EXPERIMENT = """
 name = "array"

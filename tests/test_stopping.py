@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from experiments.experiment import Replications
-from experiments.stopping import FIXED, MET, MOST, OPEN, PointProgress, half_width
+from experiments.design.experiment import Replications
+from experiments.sweep.stopping import FIXED, MET, MOST, OPEN, PointProgress, half_width
 
 
 def rule(half: float = 0.1, **more: object) -> Replications:

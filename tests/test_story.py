@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from experiments import store
-from experiments.command_line import app
-from experiments.story import TROUBLE, StoryError, cast, find_party, story
+from experiments.command.main import app
+from experiments.measures.story import TROUBLE, StoryError, cast, find_party, story
+from experiments.runs import store
 
 
 @pytest.fixture(scope="module")

@@ -12,11 +12,14 @@ from typing import Any
 import pytest
 import sweep_tasks
 
-from experiments.executors import Batch, Ended, Serial
-from experiments.experiment import Experiment, Plan, plan_of
-from experiments.outcomes import ModelTask
-from experiments.sweep import Progress, Report, SweepError, replay, sweep
-from experiments.sweep_store import SweepStore, load
+from experiments.design.experiment import Experiment
+from experiments.design.plan import Plan, plan_of
+from experiments.design.planner import plan_experiment
+from experiments.sweep.engine import Progress, Report, SweepError, replay, sweep
+from experiments.sweep.executors import Serial
+from experiments.sweep.jobs import Batch, Ended
+from experiments.sweep.model_task import ModelTask
+from experiments.sweep.store import SweepStore, load
 
 GRID = [{"a": float(a), "b": b} for a in range(6) for b in (0.5, 1.5)]
 
@@ -99,14 +102,16 @@ def test_shrinking_keeps_what_is_no_longer_asked_for(tmp_path: Path, alone: str)
 
 def test_a_sobol_sweep_of_the_model_keeps_its_points_when_it_grows(tmp_path: Path) -> None:
     def asked(points: int) -> Plan:
-        return Experiment.model_validate(
-            {
-                "name": "grow",
-                "vary": {"site.vacancy": {"low": 0.005, "high": 0.06}},
-                "design": {"kind": "sobol", "points": points},
-                "replications": {"count": 1},
-            }
-        ).plan()
+        return plan_experiment(
+            Experiment.model_validate(
+                {
+                    "name": "grow",
+                    "vary": {"site.vacancy": {"low": 0.005, "high": 0.06}},
+                    "design": {"kind": "sobol", "points": points},
+                    "replications": {"count": 1},
+                }
+            )
+        )
 
     sweep(asked(4), sweep_tasks.noisy, tmp_path / "s", executor=0)
     report = sweep(asked(8), sweep_tasks.noisy, tmp_path / "s", executor=0)
@@ -115,14 +120,16 @@ def test_a_sobol_sweep_of_the_model_keeps_its_points_when_it_grows(tmp_path: Pat
 
 def test_a_latin_hypercube_refuses_to_grow_and_says_why(tmp_path: Path) -> None:
     def asked(points: int) -> Plan:
-        return Experiment.model_validate(
-            {
-                "name": "grow",
-                "vary": {"site.vacancy": {"low": 0.005, "high": 0.06}},
-                "design": {"kind": "lhs", "points": points},
-                "replications": {"count": 1},
-            }
-        ).plan()
+        return plan_experiment(
+            Experiment.model_validate(
+                {
+                    "name": "grow",
+                    "vary": {"site.vacancy": {"low": 0.005, "high": 0.06}},
+                    "design": {"kind": "lhs", "points": points},
+                    "replications": {"count": 1},
+                }
+            )
+        )
 
     sweep(asked(4), sweep_tasks.noisy, tmp_path / "s", executor=0)
     with pytest.raises(
@@ -373,25 +380,27 @@ def test_ctrl_c_ends_cleanly_and_the_next_session_goes_on(number: signal.Signals
 
 @pytest.fixture(scope="module")
 def model_plan() -> Plan:
-    return Experiment.model_validate(
-        {
-            "name": "real",
-            "scenario": "ten_thousand_h100",
-            "overrides": {
-                "clock.weeks": 5,
-                "forced_sale.week": 2,
-                "forced_sale.deadline_weeks": 2,
-                "forced_sale.gpus": 2000,
-            },
-            "vary": {"site.vacancy": [0.01, 0.05]},
-            "replications": {"count": 2},
-            "record": {"series": {"columns": ["price_usd_H100"]}},
-        }
-    ).plan()
+    return plan_experiment(
+        Experiment.model_validate(
+            {
+                "name": "real",
+                "scenario": "ten_thousand_h100",
+                "overrides": {
+                    "clock.weeks": 5,
+                    "forced_sale.week": 2,
+                    "forced_sale.deadline_weeks": 2,
+                    "forced_sale.gpus": 2000,
+                },
+                "vary": {"site.vacancy": [0.01, 0.05]},
+                "replications": {"count": 2},
+                "record": {"series": {"columns": ["price_usd_H100"]}},
+            }
+        )
+    )
 
 
 def test_a_sweep_of_the_model_gives_one_digest_and_verifies(tmp_path: Path, model_plan: Plan) -> None:
-    from experiments.analysis import verification
+    from experiments.command.reports import verification
 
     task = ModelTask.of(model_plan.experiment)
     pool = sweep(model_plan, task, tmp_path / "pool", executor=2)

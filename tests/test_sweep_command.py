@@ -12,14 +12,15 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner, Result
 
-from experiments import sweep_commands, sweep_report
-from experiments.command_line import app
-from experiments.console import BAD_INPUT, INTERRUPTED, RUNS_FAILED, STOPPED, STORE_FAILED
-from experiments.sweep import Progress
-from experiments.sweep_cost import Left
-from experiments.sweep_store import load
+from experiments.command import sweep_commands
+from experiments.command.console import BAD_INPUT, INTERRUPTED, RUNS_FAILED, STOPPED, STORE_FAILED
+from experiments.command.main import app
+from experiments.sweep import report as sweep_report
+from experiments.sweep.cost import Left
+from experiments.sweep.engine import Progress
+from experiments.sweep.store import load
 
-COMMAND = [sys.executable, "-m", "experiments.command_line"]
+COMMAND = [sys.executable, "-m", "experiments.command.main"]
 SHORT = """
 scenario = "ten_thousand_h100"
 [overrides]
@@ -215,7 +216,7 @@ def test_a_terminal_shows_a_bar(file: Path, tmp_path: Path) -> None:
     ],
 )
 def test_what_is_left_of_a_stop_rule_is_a_range(left: Left, said: str) -> None:
-    from experiments.experiment import plan_of
+    from experiments.design.plan import plan_of
 
     assert sweep_report.planned(plan_of([{"a": 1}]), left).endswith(said)
 

@@ -17,8 +17,9 @@ import pyarrow.parquet as pq
 import pytest
 from rocrate.rocrate import ROCrate
 
-from experiments.store import StoreError
-from experiments.sweep_store import load
+from experiments.design.planner import plan_experiment
+from experiments.runs.store import StoreError
+from experiments.sweep.store import load
 from sim.parameters import Parameters, walk
 
 TABLES = ("runs", "log", "points", "series")
@@ -105,13 +106,13 @@ def test_codebook_says_unit_and_meaning_of_every_column_there_is(stored_sweep: P
 
 
 def test_archived_columns_have_units_too(copy: Path) -> None:
-    from experiments.experiment import parse
-    from experiments.outcomes import ModelTask
-    from experiments.sweep import sweep
+    from experiments.design.experiment import parse
+    from experiments.sweep.engine import sweep
+    from experiments.sweep.model_task import ModelTask
 
     text = (copy / "experiment.toml").read_text(encoding="utf-8")
     fewer = parse(text.replace("count = 2", "count = 1"), "experiment.toml")
-    sweep(fewer.plan(), ModelTask.of(fewer), copy, executor=0)
+    sweep(plan_experiment(fewer), ModelTask.of(fewer), copy, executor=0)
     with (copy / "codebook.csv").open(encoding="utf-8") as handle:
         archived = [row for row in csv.DictReader(handle) if row["table"] == "archive"]
     assert len(pq.read_table(copy / "archive.parquet")) == 8

@@ -10,11 +10,12 @@ import pyarrow.parquet as pq
 import pytest
 import sweep_tasks
 
-from experiments import sweep as engine
-from experiments import sweep_journal, sweep_store
-from experiments.experiment import Plan, plan_of
-from experiments.store import StoreError, provenance
-from experiments.sweep_store import SweepStore, load
+from experiments.design.plan import Plan, plan_of
+from experiments.runs.store import StoreError, provenance
+from experiments.sweep import engine
+from experiments.sweep import journal as sweep_journal
+from experiments.sweep import store as sweep_store
+from experiments.sweep.store import SweepStore, load
 
 PROVENANCE = provenance()
 

@@ -4,10 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments import validation
-from experiments import validation_measures as measures
-from experiments.validation import ARMS, Arm, Row, score
-from experiments.validation_measures import AFTER, SALE_WEEK, WATCHED, Facts
+from experiments.validation import measures
+from experiments.validation import score as validation
+from experiments.validation.measures import AFTER, SALE_WEEK, WATCHED, Facts
+from experiments.validation.row import Row
+from experiments.validation.score import ARMS, Arm, score
 from sim.parameters import Parameters
 
 

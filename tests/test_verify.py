@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments import verify
-from experiments.sensitivity import AnalysisError
+from experiments.analysis import verify
+from experiments.analysis.errors import AnalysisError
 
 MANIFEST = {
     "versions": {"python": "3.12.1", "numpy": "2.5.0"},

@@ -1,0 +1,1 @@
+"""What a sweep says: sensitivity, discovery, comparison, verification, credit metrics."""

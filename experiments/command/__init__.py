@@ -1,0 +1,1 @@
+"""The command firesale: parse and print."""

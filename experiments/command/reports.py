@@ -1,0 +1,238 @@
+"""What the analysis commands do: read a stored result, write tables and figures into it, and say the main thing in text."""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from experiments.analysis.errors import AnalysisError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from experiments.analysis.verify import Verdict
+    from experiments.sweep.engine import Progress
+    from experiments.sweep.results import SweepResults
+
+MOST_LINES = 12
+
+
+def sensitivity_report(folder: Path, outcomes: Sequence[str] = ()) -> str:
+    """Write every sensitivity table and figure of a sweep into its folder `sensitivity`; returns what is printed."""
+    from experiments.analysis import sensitivity
+    from experiments.figures import analysis_figures
+
+    tables, notes = sensitivity.analyse(_sweep(folder), outcomes)
+    if not tables:
+        raise AnalysisError(f"{folder}: nothing to analyse: {'; '.join(notes)}")
+    place = folder / "sensitivity"
+    _write(place, tables)
+    analysis_figures.write(place / "figures", analysis_figures.sensitivity(tables))
+    lines = [f"{folder}: {', '.join(tables)}"]
+    for outcome in dict.fromkeys(tables[next(iter(tables))]["outcome"]):
+        lines.append("")
+        lines.append(str(outcome))
+        lines += _outcome_lines(tables, str(outcome))
+    lines += ["", *(f"Left out: {note}" for note in notes), f"Tables and figures: {place}"]
+    return "\n".join(lines)
+
+
+def _outcome_lines(tables: "dict[str, pd.DataFrame]", outcome: str) -> list[str]:
+    lines = []
+    for name, order, columns in (
+        ("sobol", "value", ["parameter", "index", "value", "low", "high"]),
+        ("morris", "mu_star", ["parameter", "mu_star", "low", "high", "mu", "sigma", "outcome_unit"]),
+        ("pawn", "median", ["parameter", "median", "maximum"]),
+    ):
+        if name in tables:
+            mine = tables[name][tables[name]["outcome"] == outcome]
+            if len(mine):
+                lines.append(f"  {name}")
+                lines += _text(mine.sort_values(order, ascending=False)[columns].head(MOST_LINES))
+    if "variance" in tables:
+        shares = tables["variance"][tables["variance"]["outcome"] == outcome]
+        for row in shares.itertuples():
+            span = f"{row.low:.1%} to {row.high:.1%}, {row.points:,} points"
+            lines.append(f"  variance of single runs: {row.source} {row.share:.1%} ({span})")
+    return lines
+
+
+def discovery_report(folder: Path, condition: str, *, coverage: float, by_run: bool) -> str:
+    """Find a box, write it into the sweep's folder `discovery`; returns what is printed."""
+    from experiments.analysis import discovery
+    from experiments.figures import analysis_figures
+
+    asked = discovery.condition_of(condition)
+    box = discovery.discover(_sweep(folder), asked, coverage=coverage, by_run=by_run)
+    place = folder / "discovery"
+    _write(place, {"limits": box.limits, "trajectory": box.trajectory})
+    drawing = analysis_figures.prim_tradeoff(box.trajectory, str(asked))
+    analysis_figures.write(place / "figures", {"tradeoff": drawing})
+    lines = [
+        f"{asked}: {box.of_interest} of {box.cases} cases",
+        f"box: coverage {box.coverage:.1%}, density {box.density:.1%}, mass {box.mass:.1%}",
+        *_text(box.limits),
+        "A quasi_p above 0.05 means that the limit could be chance.",
+        f"Tables and figure: {place}",
+    ]
+    return "\n".join(lines)
+
+
+def comparison_report(a: Path, b: Path, out: Path | None = None) -> str:
+    """Compare two results; with `out`, write table and figure there; returns what is printed."""
+    from experiments.analysis import compare
+    from experiments.figures import analysis_figures
+
+    found = compare.compare(compare.read_side(a), compare.read_side(b))
+    lines = [f"a = {a}", f"b = {b}", ""]
+    if len(found.parameters):
+        lines += ["Parameters that differ", *_text(found.parameters)]
+    else:
+        lines.append("No parameter differs.")
+    lines += ["", "Paired differences b - a, 95 % intervals over replications"]
+    lines += _text(found.differences)
+    if found.unpaired_a or found.unpaired_b:
+        lines.append(f"Without a partner: {found.unpaired_a} runs of a, {found.unpaired_b} of b")
+    lines += found.notes
+    if out is not None:
+        _write(out, {"differences": found.differences, "parameters": found.parameters})
+        if (found.differences["high"] > found.differences["low"]).any():
+            drawing = analysis_figures.paired_differences(found.differences)
+            analysis_figures.write(out / "figures", {"differences": drawing})
+        lines.append(f"Tables and figure: {out}")
+    return "\n".join(lines)
+
+
+def verification(folder: Path, sample: int) -> "Verdict":
+    """Repeat a sample of a sweep's runs."""
+    from experiments.analysis import verify
+
+    results = _sweep(folder)
+    repeat, fingerprint = verify.repeater(results)
+    return verify.verify(results, repeat, sample=sample, fingerprint=fingerprint)
+
+
+def validation_report(
+    seeds: int, workers: int, out: Path, on_progress: "Callable[[Progress], None]" = lambda progress: None
+) -> str:
+    """Score every row, write table, statistics and figure; returns what is printed."""
+    from experiments.figures import analysis_figures
+    from experiments.validation import score as validation
+
+    table, values = validation.validate(out / "runs", seeds, workers=workers, on_progress=on_progress)
+    _write(out, {"validation": table, "statistics": values.reset_index()})
+    (out / "validation.md").write_text(validation_page(table, seeds), encoding="utf-8")
+    analysis_figures.write(out / "figures", {"validation": analysis_figures.validation(table)})
+    _manifest(out, {"seeds": seeds})
+    counts = table["verdict"].value_counts()
+    columns = ["id", "verdict", "low", "high", "median", "q05", "q95", "unit", "note"]
+    lines = []
+    for verdict in ("pass", "fail", "unscored", "not available"):
+        lines += ["", f"{verdict}: {counts.get(verdict, 0)}"]
+        lines += _text(table.loc[table["verdict"] == verdict, columns])
+    return "\n".join([*lines, f"Tables and figure: {out}"])
+
+
+def validation_page(table: "pd.DataFrame", seeds: int) -> str:
+    """The validation table as Markdown: passes, failures, unscored rows and missing ones apart."""
+    titles = {
+        "pass": "Passed",
+        "fail": "Failed",
+        "unscored": "Not scored",
+        "not available": "Not available",
+    }
+    lines = [f"Scored over {seeds} seeds. Median and central 90 % of seeds."]
+    for verdict, title in titles.items():
+        mine = table[table["verdict"] == verdict]
+        lines += ["", f"### {title} ({len(mine)})", ""]
+        if mine.empty:
+            lines.append("None.")
+            continue
+        lines += [
+            "| row | quantity | band | simulated | unit | data (source) | statistic | discrepancy | note |"
+        ]
+        lines += ["|---|---|---|---|---|---|---|---|---|"]
+        for row in mine.itertuples():
+            simulated = f"{_number(row.median)} ({_number(row.q05)} to {_number(row.q95)})"
+            cells = [
+                row.id,
+                row.quantity,
+                f"{_number(row.low)} to {_number(row.high)}",
+                simulated if row.seeds else "",
+                row.unit,
+                f"{row.data} ({row.source})",
+                row.statistic,
+                _number(row.discrepancy),
+                row.note,
+            ]
+            lines.append("| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def calibration_report(
+    points: int, workers: int, out: Path, on_progress: "Callable[[Progress], None]" = lambda progress: None
+) -> str:
+    """Run or continue a wave, write tables and figure; returns what is printed."""
+    from experiments.figures import analysis_figures
+    from experiments.methods.calibration_run import calibration_code, run_wave
+
+    tables = run_wave(out, points, workers=workers, on_progress=on_progress)
+    measured = tables["recovery"]["width"].notna().any()
+    if measured:
+        analysis_figures.write(out / "figures", {"survivors": analysis_figures.survivors(tables["recovery"])})
+    _manifest(out, {"points": points, "model": calibration_code()})
+    lines = _text(tables["summary"])
+    for name, title in (
+        ("ruled_out", "What each row rules out"),
+        ("headlines", "Headlines over survivors"),
+        ("assertions", "Sentences"),
+        ("frontier", "Where the others flip (plane over the sceptic's box)"),
+    ):
+        if name in tables:
+            lines += ["", title, *_text(tables[name])]
+    lines += ["", "Narrowest parameters"]
+    columns = ["parameter", "low", "high", "unit", "width", "synthetic_width", "coverage", "verdict"]
+    lines += _text(tables["recovery"].sort_values("width")[columns].head(MOST_LINES))
+    place = (
+        f"Tables and figure: {out}" if measured else f"Tables: {out}; fewer than ten survivors make no figure"
+    )
+    return "\n".join([*lines, place])
+
+
+def _sweep(folder: Path) -> "SweepResults":
+    from experiments.sweep.store import load
+
+    return load(folder)
+
+
+def _write(folder: Path, tables: "dict[str, pd.DataFrame]") -> None:
+    from experiments.runs.store import StoreError
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, table in tables.items():
+            table.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
+    except OSError as error:
+        raise StoreError(f"{folder}: cannot be written: {error.strerror}") from None
+
+
+def _manifest(folder: Path, more: dict[str, Any]) -> None:
+    from experiments.runs.store import provenance
+
+    text = json.dumps({**more, **provenance()}, indent=1)
+    (folder / "manifest.json").write_text(text + "\n", encoding="utf-8")
+
+
+def _text(table: "pd.DataFrame") -> list[str]:
+    if table.empty:
+        return ["  none"]
+    text: str = table.to_string(index=False, float_format=_number, na_rep="")
+    return [f"  {line.rstrip()}" for line in text.split("\n")]
+
+
+def _number(value: Any) -> str:
+    if not np.isfinite(value):
+        return ""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"

@@ -1,0 +1,1 @@
+"""What shall be computed: scenarios, experiment files, designs and the plan of their runs."""

@@ -1,0 +1,306 @@
+"""Experiment files: what a sweep asks, as TOML or as the same object in Python.
+
+.. code-block:: toml
+
+    name = "vacancy-and-size"
+    scenario = "ten_thousand_h100"
+    seed = 20261005
+
+    [overrides]
+    clock.weeks = 52
+
+    [vary]
+    "site.vacancy" = { low = 0.005, high = 0.06 }
+    "forced_sale.gpus" = [1000, 10000, 50000]
+    "scenario.arm" = ["default", "in_place-tight"]
+
+    [design]
+    kind = "grid"
+
+    [replications]
+    count = 20
+
+Keys of ``[overrides]`` and ``[vary]`` are those of `sim.parameters.Parameters`; the key ``scenario.arm`` varies the arms of
+the scenario. Later layers win: scenario, arm, overrides, point of the design. Every value is checked against the
+parameter's allowed range before the first run.
+"""
+
+import difflib
+import json
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
+
+from agents.schema import Section, quantity, setting
+from experiments.design import scenario as scenarios
+from experiments.design.designs import Design, Value, Variation
+
+ARM = "scenario.arm"
+DEFAULT_ARM = "default"  # the scenario itself
+VARIATION_KEYS = frozenset(Variation.model_fields)
+
+
+class ExperimentError(ValueError):
+    """An experiment that cannot be used; the message is one line and names the file and the key."""
+
+
+class Target(Section):
+    """How well an outcome's mean must be known before a point stops."""
+
+    outcome: str = setting(..., "name of the outcome")
+    half_width: float = Field(gt=0, description="half-width of its confidence interval, in its own unit")
+    confidence: float = quantity(0.95, "probability", 0.5, 0.9999, "of the interval", "design", "design")
+
+
+class Replications(Section):
+    """How often each point is repeated: a fixed count, or until every target is met.
+
+    The sequential rule looks at a point after `min` runs and then after every `block` more, and stops it when all targets were
+    met at `consecutive` looks in a row; a rule that looks after every run stops at lucky moments.
+    """
+
+    count: int = quantity(10, "runs", 1, 1_000_000, "runs per point without a stop rule", "design", "design")
+    min: int = quantity(50, "runs", 2, 1_000_000, "runs before the first look", "design", "design")
+    max: int = quantity(400, "runs", 2, 1_000_000, "most runs per point", "design", "design")
+    block: int = quantity(25, "runs", 1, 100_000, "runs between looks", "design", "design")
+    consecutive: int = quantity(2, "looks", 1, 20, "looks in a row that must pass", "design", "design")
+    draft: bool = setting(False, "cheaper looks, 30 runs and then every 10, for drafts only")
+    stop: tuple[Target, ...] = setting((), "targets; without any, `count` runs are made")
+    common_random_numbers: bool = setting(True, "a replication has the same shocks at every point")
+
+    @model_validator(mode="after")
+    def _draft_and_order(self) -> Self:
+        if self.stop and self.max < self.first_look:
+            raise ValueError(f"max = {self.max} is below the first look at {self.first_look} runs")
+        return self
+
+    @property
+    def first_look(self) -> int:
+        """Runs of a point before the rule looks at it."""
+        return 30 if self.draft else self.min
+
+    @property
+    def step(self) -> int:
+        """Runs between looks."""
+        return 10 if self.draft else self.block
+
+    @property
+    def most(self) -> int:
+        """Most runs a point can have."""
+        return self.max if self.stop else self.count
+
+    @property
+    def least(self) -> int:
+        """Runs every point has."""
+        return self.first_look if self.stop else self.count
+
+
+class SeriesRecord(Section):
+    """Weekly paths to keep."""
+
+    columns: tuple[str, ...] = setting((), "columns of the weekly table; none keeps no paths")
+    every: int = quantity(1, "weeks", 1, 520, "distance between kept weeks", "design", "design")
+    keep: int = quantity(
+        1_000_000, "replications", 0, 1_000_000, "paths of the first so many", "design", "design"
+    )
+
+
+class Record(Section):
+    """What of a run is kept beside its status."""
+
+    outcomes: tuple[str, ...] = setting((), "outcomes in the tables; none means all")
+    series: SeriesRecord = SeriesRecord()
+
+
+class Limits(Section):
+    """When a run is given up."""
+
+    run_seconds: float = quantity(600, "s", 0.01, 604_800, "longest run", "design", "design")
+    retries: int = quantity(
+        1, "runs", 0, 20, "second chances after a death or a time-out", "design", "design"
+    )
+    memory_mb: int = quantity(
+        4096, "MB", 64, 4_194_304, "memory a run may add to its worker", "design", "design"
+    )
+
+
+class Experiment(Section):
+    """One question put to many runs.
+
+    Examples
+    --------
+    >>> asked = Experiment(name="vacancy", vary={"site.vacancy": (0.01, 0.05)}, replications={"count": 3})
+    >>> asked.replications.count
+    3
+    """
+
+    name: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
+        max_length=100,
+        description="name of the experiment and of its result folder: letters, digits, dots, dashes",
+    )
+    title: str = setting("", "one line for tables and figures")
+    description: str = setting("", "what is asked and why")
+    scenario: str = setting("calm", "a shipped scenario, or path of a scenario file")
+    arm: str = setting(DEFAULT_ARM, "arm of the scenario, where the arm does not vary")
+    seed: int = quantity(20261005, "1", 0, 2**62, "seed of the sweep", "design", "design")
+    overrides: dict[str, Value] = setting({}, "dotted parameter key -> value at every point")
+    vary: dict[str, Variation] = setting({}, "dotted parameter key -> how it varies")
+    design: Design = Design()
+    replications: Replications = Replications()
+    record: Record = Record()
+    limits: Limits = Limits()
+
+    @field_validator("vary", mode="before")
+    @classmethod
+    def _bare_lists(cls, value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            return value
+        return {
+            key: {"values": list(entry)} if isinstance(entry, list | tuple) else entry
+            for key, entry in _variations(value)
+        }
+
+    @field_validator("overrides", mode="before")
+    @classmethod
+    def _dotted(cls, value: Any) -> Any:
+        return dict(scenarios.leaves(value)) if isinstance(value, Mapping) else value
+
+    @field_validator("design", mode="before")
+    @classmethod
+    def _dotted_points(cls, value: Any) -> Any:
+        if isinstance(value, Mapping) and isinstance(value.get("list"), list | tuple):
+            points = [
+                dict(scenarios.leaves(point)) if isinstance(point, Mapping) else point
+                for point in value["list"]
+            ]
+            return {**value, "list": points}
+        return value
+
+    def to_toml(self) -> str:
+        """The experiment as a file that reads back as the same experiment."""
+        return _toml(self.model_dump(mode="json", exclude_none=True))
+
+
+def shipped() -> list[str]:
+    """Names of the experiments that come with the package, sorted."""
+    folder = resources.files("experiments") / "sweeps"
+    return sorted(
+        entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml")
+    )
+
+
+def parse(text: str, source: str) -> Experiment:
+    """An experiment from the text of its file; `source` is named in errors."""
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ExperimentError(f"{source}: not valid TOML: {error}") from None
+    table.setdefault("name", Path(source).stem)
+    try:
+        return Experiment.model_validate(table)
+    except ValidationError as error:
+        raise ExperimentError(f"{source}: {_explain(error)}") from None
+
+
+def _variations(table: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:
+    """Nested tables as dotted keys, down to tables that describe a variation."""
+    for key, entry in table.items():
+        if isinstance(entry, Mapping) and not VARIATION_KEYS & set(entry):
+            yield from _variations(entry, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", entry
+
+
+def _explain(error: ValidationError) -> str:
+    """First fault of an experiment: key, what is allowed, nearest valid name."""
+    first = error.errors()[0]
+    place = [part for part in first["loc"] if part != "[key]"]
+    key = ".".join(str(part) for part in place)
+    section, known = _field_at(place)
+    if first["type"] == "extra_forbidden":
+        names = list(section.model_fields)
+        near = difflib.get_close_matches(str(place[-1]), names, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}"
+        return f"no key is called {key}; {hint}"
+    if first["type"] == "missing":
+        return f"{key} is missing: {known.description if known else ''}"
+    got = first["input"]
+    extra = known.json_schema_extra if known is not None and isinstance(known.json_schema_extra, dict) else {}
+    if "low" in extra and extra["low"] is not None:
+        return f"{key} = {got!r}; allowed {extra['low']:,} to {extra['high']:,} {extra['unit']}"
+    rule = first["msg"].removeprefix("Value error, ")
+    if known is not None and first["type"] == "literal_error":
+        options = [
+            option.strip("'")
+            for option in rule.removeprefix("Input should be ").replace(" or ", ", ").split(", ")
+        ]
+        near = difflib.get_close_matches(str(got), options, n=1, cutoff=0.4)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        return f"{key} = {got!r}; one of {', '.join(options)}{hint}"
+    if first["type"] == "value_error":
+        return f"{key}: {rule}" if key else rule
+    meaning = f" ({known.description})" if known is not None and known.description else ""
+    return f"{key} = {got!r}{meaning}: {rule[0].lower()}{rule[1:]}"
+
+
+def _field_at(place: Sequence[Any]) -> tuple[type[BaseModel], Any]:
+    """The section a location of an error points into, and its field where there is one."""
+    inner: dict[str, type[BaseModel]] = {
+        "vary": Variation,
+        "stop": Target,
+        "design": Design,
+        "replications": Replications,
+        "record": Record,
+        "series": SeriesRecord,
+        "limits": Limits,
+    }
+    section: type[BaseModel] = Experiment
+    known = None
+    for part in place:
+        known = section.model_fields.get(str(part), known if isinstance(part, int) else None)
+        if part in inner and known is not None:
+            section = inner[str(part)]
+    return section, known
+
+
+def _toml(table: Mapping[str, Any]) -> str:
+    """TOML of nested tables of plain values; keys with dots are quoted, not nested."""
+    lines: list[str] = []
+
+    def plain(value: Any) -> str:
+        if isinstance(value, bool):
+            return "true" if value else "false"
+        if isinstance(value, int | float):
+            return repr(value)
+        if isinstance(value, str):
+            return json.dumps(value, ensure_ascii=False)
+        if isinstance(value, Mapping):
+            return "{ " + ", ".join(f"{name(key)} = {plain(entry)}" for key, entry in value.items()) + " }"
+        return "[" + ", ".join(plain(entry) for entry in value) + "]"
+
+    def name(key: str) -> str:
+        return key if key.replace("_", "").replace("-", "").isalnum() and key.isascii() else json.dumps(key)
+
+    def write(section: Mapping[str, Any], path: tuple[str, ...]) -> None:
+        tables = {key: value for key, value in section.items() if isinstance(value, Mapping)}
+        inline = path in (("vary",), ("design", "list"))
+        if path and (inline or len(tables) < len(section)):
+            lines.extend(["", f"[{'.'.join(map(name, path))}]"])
+        lines.extend(
+            f"{name(key)} = {plain(value)}" for key, value in section.items() if inline or key not in tables
+        )
+        if not inline:
+            for key, value in tables.items():
+                if value:
+                    write(value, (*path, key))
+
+    write(table, ())
+    return "\n".join(lines).lstrip("\n") + "\n"
+
+
+__all__ = ["Experiment", "ExperimentError", "parse", "shipped"]

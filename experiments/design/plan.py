@@ -1,0 +1,108 @@
+"""The plan of an experiment: its points with their full parameters, seeds and names of runs."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from experiments.design.designs import Value
+from experiments.design.experiment import Experiment, ExperimentError
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One point of the design.
+
+    Attributes
+    ----------
+    index
+        Its number in the design.
+    values
+        What varies: key -> value.
+    overrides
+        All that differs from the model's defaults, for the run.
+    id
+        Digest of the full parameters: equal parameters have equal ids, whatever design they came from.
+    """
+
+    index: int
+    values: dict[str, Value]
+    overrides: dict[str, Value]
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """An experiment with its points.
+
+    Attributes
+    ----------
+    varied
+        Keys that vary, in the order of the file.
+    meanings
+        Varied key -> (unit, meaning).
+    base
+        Values of the varied keys where they do not vary.
+    """
+
+    experiment: Experiment
+    points: list[Point]
+    varied: list[str]
+    meanings: dict[str, tuple[str, str]] = field(default_factory=dict)
+    base: dict[str, Value] = field(default_factory=dict)
+
+    def seed_of(self, point: Point) -> int:
+        """Seed of a point's runs: that of the experiment, unless common random numbers were switched off."""
+        seed = self.experiment.seed
+        if self.experiment.replications.common_random_numbers:
+            return seed
+        own = hashlib.sha256(f"{seed} {point.id}".encode()).digest()
+        return int.from_bytes(own[:8], "little") >> 2
+
+    def run_id(self, point: Point, replication: int, fingerprint: str) -> str:
+        """Name of a run: a function of what it computes and of the code that computes it."""
+        text = f"{fingerprint} {point.id} {self.seed_of(point)} {replication}"
+        return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+    def digest(self) -> str:
+        """Digest of the points in their order."""
+        return hashlib.sha256("".join(point.id for point in self.points).encode()).hexdigest()
+
+
+def plan_of(points: Iterable[Mapping[str, Value]], *, name: str = "sweep", **settings: Any) -> Plan:
+    """A plan for any function of parameters, not only for the model: nothing is checked against a schema.
+
+    Parameters
+    ----------
+    points
+        Parameters of every point, key -> value.
+    settings
+        Other fields of `Experiment`: replications, limits, record, seed.
+    """
+    experiment = Experiment(name=name, **settings)
+    listed = [dict(point) for point in points]
+    varied = list(dict.fromkeys(key for point in listed for key in point))
+    made = [
+        Point(index, point, point, parameters_id(dict.fromkeys(sorted(point), ""), point))
+        for index, point in enumerate(listed)
+    ]
+    return Plan(experiment, made, varied, dict.fromkeys(varied, ("", "")))
+
+
+def parameters_id(lines: Mapping[str, str], own: Mapping[str, Value]) -> str:
+    """Digest of the full parameters; `lines` is sorted by key and `own` replaces some of it."""
+    text = "".join(parameter_line(key, own[key]) if key in own else line for key, line in lines.items())
+    return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+
+def parameter_line(key: str, value: Any) -> str:
+    """Canonical text of a parameter; a file counts by its content, so that a changed file is another run."""
+    if not key.endswith("_file") or not value:
+        return f"{key}={json.dumps(value, ensure_ascii=False)}\n"
+    try:
+        content = Path(str(value)).read_bytes().replace(b"\r\n", b"\n")
+    except OSError as error:
+        raise ExperimentError(f"{key} = {value!r}: cannot be read: {error.strerror}") from None
+    return f"{key}={hashlib.sha256(content).hexdigest()}\n"

@@ -1,0 +1,177 @@
+"""Resolves an experiment against its scenario and the parameters' schema, before the first run is paid for."""
+
+import difflib
+from collections.abc import Iterable
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from experiments.design import scenario as scenarios
+from experiments.design.designs import DesignError, Factor, Value, Variation, points_of
+from experiments.design.experiment import ARM, DEFAULT_ARM, Experiment, ExperimentError, parse, shipped
+from experiments.design.plan import Plan, Point, parameter_line, parameters_id
+from experiments.measures.outcomes import OUTCOMES
+from sim.parameters import ParameterError, Parameters, walk
+
+
+class Planner:
+    """Resolves an experiment against its scenario and the parameters' schema."""
+
+    def __init__(self, experiment: Experiment, label: str, folder: Path) -> None:
+        self.experiment = experiment
+        self.label = label
+        name = experiment.scenario
+        self.scenario = scenarios.load(folder / name if name.endswith(".toml") else name)
+        self.fields = {key: field for key, _, field in walk(Parameters())}
+        self.arms = [DEFAULT_ARM, *self.scenario.arms]
+
+    def plan(self) -> Plan:
+        """Every point with its full parameters."""
+        experiment = self.experiment
+        self._check_arm("arm", experiment.arm)
+        resolved = Parameters.from_overrides(self._layers(experiment.arm), self.label).flat()
+        base: dict[str, Value] = {**resolved, ARM: experiment.arm}
+        factors = [self._factor(key, variation) for key, variation in experiment.vary.items()]
+        listed = [
+            {key: self._checked(f"design.list[{number}]", key, value) for key, value in point.items()}
+            for number, point in enumerate(experiment.design.list)
+        ]
+        design = experiment.design.model_copy(update={"list": tuple(listed)})
+        values = points_of(design, factors, base, experiment.seed)
+        varied = list(values[0])
+        flats = {arm: self._lines(arm) for arm in {str(point.get(ARM, experiment.arm)) for point in values}}
+        points = []
+        for index, point in enumerate(values):
+            arm = str(point.get(ARM, experiment.arm))
+            own = {key: value for key, value in point.items() if key != ARM}
+            overrides = {**self._layers(arm), **own}
+            points.append(Point(index, point, overrides, parameters_id(flats[arm], own)))
+        self._check_record()
+        meanings = {key: self._meaning(key) for key in varied}
+        return Plan(experiment, points, varied, meanings, {key: base[key] for key in varied})
+
+    def _check_record(self) -> None:
+        """What shall be kept, and what the stop rule looks at, must exist."""
+        from experiments.sweep.model_task import series_columns
+
+        asked = self.experiment
+        for where, names in (
+            ("record.outcomes", asked.record.outcomes),
+            ("replications.stop.outcome", [target.outcome for target in asked.replications.stop]),
+        ):
+            self._check_names(where, names, OUTCOMES, "outcome")
+        if columns := asked.record.series.columns:
+            self._check_names("record.series.columns", columns, series_columns(), "weekly column")
+
+    def _check_names(self, where: str, names: Iterable[str], known: Iterable[str], what: str) -> None:
+        for name in names:
+            if name not in known:
+                near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+                hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+                raise ExperimentError(f"{self.label}: {where}: no {what} is called {name}; {hint}")
+
+    def _layers(self, arm: str) -> dict[str, Any]:
+        own = {} if arm == DEFAULT_ARM else self.scenario.arms[arm]
+        return {**self.scenario.overrides, **own, **self.experiment.overrides}
+
+    def _lines(self, arm: str) -> dict[str, str]:
+        """Canonical text of every parameter of an arm, key -> line."""
+        flat = Parameters.from_overrides(self._layers(arm), self.label).flat()
+        return {key: parameter_line(key, flat[key]) for key in sorted(flat)}
+
+    def _factor(self, key: str, variation: Variation) -> Factor:
+        """The factor, with every value it can take checked."""
+        where = f"vary.{key}"
+        is_number = key in self.fields and self.fields[key].annotation in (int, float)
+        if variation.values is None and not is_number:
+            self._checked(where, key, "" if key == ARM else variation.low)
+            raise ExperimentError(f"{self.label}: {where}: not a number; list its values instead")
+        whole = key in self.fields and self.fields[key].annotation is int
+        if variation.values is not None:
+            checked = tuple(self._checked(where, key, value) for value in variation.values)
+            return Factor(key, variation.model_copy(update={"values": checked}), whole)
+        for end in (variation.low, variation.high):
+            assert end is not None
+            if whole and end != int(end):
+                raise ExperimentError(f"{self.label}: {where}: {end} is not a whole number")
+            self._checked(where, key, int(end) if whole else end)
+        return Factor(key, variation, whole)
+
+    def _checked(self, where: str, key: str, value: Any) -> Value:
+        """The value as the parameter's own type, or an error that teaches."""
+        if key == ARM:
+            self._check_arm(where, value)
+            return str(value)
+        label = f"{self.label}: {where}"
+        parameters = Parameters.from_overrides({key: value}, label)
+        found = parameters
+        for part in key.split("."):
+            found = getattr(found, part)
+        return found  # type: ignore[return-value]
+
+    def _check_arm(self, where: str, arm: Any) -> None:
+        if arm not in self.arms:
+            near = difflib.get_close_matches(str(arm), self.arms, n=1, cutoff=0.5)
+            hint = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(self.arms)}"
+            raise ExperimentError(f"{self.label}: {where}: {self.scenario.name} has no arm {arm!r}{hint}")
+
+    def _meaning(self, key: str) -> tuple[str, str]:
+        if key == ARM:
+            return "", f"arm of the scenario {self.scenario.name}"
+        extra = self.fields[key].json_schema_extra
+        unit = extra.get("unit", "") if isinstance(extra, dict) else ""
+        return str(unit), self.fields[key].description or ""
+
+
+def load(path: str | Path) -> tuple[Experiment, Plan]:
+    """Read an experiment and its points: the name of a shipped one, or the path of a ``.toml`` file.
+
+    Raises
+    ------
+    ExperimentError
+        For an unreadable or malformed file, an unknown key, or a value out of range.
+    """
+    file = Path(path)
+    if not file.suffix and file.name == str(path):
+        if file.name not in shipped():
+            near = difflib.get_close_matches(file.name, shipped(), n=1, cutoff=0.5)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(shipped())}."
+            raise ExperimentError(f"no experiment is called {file}; {hint} A file's name ends in .toml")
+        file = Path(str(resources.files("experiments") / "sweeps" / f"{file.name}.toml"))
+    try:
+        text = file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ExperimentError(f"{file}: not a text file in UTF-8 (byte {error.start})") from None
+    except OSError as error:
+        raise ExperimentError(f"{file}: cannot be read: {error.strerror}") from None
+    experiment = parse(text, str(file))
+    return experiment, plan_experiment(experiment, str(file), file.parent)
+
+
+def plan_experiment(experiment: Experiment, source: str = "", folder: Path = Path()) -> Plan:
+    """Every point of an experiment with its full parameters, checked against the allowed ranges.
+
+    Parameters
+    ----------
+    source
+        File to name in errors.
+    folder
+        Where a relative path of a scenario starts.
+
+    Raises
+    ------
+    ExperimentError
+        Names the file, the key, the allowed range with its unit, and the nearest valid name.
+
+    Examples
+    --------
+    >>> asked = Experiment(name="size", vary={"site.vacancy": (0.01, 0.06)})
+    >>> [point.values for point in plan_experiment(asked).points]
+    [{'site.vacancy': 0.01}, {'site.vacancy': 0.06}]
+    """
+    label = source or f"experiment {experiment.name}"
+    try:
+        return Planner(experiment, label, folder).plan()
+    except (ExperimentError, scenarios.ScenarioError, ParameterError, DesignError) as error:
+        text = str(error)
+        raise ExperimentError(text if text.startswith(label) else f"{label}: {text}") from None

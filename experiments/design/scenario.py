@@ -1,0 +1,248 @@
+"""Scenarios: named sets of parameter changes in TOML, with arms that are compared with each other.
+
+A scenario file holds ``title``, ``description``, an optional ``base`` (another scenario whose changes come first), an
+optional list ``beside`` of shipped scenarios or arms of theirs (``NAME/ARM``) it is printed with, a table ``[overrides]``
+whose keys are those of `sim.parameters.Parameters`, and tables ``[arms.<name>]`` of further changes. Later layers win: base,
+overrides, arm, ``--set``. Each layer is validated by itself, so that a fault is reported with the file or option that holds it.
+"""
+
+import datetime
+import difflib
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from sim.parameters import ParameterError, Parameters
+
+ALLOWED = ("name", "title", "description", "base", "beside", "overrides", "arms")
+DEEPEST_BASE = 16
+
+
+class ScenarioError(ValueError):
+    """A scenario that cannot be used; the message is one line and names the file and the key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """One question put to the model.
+
+    Attributes
+    ----------
+    name, title, description
+        What it is called and what it asks.
+    source
+        File it came from, as the user wrote it.
+    overrides
+        Dotted parameter key -> value, bases included.
+    arms
+        Arm name -> dotted parameter key -> value, applied on top of `overrides`.
+    beside
+        Names of shipped scenarios it is compared with when it is run without an arm.
+    """
+
+    name: str
+    title: str
+    description: str
+    source: str
+    overrides: dict[str, Any]
+    arms: dict[str, dict[str, Any]]
+    beside: tuple[str, ...] = ()
+
+    def parameters(self, arm: str | None = None, settings: Iterable[str] = ()) -> Parameters:
+        """Parameters of one arm (without one, of the scenario itself), with ``key=value`` settings on top.
+
+        Raises
+        ------
+        ScenarioError
+            If the arm or a key is unknown, or a value is outside its range.
+        """
+        layers = [self.overrides]
+        if arm is not None:
+            if arm not in self.arms:
+                raise ScenarioError(f"{self.source}: no arm is called {arm}{_nearest(arm, self.arms)}")
+            layers.append(self.arms[arm])
+        layers.append(settings_of(settings))
+        return Parameters.from_overrides({key: value for layer in layers for key, value in layer.items()})
+
+
+def shipped() -> list[str]:
+    """Names of the scenarios that come with the package, sorted.
+
+    >>> "calm" in shipped()
+    True
+    """
+    folder = resources.files("experiments") / "scenarios"
+    return sorted(
+        entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml")
+    )
+
+
+def load(name: str | Path) -> Scenario:
+    """Read and validate a scenario: the name of a shipped one, or the path of a ``.toml`` file.
+
+    Raises
+    ------
+    ScenarioError
+        For an unknown name, an unreadable or malformed file, an unknown key, or a value out of range.
+
+    Examples
+    --------
+    >>> load("calm").parameters().forced_sale.enabled
+    False
+    """
+    return _load(str(name), Path(), ())
+
+
+def settings_of(settings: Iterable[str]) -> dict[str, Any]:
+    """Validated overrides from ``key=value`` strings; a value is read as TOML, or else as plain text.
+
+    >>> settings_of(["site.vacancy=0.06", "rent.driver=flat"])
+    {'site.vacancy': 0.06, 'rent.driver': 'flat'}
+    """
+    overrides: dict[str, Any] = {}
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        if not equals or not key.strip() or not text.strip():
+            raise ScenarioError(f"--set {setting}: expected key=value, such as lenders.advance_rate=0.8")
+        overrides[key.strip()] = _value(text.strip())
+    _validate(overrides, "--set")
+    return overrides
+
+
+def _load(name: str, folder: Path, loading: tuple[str, ...]) -> Scenario:
+    source, text = _read(name, folder)
+    if source in loading:
+        raise ScenarioError(
+            f"{source}: base: the scenario is its own base ({' -> '.join((*loading, source))})"
+        )
+    if len(loading) >= DEEPEST_BASE:
+        raise ScenarioError(f"{source}: base: more than {DEEPEST_BASE} scenarios deep")
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ScenarioError(f"{source}: not valid TOML: {error}") from None
+    for key in table:
+        if key not in ALLOWED:
+            raise ScenarioError(f"{source}: no scenario key is called {key}{_nearest(key, ALLOWED)}")
+    overrides: dict[str, Any] = {}
+    arms: dict[str, dict[str, Any]] = {}
+    base = _text(table, "base", source, "")
+    if base:
+        parent = _load(base, Path(source).parent if _is_path(source) else Path(), (*loading, source))
+        overrides.update(parent.overrides)
+        arms.update(parent.arms)
+    own = dict(leaves(_table(table, "overrides", source)))
+    _validate(own, source)
+    overrides.update(own)
+    for arm, changes in _table(table, "arms", source).items():
+        if not isinstance(changes, Mapping):
+            raise ScenarioError(f"{source}: arms.{arm}: expected a table of parameters, got {changes!r}")
+        arms[arm] = dict(leaves(changes))
+        _validate(arms[arm], f"{source} [arms.{arm}]")
+    stem = Path(source).stem
+    called = _text(table, "name", source, stem)
+    return Scenario(
+        name=called,
+        title=_text(table, "title", source, called),
+        description=_text(table, "description", source, ""),
+        source=source,
+        overrides=overrides,
+        arms=arms,
+        beside=_beside(table, source),
+    )
+
+
+def _is_path(name: str) -> bool:
+    return name.endswith(".toml") or "/" in name or "\\" in name
+
+
+def _read(name: str, folder: Path) -> tuple[str, str]:
+    """Label and text of a scenario; paths are relative to `folder`, the place of the file that names them."""
+    if not _is_path(name):
+        if name not in shipped():
+            raise ScenarioError(
+                f"no scenario is called {name}{_nearest(name, shipped())}; a file's name ends in .toml"
+            )
+        file = resources.files("experiments") / "scenarios" / f"{name}.toml"
+        return name, file.read_text(encoding="utf-8")
+    path = folder / name
+    try:
+        return str(path), path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ScenarioError(f"{path}: not a text file in UTF-8 (byte {error.start})") from None
+    except OSError as error:
+        raise ScenarioError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def _text(table: Mapping[str, Any], key: str, source: str, default: str) -> str:
+    value = table.get(key, default)
+    if not isinstance(value, str):
+        raise ScenarioError(f"{source}: {key}: expected text, got {value!r}")
+    return value
+
+
+def _beside(table: Mapping[str, Any], source: str) -> tuple[str, ...]:
+    names = table.get("beside", [])
+    if not isinstance(names, list):
+        raise ScenarioError(f"{source}: beside: expected a list of scenarios, got {names!r}")
+    for name in names:
+        called = str(name).partition("/")[0]
+        if called not in shipped():
+            raise ScenarioError(
+                f"{source}: beside: no scenario is called {called}{_nearest(called, shipped())}"
+            )
+    return tuple(names)
+
+
+def _table(table: Mapping[str, Any], key: str, source: str) -> Mapping[str, Any]:
+    value = table.get(key, {})
+    if not isinstance(value, Mapping):
+        raise ScenarioError(f"{source}: {key}: expected a table, got {value!r}")
+    return value
+
+
+def leaves(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Nested tables as dotted keys."""
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            yield from leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", _plain(value)
+
+
+def _plain(value: Any) -> Any:
+    """TOML has dates of its own; the parameters hold them as ISO text."""
+    return value.isoformat() if isinstance(value, datetime.date) else value
+
+
+def _value(text: str) -> Any:
+    try:
+        parsed = tomllib.loads(f"value = {text}")
+    except tomllib.TOMLDecodeError:
+        parsed = {}
+    if list(parsed) == ["value"]:
+        return _plain(parsed["value"])
+    # Numbers as people type them (.8, 1.) that TOML does not know.
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _validate(overrides: Mapping[str, Any], source: str) -> None:
+    try:
+        Parameters.from_overrides(overrides, source)
+    except ParameterError as error:
+        raise ScenarioError(str(error)) from None
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    """Ending of an error message: the closest valid name, or all of them."""
+    names = list(known)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    if near:
+        return f"; did you mean {near[0]}?"
+    return f"; there are {', '.join(names)}" if names else "; there are none"

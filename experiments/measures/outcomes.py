@@ -1,0 +1,220 @@
+"""What a sweep keeps of a run of the model: outcomes, one number each, and weekly paths.
+
+`ModelTask` is what the workers of a sweep call. Every outcome has a unit and a meaning, which go into the schema of the
+stored tables, the codebook and the axes of figures.
+
+Counts and rates over all borrowers are numbers in every run: without a default they are 0. Prices, gaps and shares of forced
+units, and loss given default, do not exist in a run without a forced sale (a default), and are NaN there, never 0. Means,
+intervals and stopping rules leave such runs out: they are conditional on a sale, and say so only together with
+``forced_gpus``. A point without any sale has no mean, and an analysis of variance leaves its block out.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from experiments.measures.credit import CreditRecord, credit_record
+from experiments.measures.forced_sales import ForcedSale
+
+Table = Mapping[str, np.ndarray[Any, np.dtype[Any]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One number of a run.
+
+    Attributes
+    ----------
+    measure
+        Function of the run's tables (table -> column -> values) and of its forced sales.
+    """
+
+    unit: str
+    meaning: str
+    measure: Callable[[Mapping[str, Table], Sequence[ForcedSale]], float]
+
+
+def _mean(sales: Sequence[ForcedSale], value: Callable[[ForcedSale], float]) -> float:
+    """Mean over forced classes by units sold, or by units taken if none was; classes without a value are left out."""
+    is_sold = any(sale.sold for sale in sales)
+    known = [
+        (value(sale), sale.sold if is_sold else sale.taken) for sale in sales if np.isfinite(value(sale))
+    ]
+    weight = sum(units for _, units in known)
+    return sum(number * units for number, units in known) / weight if weight else float("nan")
+
+
+def _ratio(
+    sales: Sequence[ForcedSale], part: Callable[[ForcedSale], float], whole: Callable[[ForcedSale], float]
+) -> float:
+    """Ratio of means over the forced classes that have both."""
+    both = [sale for sale in sales if np.isfinite(part(sale)) and np.isfinite(whole(sale))]
+    below = _mean(both, whole)
+    return _mean(both, part) / below if below > 0 else float("nan")
+
+
+def _total(sales: Sequence[ForcedSale], count: Callable[[ForcedSale], int]) -> float:
+    return float(sum(count(sale) for sale in sales))
+
+
+def _share(sales: Sequence[ForcedSale], count: Callable[[ForcedSale], int]) -> float:
+    taken = _total(sales, lambda sale: sale.taken)
+    return _total(sales, count) / taken if taken else float("nan")
+
+
+def _change(tables: Mapping[str, Table], column: str) -> float:
+    values = tables["weeks"][column]
+    return float(np.log(values[-1] / values[0])) if values[0] > 0 < values[-1] else float("nan")
+
+
+def _used_units(tables: Mapping[str, Table]) -> float:
+    trades = tables.get("trades")
+    if trades is None:
+        return 0.0
+    return float(trades["quantity"][(trades["channel"] != "new") & ~trades["forced"]].sum())
+
+
+def _credit(
+    read: Callable[[CreditRecord], float],
+) -> Callable[[Mapping[str, Table], Sequence[ForcedSale]], float]:
+    return lambda tables, sales: float(read(credit_record(tables)))
+
+
+def _insolvent(tables: Mapping[str, Table], agent_type: str) -> float:
+    agents = tables["agents"]
+    last = agents["week"] == agents["week"][-1]
+    chosen = last & (agents["type"] == agent_type) & (agents["net_asset_value_cents"] < 0)
+    return float(chosen.sum())
+
+
+OUTCOMES: dict[str, Outcome] = {
+    "discount": Outcome(
+        "share of p0",
+        "fire-sale discount: loss from the first-lot price because the lots come together",
+        lambda tables, sales: _ratio(
+            sales, lambda sale: sale.fire_sale_discount, lambda sale: sale.first_lot_price
+        ),
+    ),
+    "discount_at_normal_volume": Outcome(
+        "share",
+        "the same against the price at the class's normal weekly volume",
+        lambda tables, sales: _mean(sales, lambda sale: sale.discount_share_at_normal_volume),
+    ),
+    "structural_gap": Outcome(
+        "share of V*",
+        "structural gap: what one lot loses against the best admissible use",
+        lambda tables, sales: _ratio(
+            sales, lambda sale: sale.structural_gap, lambda sale: sale.reference_value
+        ),
+    ),
+    "recovery": Outcome(
+        "share of V*",
+        "price received over value in the best admissible use",
+        lambda tables, sales: _ratio(sales, lambda sale: sale.price, lambda sale: sale.reference_value),
+    ),
+    "gap_to_best_use": Outcome(
+        "share of V*",
+        "value in the best admissible use less price received: structural gap and discount together",
+        lambda tables, sales: _ratio(
+            sales, lambda sale: sale.reference_value - sale.price, lambda sale: sale.reference_value
+        ),
+    ),
+    "price_usd": Outcome(
+        "USD per GPU",
+        "price of forced units, mean over units",
+        lambda tables, sales: _mean(sales, lambda sale: sale.price),
+    ),
+    "first_lot_price_usd": Outcome(
+        "USD per GPU",
+        "price of the first forced lot, mean over units",
+        lambda tables, sales: _mean(sales, lambda sale: sale.first_lot_price),
+    ),
+    "forced_gpus": Outcome(
+        "GPUs", "taken under a mandate", lambda tables, sales: _total(sales, lambda sale: sale.taken)
+    ),
+    "in_place_share": Outcome(
+        "share of units",
+        "sold where they stand",
+        lambda tables, sales: _share(sales, lambda sale: sale.in_place),
+    ),
+    "moved_share": Outcome(
+        "share of units", "sold and moved", lambda tables, sales: _share(sales, lambda sale: sale.moved)
+    ),
+    "scrapped_share": Outcome(
+        "share of units", "broken up", lambda tables, sales: _share(sales, lambda sale: sale.scrapped)
+    ),
+    "unsold_share": Outcome(
+        "share of units",
+        "still standing at the end",
+        lambda tables, sales: _share(sales, lambda sale: sale.unsold),
+    ),
+    "sale_weeks": Outcome(
+        "weeks",
+        "from first to last week with forced units on offer",
+        lambda tables, sales: _mean(sales, lambda sale: float(sale.last_week - sale.first_week + 1)),
+    ),
+    "rent_change_h100": Outcome(
+        "log",
+        "rent of an H100 in the last week over the first",
+        lambda t, s: _change(t, "rent_usd_per_hour_H100"),
+    ),
+    "value_change_h100": Outcome(
+        "log",
+        "value of an H100 at the typical operator in the last week over the first",
+        lambda tables, sales: _change(tables, "typical_value_usd_H100"),
+    ),
+    "used_gpus_sold": Outcome(
+        "GPUs", "used units sold of their owners' own will", lambda tables, sales: _used_units(tables)
+    ),
+    "insolvent_neo_clouds": Outcome(
+        "agents",
+        "neo-clouds worth less than nothing at last prices, at the end",
+        lambda tables, sales: _insolvent(tables, "neo_cloud"),
+    ),
+    "insolvent_miners": Outcome(
+        "agents",
+        "miners worth less than nothing at last prices, at the end",
+        lambda tables, sales: _insolvent(tables, "miner"),
+    ),
+    "gap_usd": Outcome(
+        "USD per GPU",
+        "best admissible use less the price received: structural gap and fire-sale discount together",
+        lambda tables, sales: _mean(sales, lambda sale: sale.reference_value - sale.price),
+    ),
+    "foreclosed": Outcome(
+        "probability",
+        "whether a lender sold any GPU of a borrower",
+        _credit(lambda record: record.foreclosed_gpus > 0),
+    ),
+    "foreclosed_gpus": Outcome(
+        "GPUs",
+        "sold or broken up by lenders",
+        _credit(lambda record: record.foreclosed_gpus),
+    ),
+    "defaults": Outcome("events", "events of default", _credit(lambda record: record.defaults)),
+    "borrowers_failed": Outcome("borrowers", "enforced against", _credit(lambda record: record.failed)),
+    "breaches": Outcome("events", "covenants breached", _credit(lambda record: record.breaches)),
+    "waivers": Outcome("events", "breaches waived", _credit(lambda record: record.waivers)),
+    "amendments": Outcome("events", "defaults amended", _credit(lambda record: record.amendments)),
+    "cures": Outcome("events", "breaches cured", _credit(lambda record: record.cures)),
+    "refusals": Outcome(
+        "events", "refinancing refused at a maturity", _credit(lambda record: record.refusals)
+    ),
+    "loss_rate": Outcome(
+        "share of debt in week 0",
+        "lenders' losses on loans whose collateral is gone",
+        _credit(lambda record: record.loss_rate),
+    ),
+    "open_exposure_rate": Outcome(
+        "share of debt in week 0",
+        "owed on loans in default whose files are open at the end, so that their loss is not known",
+        _credit(lambda record: record.open_exposure_rate),
+    ),
+    "loss_given_default": Outcome(
+        "share of exposure",
+        "lenders' losses on such loans over what was owed on them",
+        _credit(lambda record: record.loss_given_default),
+    ),
+}

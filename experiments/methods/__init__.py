@@ -1,0 +1,1 @@
+"""Studies of the model by many runs: absorption, branches, ladders, calibration."""

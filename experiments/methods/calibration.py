@@ -1,0 +1,495 @@
+"""History matching: which parameters the data do not rule out, and what every headline is over those that are left.
+
+Nothing here is point-identified (economics.md 14), so nothing is fitted. A Sobol wave covers the priors of everything that
+is graded C or assumed; a point survives if no scored validation row rules it out; headlines are published as ranges over
+survivors, with the variance of seed and of parameters apart. A sentence is asserted only if its sign holds in 95 % of survivors
+and at every corner of the sceptic's box; otherwise the frontier where it flips is given.
+"""
+
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.stats import qmc
+
+from experiments.analysis.errors import AnalysisError
+from experiments.design.designs import Design, Factor, Value, Variation
+from experiments.design.experiment import Experiment, Replications
+from experiments.design.planner import plan_experiment
+from experiments.measures.forced_sales import forced_sales
+from experiments.measures.outcomes import OUTCOMES
+from experiments.sweep.model_task import _arrow
+from experiments.validation.measures import Facts
+from experiments.validation.row import Row
+from experiments.validation.score import ARMS, FORCED, Arm, facts_of, measured, rows, wilson
+from sim.parameters import Parameters
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from experiments.design.plan import Plan
+
+Floats = np.ndarray[Any, np.dtype[np.float64]]
+POINTS = 4096
+CUTOFF = 3.0
+SEED = 20261005
+HOLDS = 0.95
+WIDENING = 3.0
+GRADES = ("C", "assumption")
+# Beginnings of units that are no scale: uniform between their ends.
+BOUNDED = ("share", "probability", "log", "correlation", "ratio", "multiple")
+WIDEST = 100.0  # ratio of the ends of a range, and upper end where the default is zero, beyond which it is no belief
+# Length of the run, numerics, when a scenario strikes, and shares that have to sum to one: not beliefs about the world.
+LEFT_OUT = (
+    "clock.",
+    "market.",
+    "search.",
+    "discount.",
+    "forced_sale.",
+    "rent.slump",
+    "credit.stop",
+    "hardware.unit_watts.",
+    "world.generation_mix.",
+    "world.miners",
+    "world.neo_clouds",
+    "world.lenders",
+    "world.liquidators",
+    "world.hyperscalers",
+    "world.enterprises",
+    "world.exporters",
+    "world.salvagers",
+    "world.places_per_operator",
+)
+# economics.md 14; total dealer cash of 0.1 to 5 billion USD is five dealers' own.
+SCEPTICS_BOX: dict[str, tuple[float, float]] = {
+    "site.vacancy": (0.005, 0.06),
+    "site.assignable_share": (0.0, 1.0),
+    "hyperscalers.used_discount": (0.05, 0.5),
+    "liquidators.warehouse_capital_usd": (20e6, 1e9),
+    "forced_sale.deadline_weeks": (4, 52),
+}
+SOLD_WELL = 0.7  # of the first-lot price: the study threshold of economics.md 18
+HEADLINES = {
+    "discount": "share of p0",
+    "above_threshold": "share of p0",
+    "discount_at_normal_volume": "share",
+    "structural_gap": "share of V*",
+    "loss": "share of V*",
+    "gap_less_discount": "share",
+}
+CLAIMS = {
+    "discount": "a forced sale of 10,000 H100 depresses its own price",
+    "above_threshold": "10,000 forced H100 fetch 70 % of the first-lot price or more",
+    "structural_gap": "one lot already fetches less than best use",
+    "gap_less_discount": "the structural gap is larger than the fire-sale discount",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Prior:
+    """An independent prior: uniform between two ends, of the logarithm for scales.
+
+    Attributes
+    ----------
+    held
+        The schema's allowed range is narrower than the widening asks for.
+    """
+
+    factor: Factor
+    unit: str
+    default: float
+    held: bool = False
+
+    @property
+    def key(self) -> str:
+        """Dotted parameter key."""
+        return self.factor.key
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a statistic is matched to: a value and the variances that make a miss plausible, in the row's unit."""
+
+    name: str
+    value: float
+    data_variance: float
+    discrepancy_variance: float
+
+    @classmethod
+    def of(cls, row: Row) -> "Target":
+        """The middle of a row's band, its 90 % interval, and the declared discrepancy."""
+        deviation = (row.high - row.low) / (2 * 1.6449)
+        return cls(row.id, (row.low + row.high) / 2, deviation**2, row.discrepancy**2)
+
+    def implausibility(self, statistic: Any, seed_variance: Mapping[str, float]) -> Any:
+        """``|z - f| / sqrt(data + discrepancy + seed variance)`` of a number or an array; NaN where f is."""
+        whole = self.data_variance + self.discrepancy_variance + seed_variance.get(self.name, 0.0)
+        return np.abs(np.asarray(statistic, float) - self.value) / np.sqrt(whole)
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """What history matching left.
+
+    Attributes
+    ----------
+    implausibility
+        Points x targets; NaN where a statistic is missing.
+    survives
+        Points with every known implausibility at most the cutoff, and at least one known.
+    """
+
+    implausibility: "pd.DataFrame"
+    survives: "np.ndarray[Any, np.dtype[np.bool_]]"
+    cutoff: float
+
+    def volume(self) -> tuple[float, float, float]:
+        """Share of the prior volume that survives, with its 90 % interval."""
+        n = len(self.survives)
+        share = float(self.survives.mean()) if n else float("nan")
+        return (share, *wilson(share, n)) if n else (share, share, share)
+
+
+def priors() -> list[Prior]:
+    """Priors of every parameter graded C or assumed that is a belief about the world, and of the sceptic's box."""
+    found = []
+    for row in Parameters().describe():
+        key = row["key"]
+        if key in SCEPTICS_BOX:
+            low, high = SCEPTICS_BOX[key]
+            scale = "log" if high / max(low, 1e-12) > 20 and low > 0 else "linear"
+            found.append(_prior(row, low, high, scale, held=False))
+        elif row["grade"] in GRADES and not key.startswith(LEFT_OUT):
+            prior = _belief(row)
+            if prior is not None:
+                found.append(prior)
+    return found
+
+
+def _belief(row: Mapping[str, Any]) -> Prior | None:
+    value, low, high = row["value"], row["low"], row["high"]
+    if isinstance(value, bool | str) or low is None or high is None or not low < high:
+        return None
+    is_scale = value > 0 and not str(row["unit"]).startswith(BOUNDED)
+    if value == 0 and high > WIDEST:
+        return None  # switched off, over a range that is no belief
+    if not is_scale:
+        return _prior(row, low, high, "linear", held=False)
+    if low <= 0 or high / low > WIDEST:
+        # An allowed range this wide is no belief; three times either way is.
+        return _prior(row, max(low, value / WIDENING), min(high, value * WIDENING), "log", held=False)
+    return _prior(row, low, high, "log", held=high / low < WIDENING)
+
+
+def _prior(row: Mapping[str, Any], low: float, high: float, scale: Any, *, held: bool) -> Prior:
+    whole = isinstance(row["value"], int)
+    if whole:
+        low, high = float(np.floor(low)), float(np.ceil(high))
+        low = max(low, 1.0) if scale == "log" else low
+    variation = Variation(low=float(low), high=float(high), scale=scale)
+    return Prior(Factor(row["key"], variation, whole), row["unit"], float(row["value"]), held)
+
+
+def wave(beliefs: Sequence[Prior], points: int, seed: int = SEED) -> Floats:
+    """Coordinates of the wave's points in the unit cube, shape (points, priors); a longer wave begins with a shorter one."""
+    # What `experiments.design.designs` draws for a Sobol design with this seed; the sweep engine visits these points.
+    sampler = qmc.Sobol(len(beliefs), rng=np.random.default_rng(seed))
+    whole = sampler.random_base2(int(np.ceil(np.log2(max(points, 2)))))
+    return np.asarray(whole[:points])
+
+
+def wave_plan(beliefs: Sequence[Prior], points: int, seed: int = SEED) -> "Plan":
+    """The wave as an experiment: a Sobol design over the priors, one replication a point."""
+    return plan_experiment(
+        Experiment(
+            name="wave",
+            title="History matching",
+            seed=seed,
+            vary={prior.key: prior.factor.variation for prior in beliefs},
+            design=Design(kind="sobol", points=points),
+            replications=Replications(count=1),
+        )
+    )
+
+
+def history_match(
+    statistics: "pd.DataFrame",
+    targets: Sequence[Target],
+    seed_variance: Mapping[str, float],
+    *,
+    cutoff: float = CUTOFF,
+) -> Match:
+    """Implausibility |z - f(x)| / sqrt(data + discrepancy + seed variance) of every point, and who survives.
+
+    Parameters
+    ----------
+    statistics
+        One row per point, one column per target; a failed run has NaN everywhere.
+    seed_variance
+        Variance of each statistic over seeds (of the average, if replications were averaged).
+    """
+    import pandas as pd
+
+    columns = {
+        target.name: target.implausibility(statistics[target.name].to_numpy(dtype=np.float64), seed_variance)
+        for target in targets
+    }
+    table = pd.DataFrame(columns, index=statistics.index)
+    known = table.notna().any(axis=1).to_numpy()
+    return Match(table, (~(table > cutoff).any(axis=1)).to_numpy() & known, cutoff)
+
+
+def ruled_out(match: Match) -> "pd.DataFrame":
+    """What each target rules out: share of points, share that it alone rules out, points without the statistic."""
+    import pandas as pd
+
+    above = (match.implausibility > match.cutoff).to_numpy()
+    alone = above & (above.sum(axis=1) == 1)[:, None]
+    return pd.DataFrame(
+        {
+            "target": match.implausibility.columns,
+            "ruled_out": above.mean(axis=0),
+            "alone": alone.mean(axis=0),
+            "missing": match.implausibility.isna().mean(axis=0).to_numpy(),
+            "median_implausibility": match.implausibility.median().to_numpy(),
+        }
+    )
+
+
+def recovery(
+    cube: Floats,
+    statistics: "pd.DataFrame",
+    targets: Sequence[Target],
+    seed_variance: Mapping[str, float],
+    beliefs: Sequence[Prior],
+    match: Match,
+    *,
+    truths: int = 20,
+) -> "pd.DataFrame":
+    """How far survivors narrow each prior, and whether matching finds parameters that are known.
+
+    Every one of `truths` points is taken for the truth in turn: its statistics become the data, and the others are matched to
+    them. Coverage is how often the true value lies within the survivors' central 90 %.
+
+    Returns
+    -------
+    DataFrame
+        Per parameter: prior_low, prior_high, low, high (central 90 % of survivors, parameter units), width (share of the prior
+        that they span), synthetic_width, coverage, verdict (identified below half the prior, weakly below 0.8, else not).
+    """
+    import pandas as pd
+
+    widths, inside = [], []
+    # A point that was left early has no statistics that could tell it from a pretended truth.
+    whole = np.flatnonzero(statistics[[t.name for t in targets]].notna().all(axis=1).to_numpy())
+    table, corner = statistics.iloc[whole], cube[whole]
+    for truth in range(min(truths, len(whole))):
+        pretended = [
+            Target(t.name, float(table[t.name].iloc[truth]), t.data_variance, t.discrepancy_variance)
+            for t in targets
+        ]
+        left = history_match(table, pretended, seed_variance, cutoff=match.cutoff).survives.copy()
+        left[truth] = False
+        if left.sum() < 10:
+            continue
+        ends = np.quantile(corner[left], (0.05, 0.95), axis=0)
+        widths.append(ends[1] - ends[0])
+        inside.append((ends[0] <= corner[truth]) & (corner[truth] <= ends[1]))
+    rows = []
+    survivors = cube[match.survives]
+    for i, prior in enumerate(beliefs):
+        enough = len(survivors) >= 10
+        ends = np.quantile(survivors[:, i], (0.05, 0.95)) if enough else np.array([np.nan, np.nan])
+        width = float(ends[1] - ends[0]) / 0.9
+        synthetic = float(np.median([entry[i] for entry in widths])) / 0.9 if widths else float("nan")
+        verdict = "identified" if width < 0.5 else "weakly" if width < 0.8 else "not"
+        rows.append(
+            {
+                "parameter": prior.key,
+                "unit": prior.unit,
+                "prior_low": prior.factor.variation.low,
+                "prior_high": prior.factor.variation.high,
+                "prior_held_by_schema": prior.held,
+                "low": prior.factor.at(float(ends[0])) if enough else np.nan,
+                "high": prior.factor.at(float(ends[1])) if enough else np.nan,
+                "width": width,
+                "synthetic_width": synthetic,
+                "coverage": float(np.mean([entry[i] for entry in inside])) if inside else np.nan,
+                "verdict": verdict if enough else "too few survivors",
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def headline_ranges(
+    headlines: "pd.DataFrame", survives: "np.ndarray[Any, Any]", seed_variance: Mapping[str, float]
+) -> "pd.DataFrame":
+    """Range of every headline over survivors, with the deviation that parameters and the seed make apart."""
+    import pandas as pd
+
+    rows = []
+    for name in headlines:
+        known = headlines[name][survives].dropna().to_numpy(dtype=np.float64)
+        marks = np.quantile(known, (0.0, 0.05, 0.5, 0.95, 1.0)) if len(known) else np.full(5, np.nan)
+        whole = float(known.var(ddof=1)) if len(known) > 1 else float("nan")
+        noise = seed_variance.get(str(name), float("nan"))
+        rows.append(
+            (
+                name,
+                HEADLINES.get(str(name), ""),
+                *map(float, marks),
+                float(np.sqrt(max(whole - noise, 0.0))) if whole == whole and noise == noise else np.nan,
+                float(np.sqrt(noise)) if noise == noise else np.nan,
+                len(known),
+            )
+        )
+    columns = ["headline", "unit", "minimum", "q05", "median", "q95", "maximum"]
+    return pd.DataFrame(rows, columns=[*columns, "parameter_deviation", "seed_deviation", "survivors"])
+
+
+def assertions(
+    headlines: "pd.DataFrame", survives: "np.ndarray[Any, Any]", corners: "pd.DataFrame"
+) -> "pd.DataFrame":
+    """Which sentences may be said: sign in 95 % of survivors and at every corner of the sceptic's box."""
+    import pandas as pd
+
+    rows = []
+    for name, sentence in CLAIMS.items():
+        if name not in headlines:
+            continue
+        known = headlines[name][survives].dropna()
+        held = float((known > 0).mean()) if len(known) else float("nan")
+        at = corners[name].dropna() if name in corners else pd.Series(dtype=float)
+        holding = int((at > 0).sum())
+        missing = len(corners) - len(at)
+        asserted = held >= HOLDS and len(at) > 0 and holding == len(corners)
+        rows.append((name, sentence, held, len(known), holding, len(at), missing, asserted))
+    columns = ["headline", "sentence", "survivors_holding", "survivors", "corners_holding", "corners_known"]
+    return pd.DataFrame(rows, columns=[*columns, "corners_missing", "asserted"])
+
+
+def frontier(
+    cube: Floats, values: Floats, beliefs: Sequence[Prior], keys: Iterable[str] = tuple(SCEPTICS_BOX)
+) -> "pd.DataFrame":
+    """Where a headline changes sign along each parameter of the box, the others in the middle of their priors.
+
+    A plane is fitted by least squares to the box's coordinates over all points; r2 says how much of the headline it
+    tells. `flips_at` is empty where the plane does not reach zero within the prior.
+    """
+    import pandas as pd
+
+    wanted = [i for i, prior in enumerate(beliefs) if prior.key in set(keys)]
+    known = np.isfinite(values)
+    if known.sum() <= len(wanted) + 1:
+        raise AnalysisError(f"a frontier needs more than {len(wanted) + 1} points, there are {known.sum()}")
+    design = np.column_stack([np.ones(known.sum()), cube[known][:, wanted] - 0.5])
+    fit = np.linalg.lstsq(design, values[known], rcond=None)[0]
+    rest = values[known] - design @ fit
+    spread = float(values[known].var())
+    r2 = 1.0 - float(rest.var()) / spread if spread > 0 else float("nan")
+    rows = []
+    for slot, i in enumerate(wanted, start=1):
+        at = 0.5 - fit[0] / fit[slot] if fit[slot] != 0 else np.nan
+        inside = bool(np.isfinite(at)) and 0.0 <= at <= 1.0
+        prior = beliefs[i]
+        flips = float(prior.factor.at(float(at))) if inside else np.nan
+        rows.append((prior.key, prior.unit, float(fit[slot]), flips, r2))
+    return pd.DataFrame(rows, columns=["parameter", "unit", "change_over_range", "flips_at", "r2"])
+
+
+# -- the model ----
+
+
+def overrides_at(beliefs: Sequence[Prior], coordinates: Floats) -> dict[str, Value]:
+    """Parameters of a point of the cube."""
+    return {
+        prior.key: prior.factor.at(min(float(u), 1.0 - 1e-12))
+        for prior, u in zip(beliefs, coordinates, strict=True)
+    }
+
+
+def box_corners() -> list[dict[str, Value]]:
+    """The corners of the sceptic's box, every other parameter at its default."""
+    return [dict(zip(SCEPTICS_BOX, ends, strict=True)) for ends in itertools.product(*SCEPTICS_BOX.values())]
+
+
+def headlines_of(facts: Facts) -> dict[str, float]:
+    """The headlines of a run with a forced sale."""
+    sales = forced_sales(
+        {name: _arrow(facts.tables[name]) for name in ("weeks", "trades", "events", "agents")}
+    )
+    own = [sale for sale in sales if sale.generation == FORCED["forced_sale.generation"]]
+    found = {
+        name: float(OUTCOMES[name].measure(facts.tables, own))
+        for name in ("discount", "discount_at_normal_volume", "structural_gap", "recovery")
+    }
+    loss = 1.0 - found.pop("recovery")
+    # In dollars per dollar of best use, so that the two parts of the loss are measured alike.
+    return found | {
+        "above_threshold": 1.0 - found["discount"] - SOLD_WELL,
+        "loss": loss,
+        "gap_less_discount": 2.0 * found["structural_gap"] - loss,
+    }
+
+
+def stages(rows: Sequence[Row]) -> list[tuple[list[str], list[Row]]]:
+    """Rows in the order of what they cost: the arms a stage runs for the first time, and the rows they complete."""
+    left, known, found = list(rows), set[str](), []
+    while left:
+        cheapest = min(left, key=lambda row: len(set(row.arms) - known))
+        new = [arm for arm in cheapest.arms if arm not in known]
+        known |= set(new)
+        found.append((new, [row for row in left if set(row.arms) <= known]))
+        left = [row for row in left if not set(row.arms) <= known]
+    return found
+
+
+def evaluate(
+    changes: Mapping[str, Value],
+    seed: int,
+    rows: Sequence[Row],
+    replication: int = 0,
+    *,
+    seed_variance: Mapping[str, float] | None = None,
+) -> dict[str, float]:
+    """Statistics of the rows and the headlines at one point.
+
+    Parameters
+    ----------
+    seed_variance
+        If given, a point is left as soon as a row rules it out: it cannot survive, and its other arms are not run.
+
+    Raises
+    ------
+    RunError
+        The model cannot run there.
+    """
+    own = {key: value for key, value in changes.items() if key.startswith("forced_sale.")}
+    arms: dict[str, Facts] = {}
+
+    def run(name: str) -> None:
+        arm = ARMS[name]
+        kept = own if "forced_sale.enabled" in arm.overrides else {}
+        arms[name] = facts_of(
+            Arm({**arm.overrides, **kept}, arm.scenario, arm.closed), seed, replication, changes
+        )
+
+    found: dict[str, float] = {}
+    for new, completed in stages(rows):
+        for name in new:
+            run(name)
+        found |= measured(completed, arms)
+        if seed_variance is not None and any(
+            Target.of(row).implausibility(found[row.id], seed_variance) > CUTOFF for row in completed
+        ):
+            return found
+    if "forced" not in arms:
+        run("forced")
+    return found | headlines_of(arms["forced"])
+
+
+def matched_rows() -> list[Row]:
+    """Scored rows that enter the implausibility."""
+    return [row for row in rows() if row.calibrates and row.scored]

@@ -1,0 +1,167 @@
+"""One run, one scenario with all its arms, or one beside others: simulate and store.
+
+The tables are stored before anything is drawn from them, and figures and the printed tables are made from what was stored,
+so nothing that was computed is lost to a fault in a figure.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from experiments.design.scenario import Scenario, load
+from experiments.measures import forced_sales as tables
+from experiments.measures.credit import CreditRecord, credit_record
+from experiments.runs import store
+from sim.model import FireSaleModel
+from sim.parameters import ParameterError, Parameters
+
+if TYPE_CHECKING:
+    from sim.model import FireSaleModel
+
+DEFAULT_ARM = "default"  # the scenario itself, without the changes of an arm
+BESIDE = "beside"  # folder of the scenarios a run is to be read beside
+
+
+class RunError(Exception):
+    """The model stopped; the message is one line and names the week."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A stored run: its arm, folder and manifest, what came of its forced sales, and of its borrowers."""
+
+    arm: str
+    folder: Path
+    manifest: dict[str, Any]
+    sales: list[tables.ForcedSale]
+    credit: CreditRecord
+
+    @property
+    def label(self) -> str:
+        """What it is called in a table: its arm, or the scenario itself."""
+        return str(self.manifest["scenario"]) if self.arm == DEFAULT_ARM else self.arm
+
+
+def simulate(
+    parameters: Parameters,
+    seed: int,
+    *,
+    replication: int = 0,
+    on_week: Callable[[int], None] = lambda week: None,
+    watch: "Callable[[FireSaleModel, int], None]" = lambda model, week: None,
+) -> "FireSaleModel":
+    """Run the model over `parameters.clock.weeks` weeks.
+
+    Parameters
+    ----------
+    on_week
+        Called after every week with the number of weeks lived.
+    watch
+        Called after every week with the model and the week's index; it may look, and change what it looks at.
+
+    Raises
+    ------
+    RunError
+        If the world cannot be built or a week cannot be completed.
+    """
+    try:
+        model = FireSaleModel(parameters, rng=seed, replication=replication)
+    except ParameterError:
+        raise
+    except (ValueError, KeyError, OSError) as error:
+        raise RunError(f"the world cannot be built: {_line(error)}") from error
+    for week in range(parameters.clock.weeks):
+        try:
+            model.run_for(1)
+            watch(model, week)
+        except Exception as error:
+            raise RunError(f"stopped in week {week} with {type(error).__name__}: {_line(error)}") from error
+        on_week(week + 1)
+    return model
+
+
+def run_arm(
+    scenario: Scenario,
+    arm: str,
+    parameters: Parameters,
+    seed: int,
+    folder: Path,
+    *,
+    replication: int = 0,
+    on_week: Callable[[int], None] = lambda week: None,
+) -> dict[str, Any]:
+    """Simulate one arm and save it into `folder`, a place given by `experiments.runs.store.writing`; returns the manifest."""
+    began = time.perf_counter()
+    model = simulate(parameters, seed, replication=replication, on_week=on_week)
+    manifest = {
+        "scenario": scenario.name,
+        "title": scenario.title,
+        "arm": arm,
+        "seed": seed,
+        "replication": replication,
+        "weeks": parameters.clock.weeks,
+        "parameters": parameters.flat(),
+        **store.provenance(),
+        "timings": {
+            "seconds": round(time.perf_counter() - began, 3),
+            "phases": {name: round(seconds, 4) for name, seconds in model.timings.items()},
+        },
+    }
+    return store.save(folder, model.tables(), model.columns(), manifest)
+
+
+def run_scenario(
+    scenario: Scenario,
+    arms: Sequence[str],
+    seed: int,
+    folder: Path,
+    *,
+    settings: Iterable[str] = (),
+    overwrite: bool = False,
+    beside: bool = False,
+    on_arm: Callable[[str, int], Callable[[int], None]] = lambda arm, weeks: lambda week: None,
+) -> list[Finished]:
+    """Run arms of a scenario with one seed, and store them as one folder (one arm) or one folder with a folder per arm.
+
+    Parameters
+    ----------
+    arms
+        Names of arms; ``"default"`` is the scenario without any.
+    beside
+        Also run the scenarios and arms it is to be read beside, over as many weeks; each is stored in ``beside/NAME``.
+    on_arm
+        Called before each run with its name and length; returns the callback for its weeks.
+    """
+    # Bad input is found before the first week of the first run is paid for.
+    settings = list(settings)
+    planned = [
+        (scenario, arm, scenario.parameters(None if arm == DEFAULT_ARM else arm, settings)) for arm in arms
+    ]
+    places = [Path() if len(arms) == 1 else Path(arm) for arm in arms]
+    if beside:
+        weeks = f"clock.weeks={planned[0][2].clock.weeks}"
+        for name in scenario.beside:
+            called, _, arm = name.partition("/")
+            other = load(called)
+            planned.append((other, arm or DEFAULT_ARM, other.parameters(arm or None, [*settings, weeks])))
+            places.append(Path(BESIDE) / (arm or called))
+    with store.writing(folder, overwrite=overwrite) as scratch:
+        for (asked, arm, parameters), place in zip(planned, places, strict=True):
+            name = asked.name if arm == DEFAULT_ARM else arm
+            run_arm(
+                asked, arm, parameters, seed, scratch / place, on_week=on_arm(name, parameters.clock.weeks)
+            )
+    return [finished(folder / place) for place in places]
+
+
+def finished(folder: Path) -> Finished:
+    """A stored run, what came of its forced sales, and of its borrowers."""
+    manifest, stored = store.load_manifest(folder), store.load_tables(folder)
+    credit = credit_record(tables.all_columns(stored))
+    return Finished(manifest["arm"], folder, manifest, tables.forced_sales(stored), credit)
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split())

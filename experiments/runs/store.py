@@ -1,0 +1,369 @@
+"""The result store: one folder per run, Parquet tables with units, a manifest, and a digest of the content.
+
+A folder is made whole or not at all. Everything is written into a hidden sibling folder, flushed to the disk, and renamed
+in one step; the manifest is the last file, and a folder without one is not a result. The bytes of the tables are a
+function of their content alone (fixed compression, no time stamps), so equal runs are equal files.
+"""
+
+import hashlib
+import json
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sim.base import reference
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Table = Mapping[str, np.ndarray[Any, np.dtype[Any]]]
+Meanings = Mapping[str, Mapping[str, tuple[str, str]]]
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+# Fixed, so that equal content is equal bytes whatever the defaults of the library become.
+PARQUET = {
+    "compression": "zstd",
+    "compression_level": 3,
+    "version": "2.6",
+    "data_page_version": "1.0",
+    "use_dictionary": True,
+    "write_statistics": True,
+    "store_schema": True,
+    "row_group_size": 1 << 20,
+}
+
+
+class StoreError(Exception):
+    """A result cannot be written or read; the message is one line and names the folder."""
+
+
+@contextmanager
+def writing(folder: str | Path, *, overwrite: bool = False, sign: str = MANIFEST) -> Iterator[Path]:
+    """A place to write a result folder into, that takes its name only when everything in it is on the disk.
+
+    Parameters
+    ----------
+    folder
+        Where the result shall stand.
+    overwrite
+        Replace a result that stands there. Anything that is not a result is never replaced.
+    sign
+        File that tells a folder made by firesale from any other.
+
+    Yields
+    ------
+    Path
+        A hidden sibling of `folder`. It is removed if the block raises, Ctrl-C included.
+
+    Raises
+    ------
+    StoreError
+        If something stands there already, or the disk is full or cannot be written to.
+    """
+    target = Path(folder)
+    _check_free(target, overwrite, sign)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.unfinished-", dir=target.parent))
+    except OSError as error:
+        raise StoreError(f"{target}: cannot be written: {error.strerror}") from None
+    try:
+        yield scratch
+        _flush(scratch)
+        # mkdtemp makes folders only their owner can read.
+        scratch.chmod(0o777 & ~_umask())
+        _take_name(scratch, target, overwrite, sign)
+    except OSError as error:
+        raise StoreError(f"{target}: not written, nothing is left there: {error.strerror or error}") from None
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def save(
+    folder: str | Path,
+    tables: Mapping[str, Table],
+    columns: Meanings,
+    manifest: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Write tables, codebook and manifest into a folder made by `writing`; returns the full manifest.
+
+    Parameters
+    ----------
+    tables
+        Table -> column -> values, equal lengths within a table.
+    columns
+        Table -> column -> (unit, meaning); kept in the Arrow field metadata, the codebook and the manifest.
+    manifest
+        What else is known about the run: scenario, parameters, seed, versions, timings.
+
+    Raises
+    ------
+    StoreError
+        If the disk is full or cannot be written to.
+    ValueError
+        If columns of a table differ in length.
+    """
+    place = Path(folder)
+    described: dict[str, Any] = {}
+    codebook = ["table,column,type,unit,meaning"]
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        for name in sorted(tables):
+            table = _arrow(name, tables[name], columns.get(name, {}))
+            pq.write_table(table, place / f"{name}.parquet", **PARQUET)
+            described[name] = {"rows": table.num_rows, "digest": table_digest(table)}
+            for field in table.schema:
+                unit, meaning = columns.get(name, {}).get(field.name, ("", ""))
+                codebook.append(
+                    ",".join([name, field.name, str(field.type), _quoted(unit), _quoted(meaning)])
+                )
+        (place / "codebook.csv").write_text("\n".join(codebook) + "\n", encoding="utf-8")
+        whole = {
+            "format": FORMAT,
+            **manifest,
+            "tables": described,
+            "digest": _combined({name: entry["digest"] for name, entry in described.items()}),
+        }
+        text = json.dumps(whole, indent=1, ensure_ascii=False, default=_plain)
+        (place / MANIFEST).write_text(text + "\n", encoding="utf-8")
+    except (OSError, pa.ArrowException) as error:
+        raise StoreError(f"cannot be written: {getattr(error, 'strerror', None) or error}") from None
+    return whole
+
+
+def load_manifest(folder: str | Path) -> dict[str, Any]:
+    """What is known about a stored run.
+
+    Raises
+    ------
+    StoreError
+        If the folder holds no whole result.
+    """
+    path = Path(folder) / MANIFEST
+    try:
+        manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise StoreError(
+            f"{folder}: no result of a run (it has no {MANIFEST}){_arms_hint(Path(folder))}"
+        ) from None
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise StoreError(f"{path}: cannot be read: {error}") from None
+    if manifest.get("format") != FORMAT:
+        raise StoreError(
+            f"{path}: format {manifest.get('format')!r} is not the format {FORMAT} this version reads"
+        )
+    if "tables" not in manifest:
+        raise StoreError(f"{folder}: a sweep, not one run; `firesale replay` stores one run of a sweep")
+    return manifest
+
+
+def load_tables(folder: str | Path) -> dict[str, pa.Table]:
+    """Arrow tables of a stored run, with unit and meaning in the field metadata."""
+    place = Path(folder)
+    tables = {}
+    for name in load_manifest(place)["tables"]:
+        path = place / f"{name}.parquet"
+        try:
+            # One thread, no guessing of partitions from folder names.
+            tables[name] = pq.ParquetFile(path).read(use_threads=False)
+        except (OSError, pa.ArrowException) as error:
+            raise StoreError(f"{path}: cannot be read: {error}") from None
+    return tables
+
+
+def load_run(folder: str | Path) -> "dict[str, pd.DataFrame]":
+    """Tables of a stored run as data frames; `attrs["columns"]` holds column -> (unit, meaning), which pandas would drop.
+
+    Raises
+    ------
+    StoreError
+        If the folder holds no whole result.
+    """
+    frames = {}
+    for name, table in load_tables(folder).items():
+        frame = table.to_pandas()
+        frame.attrs["columns"] = {field.name: units(field) for field in table.schema}
+        frames[name] = frame
+    return frames
+
+
+def units(field: pa.Field) -> tuple[str, str]:
+    """Unit and meaning of a stored column."""
+    metadata = field.metadata or {}
+    return metadata.get(b"unit", b"").decode(), metadata.get(b"meaning", b"").decode()
+
+
+def digest(folder: str | Path) -> str:
+    """Digest of the tables of a stored run, computed from what stands on the disk; timings and versions are left out.
+
+    Raises
+    ------
+    StoreError
+        If a table is not the one the manifest was written for.
+    """
+    manifest = load_manifest(folder)
+    found = {name: table_digest(table) for name, table in load_tables(folder).items()}
+    for name, entry in manifest["tables"].items():
+        if found[name] != entry["digest"]:
+            raise StoreError(f"{folder}: {name}.parquet is not the table the manifest was written for")
+    return _combined(found)
+
+
+def digest_of(tables: Mapping[str, Table]) -> str:
+    """The digest a run would have if it were stored."""
+    return _combined({name: table_digest(_arrow(name, table, {})) for name, table in tables.items()})
+
+
+def provenance() -> dict[str, Any]:
+    """Versions, CPU features NumPy uses, and digests of the shipped data; nothing that names a user or a machine."""
+    packages = ("firesale", "mesa", "networkx", "numpy", "pandas", "pyarrow", "pydantic", "scipy")
+    versions = {"python": platform.python_version()}
+    for package in packages:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            versions[package] = "not installed"
+    return {
+        "versions": versions,
+        "platform": f"{sys.platform}-{platform.machine()}",
+        "numpy_cpu_features": cpu_features(),
+        "data": dict(reference.digests()),
+    }
+
+
+def cpu_features() -> list[str]:
+    """CPU features beyond its baseline for which NumPy chooses other code; results can differ between two levels."""
+    try:
+        from numpy._core import _multiarray_umath as core  # type: ignore[attr-defined]
+    except ImportError:
+        return ["unknown"]
+    features: dict[str, bool] = core.__cpu_features__
+    dispatched: list[str] = core.__cpu_dispatch__
+    return [name for name in dispatched if features.get(name)]
+
+
+def _check_free(target: Path, overwrite: bool, sign: str) -> None:
+    if not target.name or not os.path.lexists(target):
+        if not target.name:
+            raise StoreError(f"{target}: not the name of a folder")
+        return
+    if not target.is_dir():
+        raise StoreError(f"{target}: a file of that name is in the way")
+    if not any(target.iterdir()):
+        return
+    if not overwrite:
+        raise StoreError(f"{target}: exists already; choose another folder with --out, or add --overwrite")
+    if not (target / sign).is_file() and not _arms(target):
+        raise StoreError(f"{target}: is no result of firesale, so it is not overwritten")
+
+
+def _arms(folder: Path) -> list[str]:
+    return sorted(path.parent.name for path in folder.glob(f"*/{MANIFEST}"))
+
+
+def _arms_hint(folder: Path) -> str:
+    arms = _arms(folder)
+    return f"; its arms are {', '.join(arms)}" if arms else ""
+
+
+def _take_name(scratch: Path, target: Path, overwrite: bool, sign: str) -> None:
+    _check_free(target, overwrite, sign)
+    retired = scratch.with_name(scratch.name + "-replaced")
+    stands = target.is_dir()
+    if stands:
+        target.rename(retired)
+    try:
+        scratch.rename(target)
+    except OSError:
+        if stands:
+            retired.rename(target)
+        raise
+    flush_folder(target.parent)
+    shutil.rmtree(retired, ignore_errors=True)
+
+
+def _flush(folder: Path) -> None:
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            with path.open("rb+") as file:
+                os.fsync(file.fileno())
+        else:
+            flush_folder(path)
+    flush_folder(folder)
+
+
+def flush_folder(folder: Path) -> None:
+    """Make the names in a folder survive a power cut."""
+    if os.name == "nt":  # Windows cannot open a folder
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _arrow(name: str, table: Table, meanings: Mapping[str, tuple[str, str]]) -> pa.Table:
+    fields, arrays = [], []
+    lengths = {column: len(values) for column, values in table.items()}
+    if len(set(lengths.values())) > 1:
+        raise ValueError(f"columns of table {name} differ in length: {lengths}")
+    for column, values in table.items():
+        array = pa.array(values.tolist(), pa.string()) if values.dtype.kind in "UO" else pa.array(values)
+        unit, meaning = meanings.get(column, ("", ""))
+        arrays.append(array)
+        fields.append(pa.field(column, array.type, metadata={"unit": unit, "meaning": meaning}))
+    return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
+
+
+def table_digest(table: pa.Table) -> str:
+    """sha256 over names, types and values of the columns in order, independent of how they are stored."""
+    content = hashlib.sha256()
+    for field in table.schema:
+        content.update(f"{field.name}:{field.type};{table.num_rows};".encode())
+        column = table.column(field.name)
+        if pa.types.is_string(field.type):
+            for text in column.to_pylist():
+                data = (text or "").encode()
+                content.update(len(data).to_bytes(4, "little"))
+                content.update(data)
+        else:
+            values = column.to_numpy()
+            # Results are compared between machines, so the byte order is said.
+            content.update(np.ascontiguousarray(values).astype(values.dtype.newbyteorder("<")).tobytes())
+    return content.hexdigest()
+
+
+def _combined(digests: Mapping[str, str]) -> str:
+    lines = "".join(f"{name} {digests[name]}\n" for name in sorted(digests))
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"' if any(mark in text for mark in ',"\n') else text
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    return str(value)

@@ -1,0 +1,246 @@
+"""Where the runs of a sweep are computed: local processes, a Dask cluster, or this process.
+
+An executor takes batches and gives back, for each, the results of its runs or the reason why they are missing. Whatever happens
+to a worker (exception, segmentation fault, time-out, lack of memory) ends as a status of a run, never as
+an end of the sweep.
+"""
+
+import contextlib
+import multiprocessing
+import os
+import queue
+import signal
+import threading
+import time
+import traceback
+from collections.abc import Sequence
+from concurrent.futures import CancelledError
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any
+
+import numpy as np
+
+from experiments.runs.steady_numbers import steady_environment
+from experiments.sweep.jobs import (
+    DIED,
+    OK,
+    OUT_OF_MEMORY,
+    RAISED,
+    STATUSES,
+    TIMED_OUT,
+    Batch,
+    Ended,
+    Executor,
+    ExecutorError,
+    Job,
+    Result,
+    Run,
+    Series,
+)
+
+
+def compute(batch: Batch) -> list[Result]:
+    """Compute a batch in this process; faults of a run become its status."""
+    code = getattr(batch.run, "fingerprint", batch.fingerprint)
+    if code != batch.fingerprint:
+        text = f"this worker has other model code ({code}) than the sweep ({batch.fingerprint}); restart it"
+        raise ExecutorError(text)
+    with _memory_limit(batch.memory_mb):
+        return [_compute(batch.run, job) for job in batch.jobs]
+
+
+def _compute(run: Run, job: Job) -> Result:
+    began = time.perf_counter()
+    status, error, trace = OK, "", ""
+    outcomes: dict[str, float] = {}
+    series: Series = {}
+    try:
+        found, paths = run(job.parameters, job.seed, job.replication)
+        outcomes = {name: float(value) for name, value in found.items()}
+        if job.keep_series:
+            series = {name: np.asarray(values) for name, values in paths.items()}
+    except KeyboardInterrupt:
+        raise
+    except BaseException as fault:
+        status = OUT_OF_MEMORY if _is_memory(fault) else RAISED
+        error = f"{type(fault).__name__}: {' '.join(str(fault).split())}"
+        trace = "".join(traceback.format_exception(fault))
+    return Result(job.run_id, status, error, trace, time.perf_counter() - began, _peak_mb(), outcomes, series)
+
+
+def _is_memory(fault: BaseException | None) -> bool:
+    while fault is not None:
+        if isinstance(fault, MemoryError):
+            return True
+        fault = fault.__cause__ or fault.__context__
+    return False
+
+
+def _peak_mb() -> float:
+    try:
+        import resource
+    except ImportError:  # Windows
+        return float("nan")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 1024.0 if os.uname().sysname == "Linux" else peak / 1024.0**2
+
+
+@contextlib.contextmanager
+def _memory_limit(memory_mb: int) -> Any:
+    """Address space this process may still take, so that a greedy run fails by itself instead of taking the machine along."""
+    try:
+        import resource
+        from pathlib import Path
+
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+    except (ImportError, OSError):  # no such limit on this system; run_seconds still holds
+        yield
+        return
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    limit = pages * resource.getpagesize() + memory_mb * 1024**2
+    if before[1] != resource.RLIM_INFINITY:
+        limit = min(limit, before[1])
+    resource.setrlimit(resource.RLIMIT_AS, (limit, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
+
+
+def prepare_worker() -> None:
+    """First thing a worker does: leave Ctrl-C to the sweep, and do not outlive it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1.0)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+class Serial:
+    """Runs in this process, one after the other: for debugging, and where no processes can be started."""
+
+    workers = 1
+
+    def __init__(self) -> None:
+        self._waiting: list[Batch] = []
+
+    def submit(self, batch: Batch) -> None:
+        """Take a batch."""
+        self._waiting.append(batch)
+
+    def next(self, seconds: float) -> Ended | None:
+        """Compute the next batch."""
+        if not self._waiting:
+            return None
+        batch = self._waiting.pop(0)
+        return Ended(batch, compute(batch))
+
+    def close(self, *, abandon: bool) -> None:
+        """Nothing to end."""
+
+
+class LocalPool:
+    """Warm processes of this machine, watched over by pebble: one that dies or hangs is replaced, and only its run is lost.
+
+    Parameters
+    ----------
+    workers
+        Number of processes.
+    preload
+        Modules loaded once, before the workers are split off, so that a replacement starts at once.
+    """
+
+    def __init__(
+        self, workers: int, preload: Sequence[str] = ("experiments.measures.outcomes", "sim.model")
+    ) -> None:
+        if getattr(multiprocessing.current_process(), "_inheriting", False):
+            raise ExecutorError("a script must start its sweep under `if __name__ == '__main__':`")
+        self.workers = workers
+        self._ended: queue.SimpleQueue[Ended] = queue.SimpleQueue()
+        method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+        self._context = multiprocessing.get_context(method)
+        if method == "forkserver":
+            self._context.set_forkserver_preload(list(preload))
+        self._open: dict[int, Any] = {}
+        self._pool = self._start()
+
+    def _start(self) -> Any:
+        import pebble
+
+        steady_environment()
+        return pebble.ProcessPool(max_workers=self.workers, initializer=prepare_worker, context=self._context)
+
+    def submit(self, batch: Batch) -> None:
+        """Take a batch."""
+        try:
+            future = self._pool.schedule(compute, args=[batch], timeout=batch.seconds)
+        except (RuntimeError, BrokenProcessPool):
+            # A worker that died between two tasks breaks a pool of pebble; what was waiting in it comes back as lost.
+            self._pool = self._start()
+            future = self._pool.schedule(compute, args=[batch], timeout=batch.seconds)
+        self._open[batch.number] = future
+        future.add_done_callback(lambda done: self._ended.put(_ended(batch, done)))
+
+    def next(self, seconds: float) -> Ended | None:
+        """A batch that ended, or nothing within `seconds`."""
+        try:
+            ended = self._ended.get(timeout=seconds) if seconds > 0 else self._ended.get_nowait()
+        except queue.Empty:
+            return None
+        self._open.pop(ended.batch.number, None)
+        return ended
+
+    def close(self, *, abandon: bool) -> None:
+        """End the workers."""
+        if abandon:
+            self._pool.stop()
+        else:
+            self._pool.close()
+        self._pool.join()
+
+
+def _ended(batch: Batch, future: Any) -> Ended:
+    """What a finished future says of its batch."""
+    from pebble import ProcessExpired
+
+    try:
+        return Ended(batch, future.result())
+    except TimeoutError:
+        return Ended(batch, status=TIMED_OUT, error=f"longer than {batch.seconds:g} s")
+    except ProcessExpired as fault:
+        return Ended(batch, status=DIED, error=_death(fault.exitcode))
+    except (BrokenProcessPool, CancelledError):
+        return Ended(batch)
+    except ExecutorError as fault:
+        return Ended(batch, status=RAISED, error=f"ExecutorError: {fault}")
+    except Exception as fault:  # the batch or its results cannot travel between processes
+        return Ended(batch, status=RAISED, error=f"{type(fault).__name__}: {' '.join(str(fault).split())}")
+
+
+def _death(code: int | None) -> str:
+    """Why a process ended, in words."""
+    if code is not None and code < 0:
+        with contextlib.suppress(ValueError):
+            name = signal.Signals(-code).name
+            why = "; often the system's lack of memory" if name == "SIGKILL" else ""
+            return f"worker ended by {name}{why}"
+    return f"worker ended with exit code {code}"
+
+
+__all__ = [
+    "STATUSES",
+    "Batch",
+    "Ended",
+    "Executor",
+    "ExecutorError",
+    "Job",
+    "LocalPool",
+    "Result",
+    "Serial",
+    "compute",
+]

@@ -1,0 +1,55 @@
+"""Repeats one run of a sweep of the model, by its id."""
+
+import json
+from pathlib import Path
+
+from experiments.design.scenario import Scenario
+from experiments.runs import store
+from experiments.runs.run import run_arm
+from experiments.sweep.engine import replay
+from experiments.sweep.model_task import ModelTask
+from experiments.sweep.store import find, load
+from sim.parameters import Parameters
+
+
+def outcomes_beside(folder: Path, run_id: str) -> str:
+    """Outcomes of a run as stored and as they come out now, one line each."""
+    entry, now = replay(folder, run_id, ModelTask())
+    results = load(folder)
+    row = results.runs[results.runs["run_id"] == entry["run_id"]]
+    stored = row.iloc[0] if len(row) else {}
+    lines = [
+        f"run {entry['run_id']}, stored as {entry['status']}{f': {entry["error"]}' if entry['error'] else ''}",
+        f"seed {entry['seed']}, replication {entry['replication']}, parameters {entry['parameters']}",
+        "",
+        f"{'outcome':<28} {'stored':>24} {'now':>24}",
+    ]
+    differing = 0
+    for name, value in now.items():
+        before = float(stored.get(name, float("nan")))
+        same = before == value or (before != before and value != value)
+        differing += not same
+        lines.append(f"{name:<28} {before!r:>24} {value!r:>24}{'' if same else '  differs'}")
+    if entry["fingerprint"] != ModelTask().fingerprint:
+        lines.append("The model's code has changed since the run was stored.")
+    lines.append(f"{differing} of {len(now)} outcomes differ." if differing else "All outcomes are equal.")
+    return "\n".join(lines)
+
+
+def store_run(folder: Path, run_id: str, out: Path) -> str:
+    """Store everything a run leaves behind, as `firesale run` does."""
+    entry = find(folder, run_id)
+    experiment = load(folder).experiment
+    overrides = json.loads(entry["parameters"])
+    title = f"{experiment.title or experiment.name}, run {entry['run_id']}"
+    scenario = Scenario(experiment.scenario, title, experiment.description, str(folder), overrides, {})
+    with store.writing(out) as scratch:
+        run_arm(
+            scenario,
+            "default",
+            Parameters.from_overrides(overrides),
+            entry["seed"],
+            scratch,
+            replication=entry["replication"],
+        )
+    return f"Tables: {out}"

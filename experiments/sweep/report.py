@@ -1,0 +1,151 @@
+"""What a sweep says: its cost before, how far it is on the way, what came of it at the end."""
+
+import math
+import shlex
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from experiments.design.plan import Plan
+from experiments.sweep.cost import Cost, Left
+from experiments.sweep.engine import Progress, Report
+
+LINE_SECONDS = 30.0
+MOST_FAILURES = 20
+
+
+def duration(seconds: float) -> str:
+    """A length of time as people say it.
+
+    >>> duration(0.42), duration(75), duration(3600 * 5.5), duration(float("nan"))
+    ('0.4 s', '1 min 15 s', '5 h 30 min', 'unknown')
+    """
+    if not math.isfinite(seconds):
+        return "unknown"
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def planned(plan: Plan, left: Left) -> str:
+    """One line on what is asked and what is left."""
+    experiment = plan.experiment
+    most = f" to {left.most:,}" if left.most > left.least else ""
+    return (
+        f"{experiment.name}: {experiment.design.kind} design, {len(plan.points):,} points; "
+        f"{left.stored:,} runs stored, {left.least:,}{most} to compute"
+    )
+
+
+def estimated(left: Left, cost: Cost, workers: int) -> str:
+    """Lines on time, memory and disk, as the pilot runs say."""
+    fastest, slowest = min(cost.seconds), max(cost.seconds)
+    least, most = (duration(runs * cost.mean / workers) for runs in (left.least, left.most))
+    lines = [
+        f"{cost.source}: {cost.mean:.3g} s each ({fastest:.3g} to {slowest:.3g} s), "
+        f"{cost.peak_mb:,.0f} MB of memory in a worker",
+        f"With {workers} {'worker' if workers == 1 else 'workers'}: {least}"
+        f"{f' to {most}' if left.most > left.least else ''}; "
+        f"about {left.most * cost.disk_mb:,.1f} MB on the disk",
+    ]
+    lines += [f"A pilot run failed: {failure}" for failure in cost.failures]
+    return "\n".join(lines)
+
+
+def line_of(progress: Progress) -> str:
+    """How far a sweep is, in one line."""
+    wide = f", widest half-width {progress.widest:.2g} x its target" if progress.widest else ""
+    return (
+        f"{progress.stored + progress.done:,} done, {progress.failed:,} failed, {progress.left:,} left, "
+        f"{progress.rate:.3g} runs/s, {duration(progress.eta_seconds)} to go, "
+        f"{progress.converged:,} of {progress.points:,} points complete{wide}"
+    )
+
+
+@contextmanager
+def following(quiet: bool) -> Iterator[Callable[[Progress], None]]:
+    """A function that shows progress on stderr: a bar on a terminal, else a line every half minute."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if quiet:
+        yield lambda progress: None
+    elif not console.is_terminal:
+        yield _plain_lines()
+    else:
+        from rich.progress import BarColumn, TextColumn
+        from rich.progress import Progress as Bar
+
+        with Bar(BarColumn(), TextColumn("{task.description}"), console=console) as bar:
+            task = bar.add_task("", total=None)
+
+            def show(progress: Progress) -> None:
+                ended = progress.stored + progress.done + progress.failed
+                bar.update(task, completed=ended, total=progress.asked, description=line_of(progress))
+
+            yield show
+
+
+def _plain_lines() -> Callable[[Progress], None]:
+    told = time.monotonic()
+
+    def tell(progress: Progress) -> None:
+        nonlocal told
+        if time.monotonic() - told >= LINE_SECONDS:
+            told = time.monotonic()
+            print(line_of(progress), file=sys.stderr, flush=True)
+
+    return tell
+
+
+def ended(report: Report, shard: tuple[int, int] | None) -> str:
+    """What came of a sweep that was not interrupted."""
+    progress = report.progress
+    lines = [
+        f"{progress.done:,} runs computed, {progress.stored:,} were stored, {progress.failed:,} failed, "
+        f"{progress.converged:,} of {progress.points:,} points complete, "
+        f"{duration(time.monotonic() - progress.began)}"
+    ]
+    lines += failed(report)
+    if shard is not None:
+        lines.append(
+            f"Part {shard[0]} of {shard[1]} is stored; the same command without --shard, after all of them,"
+        )
+        lines.append("puts the tables together and computes what is missing.")
+    elif "digest" in report.manifest:
+        lines.append(f"Digest of runs.parquet: {report.manifest['digest']}")
+    lines.append(f"Results: {report.folder}")
+    return "\n".join(lines)
+
+
+def failed(report: Report) -> list[str]:
+    """A line per failed run, and how to repeat it."""
+    lines = []
+    for run_id, status, error in report.failures[:MOST_FAILURES]:
+        lines.append(f"{status}: {error}")
+        lines.append(f"    firesale replay {shlex.quote(str(report.folder))} {run_id}")
+    if len(report.failures) > MOST_FAILURES:
+        lines.append(f"... and {len(report.failures) - MOST_FAILURES:,} more in {report.folder / 'failures'}")
+    return lines
+
+
+def interrupted(report: Report) -> str:
+    """What is stored of an interrupted sweep, and how to go on."""
+    progress = report.progress
+    command = shlex.join(["firesale", *sys.argv[1:]])
+    return (
+        f"interrupted; {progress.stored + progress.done:,} runs are stored and none is lost, "
+        f"{progress.left:,} are left: {command}"
+    )
+
+
+def folder_of(plan: Plan, out: Path | None) -> Path:
+    """Result folder of a sweep."""
+    return out or Path("results") / plan.experiment.name

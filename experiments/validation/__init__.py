@@ -1,0 +1,1 @@
+"""What is known of the market, and whether the model shows it."""

@@ -1,0 +1,292 @@
+"""Scores the model against what is known of markets like this one, and publishes what fails beside what passes.
+
+Rows are those of `theory.md` C as corrected by `economics.md` 15, registered here before they are run: data, source,
+statistic, band and discrepancy. Each replication runs every arm, so that rows which compare arms compare the same shocks. A
+band row passes if the central 90 % of seeds lies in its band, a sign row if 95 % of seeds have the sign, a share row if the
+wanted share of seeds shows the event. What the tables of a run do not hold is not available, and is never made up.
+Replications are runs of the sweep engine: the same command again does what is left, and more seeds continue.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import experiments.validation
+from agents.vocabulary import GENERATIONS, PRODUCT_GENERATION, AgentKind
+from experiments.design import scenario
+from experiments.design.plan import plan_of
+from experiments.runs.run import simulate
+from experiments.runs.source_digest import source_digest
+from experiments.sweep import store as sweep_store
+from experiments.sweep.engine import sweep
+from experiments.sweep.model_task import FINGERPRINT
+from experiments.validation.measures import SALE_WEEK, SLUMP_WEEK, WATCHED, YEAR, Facts, Floats
+from experiments.validation.row import Row
+from experiments.validation.rows import registered
+from sim.discount.collateral import quotes
+from sim.parameters import Parameters
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from experiments.sweep.engine import Progress
+
+SEEDS = 200  # theory.md C; fewer is a draft
+SEED = 20261005
+CLOCK: dict[str, Any] = {"clock.weeks": YEAR}
+# No row looks at the anatomy of prices, and it changes none of them.
+PLAIN: dict[str, Any] = {"discount.anatomy": False, "discount.shapley_weeks": 0}
+FORCED: dict[str, Any] = {
+    **CLOCK,
+    "forced_sale.enabled": True,
+    "forced_sale.generation": "H100",
+    "forced_sale.gpus": 10_000,
+    "forced_sale.week": SALE_WEEK,
+}
+LIQUID = FORCED | {
+    "forced_sale.generation": "GB200",
+    "forced_sale.gpus": 7_200,
+    "forced_sale.age_years": 0.5,
+}
+SLUMP = {"rent.slump_week": SLUMP_WEEK, "rent.slump": -0.5}
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """One run of a replication.
+
+    Attributes
+    ----------
+    overrides
+        Parameters, on top of those of the scenario.
+    scenario
+        Shipped scenario it starts from.
+    closed
+        Types of buyers that leave the market for good in the week of the sale.
+    """
+
+    overrides: Mapping[str, Any]
+    scenario: str = "calm"
+    closed: tuple[str, ...] = ()
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """Dotted key -> value of all that differs from the model's defaults."""
+        return {**scenario.load(self.scenario).overrides, **self.overrides, **PLAIN}
+
+
+ALL_BUYERS = ("miner", "neo_cloud", "liquidator", "hyperscaler", "enterprise", "exporter")
+ARMS: dict[str, Arm] = {
+    "calm": Arm(CLOCK),
+    "forced": Arm(FORCED),
+    "forced_large": Arm(FORCED | {"forced_sale.gpus": 40_000}),
+    "one_lot": Arm(FORCED | {"forced_sale.gpus": 256}),
+    "search": Arm(FORCED | {"search.enabled": True}),
+    "search_calm": Arm(CLOCK | {"search.enabled": True}),
+    "segment_closed": Arm(CLOCK, closed=("miner",)),  # buys a quarter to a third of the used units in calm
+    "all_closed": Arm(CLOCK, closed=ALL_BUYERS),
+    "slump": Arm(CLOCK | {"rent.slump_week": SLUMP_WEEK, "rent.slump": float(np.log(0.4))}),
+    "liquid_slump": Arm(LIQUID | SLUMP),
+    "liquid": Arm(LIQUID),
+    "forced_slump": Arm(FORCED | SLUMP),
+    "replay": Arm({}, scenario="rebound_2026"),
+    "seven_days": Arm(FORCED | {"forced_sale.deadline_weeks": 1}),
+    "thirty_days": Arm(FORCED | {"forced_sale.deadline_weeks": 4}),
+    "half_year": Arm(FORCED | {"forced_sale.deadline_weeks": 26}),
+}
+
+
+# -- the registered rows ----
+
+
+def rows() -> list[Row]:
+    """Every row in order, scored or not."""
+    return registered()
+
+
+# -- running and scoring ----
+
+
+def facts_of(arm: Arm, seed: int, replication: int = 0, changes: Mapping[str, Any] | None = None) -> Facts:
+    """Run one arm and keep what rows look at.
+
+    Parameters
+    ----------
+    changes
+        Parameters changed on top of the scenario, for calibration; the arm's own settings win.
+    """
+    parameters = Parameters.from_overrides({**(changes or {}), **arm.parameters})
+    quoted: dict[int, dict[str, float]] = {}
+
+    def watch(model: Any, week: int) -> None:
+        if week == SALE_WEEK and arm.closed:
+            kinds = [AgentKind[name.upper()] for name in arm.closed]
+            model.world.active[np.isin(model.ledger.parties.kind, kinds)] = False
+        if week in WATCHED:
+            quoted[week] = dict(zip(GENERATIONS, quotes(model).tolist(), strict=True))
+
+    model = simulate(parameters, seed, replication=replication, watch=watch)
+    lots = model.world.ledger.lots
+    generation = PRODUCT_GENERATION[lots.product]
+    installed, age = {}, {}
+    for g, name in enumerate(GENERATIONS):
+        mine = (generation == g) & (lots.arrival <= parameters.clock.weeks)
+        units = lots.quantity[mine]
+        installed[name] = float(units.sum())
+        years = (parameters.clock.weeks - lots.vintage[mine]) / YEAR
+        age[name] = float(np.average(years, weights=units)) if units.sum() else float("nan")
+    return Facts(model.tables(), parameters.flat(), installed, age, quoted)
+
+
+def statistics(
+    seed: int, changes: Mapping[str, Any] | None = None, only: Sequence[str] = (), replication: int = 0
+) -> dict[str, float]:
+    """Row -> statistic of one replication.
+
+    Parameters
+    ----------
+    changes
+        Parameters changed in every arm.
+    only
+        Ids of rows; all that can be measured if left out.
+    """
+    chosen = [row for row in rows() if row.measure is not None and (not only or row.id in only)]
+    needed = dict.fromkeys(name for row in chosen for name in row.arms)
+    arms = {name: facts_of(ARMS[name], seed, replication, changes) for name in needed}
+    return measured(chosen, arms)
+
+
+def measured(chosen: Sequence[Row], arms: Mapping[str, Facts]) -> dict[str, float]:
+    """Statistic of every row from its arms; NaN where they do not hold it."""
+    with np.errstate(all="ignore"):
+        return {row.id: float(row.measure(arms)) for row in chosen if row.measure is not None}
+
+
+@cache
+def code() -> str:
+    """Digest of the model and of everything a statistic is computed with."""
+    digest = hashlib.sha256(FINGERPRINT.encode())
+    digest.update(source_digest(experiments.validation, scenario).encode())
+    for path in sorted(Path(str(resources.files("experiments") / "scenarios")).glob("*.toml")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:20]
+
+
+@dataclass(frozen=True, slots=True)
+class Replication:
+    """All arms of one replication as a run of the sweep engine."""
+
+    only: tuple[str, ...] = ()
+    fingerprint: str = field(default_factory=code)
+    series: tuple[str, ...] = ()  # no weekly paths are kept
+
+    def __call__(
+        self, parameters: Mapping[str, Any], seed: int, replication: int
+    ) -> tuple[dict[str, float], dict[str, Any]]:
+        """Statistics of the rows, and no series."""
+        return statistics(seed, parameters, self.only, replication), {}
+
+    def meanings(self) -> dict[str, tuple[str, str]]:
+        """Unit and meaning of every statistic."""
+        return {row.id: (row.unit, row.quantity) for row in rows()}
+
+
+def validate(
+    folder: str | Path,
+    seeds: int,
+    *,
+    workers: int = 1,
+    only: Sequence[str] = (),
+    on_progress: "Callable[[Progress], None]" = lambda progress: None,
+) -> "tuple[pd.DataFrame, pd.DataFrame]":
+    """Score every row over replications, which are stored in `folder` and not repeated.
+
+    Returns
+    -------
+    table, values
+        One line per row as `score` gives it; and the statistics, one line per replication, one column per row.
+    """
+    plan = plan_of([{}], name="validation", seed=SEED, replications={"count": seeds})
+    run = Replication(tuple(only))
+    if sweep(plan, run, folder, executor=workers, on_progress=on_progress).interrupted:
+        raise KeyboardInterrupt
+    runs = sweep_store.load(folder).runs.set_index("replication").sort_index()
+    values = runs[[row.id for row in rows() if row.id in runs]]
+    return score(rows(), values), values
+
+
+def score(registered: Sequence[Row], values: "pd.DataFrame") -> "pd.DataFrame":
+    """Verdict of every row from its statistics over seeds.
+
+    Returns
+    -------
+    DataFrame
+        Columns id, quantity, verdict (pass, fail, unscored, not available), kind, unit, low and high of the band, median, q05,
+        q95 (over seeds), in_band (share of seeds), seeds, data, source, statistic, discrepancy, note.
+    """
+    import pandas as pd
+
+    lines = []
+    for row in registered:
+        sample = values[row.id].to_numpy(dtype=np.float64) if row.id in values else np.zeros(0)
+        known = sample[np.isfinite(sample)]
+        q05, median, q95 = np.quantile(known, (0.05, 0.5, 0.95)) if len(known) else (np.nan,) * 3
+        verdict, share, note = _verdict(row, known, len(sample))
+        if row.kind == "share" and len(known):
+            median, (q05, q95) = float(known.mean()), wilson(float(known.mean()), len(known))
+        lines.append(
+            {
+                "id": row.id,
+                "quantity": row.quantity,
+                "verdict": verdict,
+                "kind": row.kind,
+                "unit": row.unit,
+                "low": row.low,
+                "high": row.high,
+                "median": float(median),
+                "q05": float(q05),
+                "q95": float(q95),
+                "in_band": share,
+                "seeds": len(known),
+                "data": row.data,
+                "source": row.source,
+                "statistic": row.statistic,
+                "discrepancy": row.discrepancy,
+                "note": note,
+            }
+        )
+    return pd.DataFrame(lines)
+
+
+def _verdict(row: Row, known: Floats, asked: int) -> tuple[str, float, str]:
+    """Verdict, share of seeds in the band, and a note."""
+    if not row.scored and row.measure is None:
+        return "unscored", float("nan"), row.why
+    if len(known) == 0 or 2 * len(known) < asked:
+        note = row.why or f"the tables of {asked - len(known)} of {asked} seeds do not hold it"
+        return "not available", float("nan"), note
+    note = row.why if len(known) >= SEEDS else " ".join(filter(None, (row.why, "draft: few seeds")))
+    if row.kind == "share":
+        return ("pass" if known.mean() >= row.low else "fail"), float(known.mean()), note
+    if row.kind == "sign":
+        right = float((known > 0).mean() if row.low == 0 else (known < 0).mean())
+        return ("pass" if right >= 0.95 else "fail"), right, note
+    inside = float(((known >= row.low) & (known <= row.high)).mean()) if row.low == row.low else float("nan")
+    if row.kind != "band":
+        return "unscored", inside, note
+    q05, q95 = np.quantile(known, (0.05, 0.95))
+    return ("pass" if row.low <= q05 and q95 <= row.high else "fail"), inside, note
+
+
+def wilson(share: float, n: int, z: float = 1.6449) -> tuple[float, float]:
+    """90 % interval of a share of n trials."""
+    middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * float(np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2)))
+    # At the ends the two terms cancel, but for rounding.
+    return 0.0 if share <= 0.0 else middle - half, 1.0 if share >= 1.0 else middle + half
