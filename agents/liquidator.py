@@ -41,6 +41,9 @@ class LiquidatorParameters(Section):
     turnaround_weeks: float = quantity(
         5, "weeks", 2, 13, "purchase to resale", "dealer and auction pages", "C"
     )
+    unpledged_rate_per_year: float = quantity(
+        0.15, "per year", 0.05, 0.3, "rate at which units under a mandate but no lien are valued in place"
+    )
     agency_fee: float = quantity(0.08, "share of gross proceeds", 0.03, 0.15, "fee of an agency mandate")
     expectation_speed: float = quantity(
         0.0, "per year", 0, 4, "speed at which dealers expect price to return to own value"
@@ -80,7 +83,7 @@ class Liquidator(Party):
         lot = np.flatnonzero(standing & np.isin(view.lot_agent, rows))
         late = view.lot_deadline[lot] < view.week
         # After the deadline a lender that can operate the units keeps them; the rest is broken up.
-        kept = (credit_bid(view, lot) > 0) & ~view.lot_run_off[lot]
+        kept = (credit_bid(view, lot, parameters) > 0) & ~view.lot_run_off[lot]
         late &= ~kept
         gone = lot[late]
         scrap = ScrapOrders(
@@ -128,7 +131,7 @@ class Liquidator(Party):
         salvage = view.salvage[PRODUCT_GENERATION[product]]
         if parameters.reserve == "scrap":
             return np.asarray(salvage)
-        credit = np.where(view.lot_run_off[lot], 0.0, credit_bid(view, lot))
+        credit = np.where(view.lot_run_off[lot], 0.0, credit_bid(view, lot, parameters))
         reserve = np.maximum(salvage, credit)
         if parameters.reserve == "continuation":
             expected = expected_price(view, product, pool, 1.0, parameters)
@@ -201,7 +204,7 @@ def expected_price(
     return np.asarray(now + pull * (view.reference_value[product] - now))
 
 
-def credit_bid(view: View, lot: Ints) -> Floats:
+def credit_bid(view: View, lot: Ints, parameters: LiquidatorParameters) -> Floats:
     """In-place value under a hired operator at the lender's rate; zero where the slot cannot be kept, USD.
 
     The operator's fee comes off utilisation, so it scales with revenue.
@@ -216,7 +219,7 @@ def credit_bid(view: View, lot: Ints) -> Floats:
         product,
         age,
         utilisation=view.utilisation[operator] * (1.0 - view.operating_fee),
-        discount_rate=np.nan_to_num(view.lot_rate[lot], nan=0.15),
+        discount_rate=np.nan_to_num(view.lot_rate[lot], nan=parameters.unpledged_rate_per_year),
     )
     kept = (view.pool_kind[pool] == PoolKind.IN_PLACE) & (view.pool_free[pool] > 0)
     return np.asarray(np.where(kept, value, 0.0))

@@ -53,7 +53,7 @@ class Manufacturer(Party):
         """One sell order per generation with an allocation, in whole units."""
         known = np.isin(view.pair_party, rows) & (view.pool_kind[view.pair_pool] == PoolKind.WAREHOUSE)
         party, pool = view.pair_party[known], view.pair_pool[known]
-        new = np.array([product_of(g, Condition.NEW) for g in range(N_GENERATIONS)])
+        new = product_of(np.arange(N_GENERATIONS), Condition.NEW)
         amount = view.new_allocation // PRODUCT_UNIT[new] * PRODUCT_UNIT[new]
         made = np.flatnonzero(amount > 0)
         n = len(party)

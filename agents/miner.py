@@ -8,6 +8,10 @@ from agents.operating import Quotes, Slots, place_bids, quote, refresh_offers, s
 from agents.party import Party
 from agents.schema import Section, quantity
 from agents.vocabulary import (
+    DAYS_PER_WEEK,
+    DAYS_PER_YEAR,
+    HOURS_PER_WEEK,
+    MONTHS_PER_YEAR,
     PRODUCT_GENERATION,
     PRODUCT_UNIT,
     WEEKS_PER_YEAR,
@@ -24,10 +28,7 @@ from agents.vocabulary import (
     View,
 )
 
-HASHES = 24.0 * 7.0
 SATOSHI = 1e8
-# A miner looks at its halls once a quarter: leases are deals, not a weekly flow.
-DEAL_WEEKS = 13
 
 
 class MinerParameters(Section):
@@ -37,8 +38,25 @@ class MinerParameters(Section):
         20, "J/TH", 12, 36, "energy per terahash of the mining fleet", "2026 fleets; S19 XP 21.5", "C"
     )
     bitcoin_hold_share: float = quantity(0.3, "share", 0, 1, "share of mined coins kept after bills")
+    coin_sale_weeks: int = quantity(
+        52, "weeks", 13, 156, "over which the coins it does not keep are sold, in equal parts of what is left"
+    )
+    pressed_months: float = quantity(
+        1.0,
+        "months of obligations",
+        0.25,
+        3,
+        "with less in cash and free coins it sells free GPUs, and then machines",
+        "contracts.md 5.1 rule 6: four weeks",
+        "design",
+    )
     reserve_months: float = quantity(2, "months of obligations", 0, 12, "cash kept back before bidding")
     bid_margin: float = quantity(0.10, "share of value", 0, 0.5, "value kept back in a bid for used units")
+    review_weeks: int = quantity(26, "weeks", 4, 104, "how often a miner reviews its fleet for replacement")
+    review_share: float = quantity(0.10, "share of a lot", 0.01, 1, "part of a lot offered at a review")
+    deal_weeks: int = quantity(
+        13, "weeks", 4, 52, "how often a miner considers leasing a hall out: a deal, not a weekly flow"
+    )
     conversion_hurdle: float = quantity(
         1.3, "multiple", 1, 2, "gain over cost at which mining watts are given up (option premium)"
     )
@@ -53,6 +71,9 @@ class MinerParameters(Section):
     )
     asic_years_of_revenue: float = quantity(
         1.0, "years", 0, 3, "what mining machines fetch, in years of their gross revenue"
+    )
+    machine_life_years: float = quantity(
+        4, "years", 2, 8, "years of mining margin a miner counts on before it gives the watts up"
     )
     growth_share: float = quantity(
         0.05, "share of own watts a week", 0, 1, "most watts a miner sets out to fill in one week"
@@ -90,6 +111,9 @@ class MinerParameters(Section):
     bitcoin_loan_to_value: float = quantity(
         0.57, "share", 0.4, 0.7, "bitcoin loan at the start and after a call", "filings, 2025", "B"
     )
+    bitcoin_loan_tenor_months: int = quantity(
+        12, "months", 4, 36, "tenor of a new bitcoin loan; those of week 0 end within it"
+    )
     bitcoin_loan_call: float = quantity(
         0.75, "share", 0.7, 0.8, "loan-to-value at a call", "filing, 2021", "A"
     )
@@ -124,7 +148,7 @@ class Miner(Party):
         displaced = view.pool_kind[slots.pool] == PoolKind.DISPLACED
         if displaced.any() and len(view.listed):
             # A displaced watt costs the mining margin forgone and the retrofit, with an option premium on both.
-            generation = view.listed // 3
+            generation = PRODUCT_GENERATION[view.listed]
             given_up = (
                 mining_value_per_watt(view, slots.pool, slots.party, parameters) + view.retrofit_usd_per_watt
             )
@@ -146,7 +170,13 @@ class Miner(Party):
             cap=QuantityCap.APPETITE,
         )
         return Intents(
-            sell=refresh_offers(view, rows, interval_weeks=26, share=0.1, pressed=pressed(view)),
+            sell=refresh_offers(
+                view,
+                rows,
+                interval_weeks=parameters.review_weeks,
+                share=parameters.review_share,
+                pressed=pressed(view, parameters),
+            ),
             buy=with_retrofit_paid(view, bids),
             scrap=worn_out(view, rows),
             treasury=cls._treasury(view, rows, parameters),
@@ -162,11 +192,11 @@ class Miner(Party):
         Hosting gains ``lease NOI x annuity - mining value - hurdle x capex``; owning gains the best bid over the last price,
         which is net of the same. A hall is leased only if it gains at all and more than GPUs of the miner's own would.
         """
-        turn = (slots.party + view.week) % DEAL_WEEKS == 0
+        turn = (slots.party + view.week) % parameters.deal_weeks == 0
         hall = np.flatnonzero(turn & (view.pool_kind[slots.pool] == PoolKind.DISPLACED))
         pool, party = slots.pool[hall], slots.party[hall]
         rate = view.discount_rate[party]
-        rent = parameters.shell_lease_usd_per_kw_month * 12.0 / 1000.0 * parameters.lease_margin
+        rent = parameters.shell_lease_usd_per_kw_month * MONTHS_PER_YEAR / 1000.0 * parameters.lease_margin
         years = -np.expm1(-rate * view.shell_lease_years) / rate
         hosting = rent * years * np.exp(-rate * view.pool_wait[pool] / WEEKS_PER_YEAR)
         hosting -= mining_value_per_watt(view, pool, party, parameters)
@@ -175,7 +205,7 @@ class Miner(Party):
         if len(view.listed):
             paid = view.price[view.listed[None, :], pool[:, None]]
             gain = quotes.net[hall] * (1.0 - parameters.bid_margin) - paid
-            gain = np.where(quotes.allowed[hall], gain, 0.0) / view.watts[view.listed // 3]
+            gain = np.where(quotes.allowed[hall], gain, 0.0) / view.watts[PRODUCT_GENERATION[view.listed]]
             owning = np.maximum(gain.max(axis=1), 0.0)
         pays = (hosting > 0) & (hosting > owning)
         watts = np.minimum(
@@ -192,7 +222,8 @@ class Miner(Party):
         short = np.maximum(floor - view.cash[rows], 0.0)
         coin = view.bitcoin_usd * 100.0 / SATOSHI
         needed = np.ceil(short / coin).astype(np.int64)
-        spare = np.floor(view.bitcoin[rows] * (1.0 - parameters.bitcoin_hold_share) / 52.0).astype(np.int64)
+        unkept = view.bitcoin[rows] * (1.0 - parameters.bitcoin_hold_share)
+        spare = np.floor(unkept / parameters.coin_sale_weeks).astype(np.int64)
         sold = np.minimum(np.maximum(needed, spare), view.bitcoin[rows])
         nothing = np.zeros(len(rows), dtype=np.int64)
         return Treasury(rows, sold, nothing, nothing, machines_to_sell(view, rows, parameters))
@@ -211,10 +242,10 @@ def with_retrofit_paid(view: View, bids: BuyIntents) -> BuyIntents:
     return replace(bids, wanted=np.where(displaced, np.minimum(bids.wanted, most), bids.wanted))
 
 
-def pressed(view: View) -> Bools:
-    """Parties whose cash and free coins do not last four weeks (contracts.md 5.1 rule 6)."""
+def pressed(view: View, parameters: MinerParameters) -> Bools:
+    """Parties whose cash and free coins do not last `pressed_months` (contracts.md 5.1 rule 6)."""
     coins = view.bitcoin / SATOSHI * view.bitcoin_usd * 100.0
-    return np.asarray(view.obligations > view.cash + coins)
+    return np.asarray(view.obligations * parameters.pressed_months > view.cash + coins)
 
 
 def machines_to_sell(view: View, rows: Ints, parameters: MinerParameters) -> Ints:
@@ -222,22 +253,22 @@ def machines_to_sell(view: View, rows: Ints, parameters: MinerParameters) -> Int
     free = np.zeros(len(view.cash), dtype=np.int64)
     loose = (view.lot_lien < 0) & (view.lot_status <= LotStatus.IDLE)
     np.add.at(free, view.lot_owner[loose], view.lot_quantity[loose])
-    missing = np.maximum(view.obligations[rows] - view.cash[rows], 0) / 100.0
-    per_watt = view.hashprice_usd * 365.0 * parameters.asic_years_of_revenue
+    missing = np.maximum(view.obligations[rows] * parameters.pressed_months - view.cash[rows], 0) / 100.0
+    per_watt = view.hashprice_usd * DAYS_PER_YEAR * parameters.asic_years_of_revenue
     per_watt /= parameters.fleet_efficiency_j_per_th * 1000.0
-    last = pressed(view)[rows] & (free[rows] == 0) & ~view.frozen[rows]
+    last = pressed(view, parameters)[rows] & (free[rows] == 0) & ~view.frozen[rows]
     watts = np.ceil(missing / per_watt) if per_watt > 0 else np.zeros(len(rows))
     return np.asarray(np.where(last, watts, 0.0), dtype=np.int64)
 
 
 def mining_value_per_watt(view: View, pool: Ints, party: Ints, parameters: MinerParameters) -> np.ndarray:
-    """Present value of the mining margin of one IT watt over four years, USD.
+    """Present value of the mining margin of one IT watt over a machine's life, USD.
 
     Per PH/s and day the machine earns hashprice and burns ``24 e p PUE / 1000`` of power; never below zero, because
-    a machine under water is simply off. Four years is the life of a machine generation (assumption).
+    a machine under water is simply off.
     """
-    per_watt_week = view.hashprice_usd / (parameters.fleet_efficiency_j_per_th * 1000.0) * 7.0
-    power_week = view.pool_power[pool] * view.pool_pue[pool] * HASHES / 1000.0
-    margin = np.maximum(per_watt_week - power_week, 0.0) * 52.0
+    per_watt_week = view.hashprice_usd / (parameters.fleet_efficiency_j_per_th * 1000.0) * DAYS_PER_WEEK
+    power_week = view.pool_power[pool] * view.pool_pue[pool] * HOURS_PER_WEEK / 1000.0
+    margin = np.maximum(per_watt_week - power_week, 0.0) * WEEKS_PER_YEAR
     rate = view.discount_rate[party]
-    return np.asarray(margin * (1.0 - np.exp(-rate * 4.0)) / rate)
+    return np.asarray(margin * (1.0 - np.exp(-rate * parameters.machine_life_years)) / rate)

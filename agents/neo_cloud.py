@@ -15,8 +15,6 @@ from agents.party import Party
 from agents.schema import Section, quantity, setting
 from agents.vocabulary import AgentKind, Intents, Ints, PoolKind, QuantityCap, Treasury, View
 
-PAYOUT_WEEKS = 4
-
 
 class NeoCloudParameters(Section):
     """What describes a neo-cloud."""
@@ -57,6 +55,9 @@ class NeoCloudParameters(Section):
         0.055, "per year", 0.03, 0.1, "spread of notes over SOFR", "9.25 % notes, 2025", "B"
     )
     notes_tenor_years: float = quantity(5, "years", 2, 10, "tenor of new notes", "2025-26 notes", "B")
+    notes_per_issuer: int = quantity(
+        4, "notes", 1, 12, "issues of equal size an issuer has outstanding in week 0"
+    )
     notes_earliest_months: int = quantity(
         44,
         "months",
@@ -76,8 +77,9 @@ class NeoCloudParameters(Section):
         "B",
     )
     payout_share: float = quantity(
-        0.25, "share a month", 0, 1, "cash above the reserve paid to owners or spent outside this market"
+        0.25, "share each time", 0, 1, "cash above the reserve paid to owners or spent outside this market"
     )
+    payout_weeks: int = quantity(4, "weeks", 1, 13, "from one such payout to the next")
     restricted_payments: bool = setting(
         True, "owners are paid no more than net worth has grown, as notes of 2025-26 restrict payments"
     )
@@ -94,7 +96,7 @@ class NeoCloud(Party):
         cash = spendable(view, rows, parameters.reserve_months)
         nothing = np.zeros(len(rows), dtype=np.int64)
         payout = np.zeros(len(rows), dtype=np.int64)
-        if view.week % PAYOUT_WEEKS == 0:
+        if view.week % parameters.payout_weeks == 0:
             payout = np.floor(cash[rows] * parameters.payout_share).astype(np.int64)
             if parameters.restricted_payments:
                 payout = np.minimum(payout, view.gain[rows])

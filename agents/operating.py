@@ -10,6 +10,7 @@ import numpy as np
 
 from agents.valuation import believed_value, running_cost_per_hour
 from agents.vocabulary import (
+    MONTHS_PER_YEAR,
     PRODUCT_CONDITION,
     PRODUCT_GENERATION,
     PRODUCT_LIQUID,
@@ -28,7 +29,7 @@ from agents.vocabulary import (
     View,
 )
 
-MONTHS_PER_WEEK = 12 / WEEKS_PER_YEAR
+MONTHS_PER_WEEK = MONTHS_PER_YEAR / WEEKS_PER_YEAR
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,7 @@ def hold_values(
         step_drops=view.step_drops[generation],
         demand=view.demand[generation],
         mean_reversion=view.demand_mean_reversion,
+        extrapolation=view.extrapolation,
     )
     return np.asarray(value * view.condition_factor[PRODUCT_CONDITION[product]])
 
@@ -108,7 +110,11 @@ def quote(view: View, slots: Slots, products: Ints, extra_wait_weeks: float = 0.
     age = view.product_age[item]
     hosted = hold_values(view, party, pool, item, age)
     in_place = view.pool_kind[pool] == PoolKind.IN_PLACE
-    wait = np.where(in_place, 1.0, view.product_wait[item]) + view.pool_wait[pool] + extra_wait_weeks
+    wait = (
+        np.where(in_place, float(view.in_place_weeks), view.product_wait[item])
+        + view.pool_wait[pool]
+        + extra_wait_weeks
+    )
     patience = np.exp(-(view.discount_rate[party] + view.rent_trend) * wait / WEEKS_PER_YEAR)
     net = hosted * patience
     liquid = PRODUCT_LIQUID[item] & (view.pool_free_liquid[pool] <= 0)
@@ -145,16 +151,7 @@ def place_bids(
     """
     if len(slots.party) == 0 or len(products) == 0:
         return BuyIntents.empty()
-    best = np.where(quotes.allowed, quotes.net / view.watts[PRODUCT_GENERATION[products]], 0.0).max(axis=1)
-    order = np.lexsort((slots.pool, -best, slots.party))
-    party = slots.party[order]
-    room = np.minimum(view.pool_free[slots.pool[order]], watts_wanted[party]).astype(np.float64)
-    before = np.cumsum(room) - room
-    first = np.r_[True, party[1:] != party[:-1]]
-    before -= np.repeat(before[first], np.diff(np.r_[np.flatnonzero(first), len(party)]))
-    taken = np.empty_like(room)
-    taken[order] = np.clip(watts_wanted[party] - before, 0.0, room)
-
+    taken = _watts_by_slot(view, slots, products, quotes, watts_wanted)
     unit = PRODUCT_UNIT[products]
     unit_watts = view.unit_watts[PRODUCT_GENERATION[products]]
     units = np.floor(taken[:, None] / unit_watts).astype(np.int64)
@@ -162,7 +159,9 @@ def place_bids(
     units = np.where(PRODUCT_LIQUID[products], np.minimum(units, coolable), units)
     wanted = units * unit
     limit = quotes.net * (1.0 - margin)
-    gain = np.maximum(limit - view.price[products[None, :], slots.pool[:, None]], 0.02 * limit)
+    gain = limit - view.price[products[None, :], slots.pool[:, None]]
+    # A bid needs cash behind it even where the last price leaves no gain: this week's may be lower.
+    gain = np.maximum(gain, view.least_gain_share * limit)
     weight = np.where(quotes.allowed & (wanted > 0), gain * wanted, 0.0)
     total = np.bincount(slots.party, weights=weight.sum(axis=1), minlength=len(cash))
     share = weight / np.maximum(total[slots.party][:, None], 1e-300)
@@ -181,6 +180,20 @@ def place_bids(
         cap=limiting.astype(np.int64),
         delay=np.rint(quotes.delay[slot, item] * cents).astype(np.int64),
     )
+
+
+def _watts_by_slot(view: View, slots: Slots, products: Ints, quotes: Quotes, watts_wanted: Floats) -> Floats:
+    """IT watts each party sets out to fill in each of its slots: the most valuable per watt first."""
+    best = np.where(quotes.allowed, quotes.net / view.watts[PRODUCT_GENERATION[products]], 0.0).max(axis=1)
+    order = np.lexsort((slots.pool, -best, slots.party))
+    party = slots.party[order]
+    room = np.minimum(view.pool_free[slots.pool[order]], watts_wanted[party]).astype(np.float64)
+    before = np.cumsum(room) - room
+    first = np.r_[True, party[1:] != party[:-1]]
+    before -= np.repeat(before[first], np.diff(np.r_[np.flatnonzero(first), len(party)]))
+    taken = np.empty_like(room)
+    taken[order] = np.clip(watts_wanted[party] - before, 0.0, room)
+    return taken
 
 
 def refresh_offers(

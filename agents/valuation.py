@@ -10,14 +10,11 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike
 
-from agents.vocabulary import HOURS_PER_YEAR, Floats
+from agents.vocabulary import HOURS_PER_MONTH, HOURS_PER_YEAR, Floats
 
-HOURS_PER_MONTH = 730.0
 BELIEFS = ("myopic", "consistent", "extrapolative")
 # Nodes per smooth piece: the integrand is a sum of exponentials, so 16 give close to machine precision.
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(16)
-# An extrapolating agent takes the present deviation of demand to persist and to grow once by this share.
-EXTRAPOLATION = 0.5
 
 
 def running_cost_per_hour(
@@ -144,6 +141,33 @@ def _first_pays(
     return np.asarray(np.where(recovers, high, start))
 
 
+def _peak_years(trend: Floats, gap: Floats, kappa: float) -> Floats:
+    """When the mean of rents is highest; without a trend a depressed rent only recovers, so never."""
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        peak = np.log(np.maximum(-gap * kappa / np.where(trend > 0, trend, np.nan), 1e-300)) / kappa
+    return np.where((trend <= 0) & (gap < 0), np.inf, np.where(np.isnan(peak), 0.0, peak))
+
+
+def _last_pays(
+    income: Callable[[Floats, Floats], Floats],
+    start: Floats,
+    peak: Floats,
+    finish: Floats,
+    factor: Floats,
+    cost: Floats,
+) -> Floats:
+    """When the margin is gone for good in each piece, by bisection: it rises at most once and then falls."""
+    low, high = peak.copy(), finish.copy()
+    for _ in range(48):
+        middle = 0.5 * (low + high)
+        pays = income(middle, factor) > cost
+        low = np.where(pays, middle, low)
+        high = np.where(pays, high, middle)
+    whole = income(finish, factor) > cost
+    hopeless = income(peak, factor) <= cost
+    return np.where(whole, finish, np.where(hopeless, start, low))
+
+
 def conditional_mean_value(
     *,
     rent: ArrayLike,
@@ -183,23 +207,10 @@ def conditional_mean_value(
         path = np.exp(-delta[..., None] * when - gap[..., None] * -np.expm1(-kappa * when))
         return np.asarray(r[..., None] * multiplier * path)
 
-    # Within a piece the margin rises at most once and then falls: the last crossing is found by bisection.
     finish = np.minimum(end, life[..., None])
     start = np.minimum(start, finish)
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        peak = np.log(np.maximum(-gap * kappa / np.where(delta > 0, delta, np.nan), 1e-300)) / kappa
-    # Without a trend a depressed rent only recovers.
-    peak = np.where((delta <= 0) & (gap < 0), np.inf, np.where(np.isnan(peak), 0.0, peak))
-    peak = np.clip(peak[..., None], start, finish)
-    low, high = peak.copy(), finish.copy()
-    for _ in range(48):
-        middle = 0.5 * (low + high)
-        pays = income(middle, factor) > cost[..., None]
-        low = np.where(pays, middle, low)
-        high = np.where(pays, high, middle)
-    whole = income(finish, factor) > cost[..., None]
-    hopeless = income(peak, factor) <= cost[..., None]
-    stop = np.where(whole, finish, np.where(hopeless, start, low))
+    peak = np.clip(_peak_years(delta, gap, kappa)[..., None], start, finish)
+    stop = _last_pays(income, start, peak, finish, factor, cost[..., None])
     begin = np.minimum(_first_pays(income, start, peak, factor, cost[..., None]), stop)
     half = 0.5 * (stop - begin)
     when = begin[..., None] + half[..., None] * (1.0 + _NODES)
@@ -225,12 +236,17 @@ def rent_elasticity(**valuation: ArrayLike | None) -> Floats:
 
 
 def believed_value(
-    belief: str, *, demand: ArrayLike = 0.0, mean_reversion: ArrayLike = 0.8, **valuation: ArrayLike | None
+    belief: str,
+    *,
+    demand: ArrayLike,
+    mean_reversion: ArrayLike,
+    extrapolation: float,
+    **valuation: ArrayLike | None,
 ) -> Floats:
     """Value under one of `BELIEFS` about the persistence of today's demand deviation.
 
     ``myopic`` takes today's rent as given (closed form); ``consistent`` uses the conditional mean;
-    ``extrapolative`` expects the deviation to go on growing by half before it stays.
+    ``extrapolative`` expects the deviation to go on growing by `extrapolation` before it stays.
     """
     if belief == "myopic":
         return unit_value(**valuation)  # type: ignore[arg-type]
@@ -241,6 +257,6 @@ def believed_value(
             **valuation,  # type: ignore[arg-type]
         )
     if belief == "extrapolative":
-        rent = np.asarray(valuation.pop("rent"), float) * np.exp(EXTRAPOLATION * np.asarray(demand, float))
+        rent = np.asarray(valuation.pop("rent"), float) * np.exp(extrapolation * np.asarray(demand, float))
         return unit_value(rent=rent, **valuation)  # type: ignore[arg-type]
     raise ValueError(f"belief {belief!r}; one of {', '.join(BELIEFS)}")

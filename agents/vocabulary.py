@@ -6,6 +6,7 @@ Nothing here holds behaviour; the rules live beside each agent type, the bookkee
 
 from dataclasses import dataclass, field, fields
 from enum import IntEnum
+from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +31,11 @@ PRODUCT_UNIT = UNIT[PRODUCT_GENERATION]
 PRODUCT_LIQUID = LIQUID_ONLY[PRODUCT_GENERATION]
 
 WEEKS_PER_YEAR = 52
+MONTHS_PER_YEAR = 12
+DAYS_PER_WEEK = 7.0
+DAYS_PER_YEAR = 365.0
 HOURS_PER_WEEK = 168.0
+HOURS_PER_MONTH = 730.0
 HOURS_PER_YEAR = 8760.0
 
 
@@ -42,11 +47,17 @@ class Condition(IntEnum):
     AS_IS = 2
 
 
-def product_of(generation: int, condition: int) -> int:
-    """Product class of a generation in a condition.
+@overload
+def product_of(generation: int, condition: int) -> int: ...
+@overload
+def product_of(generation: Ints, condition: int | Ints) -> Ints: ...
+def product_of(generation: int | Ints, condition: int | Ints) -> int | Ints:
+    """Product class of a generation in a condition; arrays give arrays.
 
     >>> product_of(GENERATIONS.index("H100"), Condition.CLEAN)
     7
+    >>> product_of(np.arange(3), Condition.AS_IS).tolist()
+    [2, 5, 8]
     """
     return N_CONDITIONS * generation + condition
 
@@ -192,6 +203,10 @@ class View:
     distressed: Bools  # per party: missed a payment or a test
     gain: Ints  # cents per party, net asset value above its opening level; what owners may be paid from
     frozen: Bools  # per party: in the hands of its lenders
+    # common to all who value and bid
+    extrapolation: float  # share by which an extrapolating agent expects a deviation of demand to grow
+    least_gain_share: float  # share of a limit that counts as gain where the last price leaves less
+    in_place_weeks: int  # from purchase to first service of units that stay where they stand
 
 
 @dataclass(slots=True)

@@ -64,8 +64,6 @@ AGENT_TYPES: tuple[type[Party], ...] = (
     Salvager,
     Manufacturer,
 )
-# Weight of the newest week in the trailing mean of traded volume: a memory of about half a year.
-VOLUME_WEIGHT = 1.0 / 26.0
 
 
 class FireSaleModel(mesa.Model):  # type: ignore[misc]
@@ -335,7 +333,8 @@ class FireSaleModel(mesa.Model):  # type: ignore[misc]
             weights=self.result.trades.quantity[free],
             minlength=len(self.world.volume),
         )
-        self.world.volume = (1 - VOLUME_WEIGHT) * self.world.volume + VOLUME_WEIGHT * traded
+        newest = 1.0 / self.parameters.market.volume_memory_weeks
+        self.world.volume = (1 - newest) * self.world.volume + newest * traded
 
     def _record(self, week: int) -> None:
         record_week(self, week)

@@ -91,13 +91,14 @@ def test_economic_life() -> None:
 
 
 def test_a_rent_above_its_mean_is_worth_less_when_it_is_expected_back() -> None:
+    deviation = {"demand": 0.25, "mean_reversion": 0.8, "extrapolation": 0.5}
     myopic, consistent, more = (
-        float(believed_value(b, demand=0.25, mean_reversion=0.8, **h100(2.35, 0.43)))
+        float(believed_value(b, **deviation, **h100(2.35, 0.43)))
         for b in ("myopic", "consistent", "extrapolative")
     )
     assert consistent < myopic < more
     with pytest.raises(ValueError, match="one of myopic, consistent, extrapolative"):
-        believed_value("rosy", **h100(2.35, 0.43))
+        believed_value("rosy", **deviation, **h100(2.35, 0.43))
 
 
 def test_loan_check() -> None:

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agents.valuation import (
+    BELIEFS,
     believed_value,
     conditional_mean_value,
     economic_life,
@@ -26,6 +27,7 @@ BASE = {
     "salvage_decay": 0.2,
     "remaining_life_years": 5.0,
 }
+PERSISTENCE = {"mean_reversion": 0.8, "extrapolation": 0.5}
 
 
 def by_riemann(demand: float, kappa: float, **v: float) -> float:
@@ -117,7 +119,7 @@ def test_both_forms_broadcast_alike() -> None:
 
 
 def test_beliefs_agree_without_a_deviation() -> None:
-    values = [float(believed_value(b, demand=0.0, **BASE)) for b in ("myopic", "consistent", "extrapolative")]
+    values = [float(believed_value(b, demand=0.0, **PERSISTENCE, **BASE)) for b in BELIEFS]
     assert values == pytest.approx([values[0]] * 3, abs=0.01)
 
 
@@ -126,7 +128,10 @@ def test_belief_about_persistence_moves_value_by_the_published_range() -> None:
     for demand, low, high in ((0.25, 0.75, 0.9), (-0.5, 1.3, 1.9)):
         rent = 2.35 * np.exp(demand)
         v = BASE | {"rent": rent}
-        ratio = float(believed_value("consistent", demand=demand, **v)) / float(believed_value("myopic", **v))
+        consistent, myopic = (
+            float(believed_value(b, demand=demand, **PERSISTENCE, **v)) for b in ("consistent", "myopic")
+        )
+        ratio = consistent / myopic
         assert low < ratio < high
 
 

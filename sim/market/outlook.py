@@ -5,6 +5,7 @@ import numpy as np
 from agents.operating import MONTHS_PER_WEEK
 from agents.valuation import believed_value, running_cost_per_hour
 from agents.vocabulary import (
+    MONTHS_PER_YEAR,
     N_CONDITIONS,
     N_GENERATIONS,
     N_PRODUCTS,
@@ -19,6 +20,7 @@ from agents.vocabulary import (
     LotStatus,
     PoolKind,
     View,
+    product_of,
 )
 from sim.lending import financing, orders
 from sim.parameters import Parameters
@@ -107,7 +109,7 @@ def look(world: World, week: int) -> View:
         mining_watts=world.mining.copy(),
         shell_lease_years=parameters.site.lease_tenor_years,
         retrofit_usd_per_watt=parameters.site.retrofit_capex_usd_per_kw / 1000.0,
-        storage_usd_per_week=parameters.freight.storage_usd_per_month * 12 / WEEKS_PER_YEAR,
+        storage_usd_per_week=parameters.freight.storage_usd_per_month * MONTHS_PER_YEAR / WEEKS_PER_YEAR,
         operating_fee=parameters.lenders.operating_fee,
         lot_run_off=_run_off(world),
         credit_line=world.credit.line,
@@ -116,6 +118,9 @@ def look(world: World, week: int) -> View:
         distressed=world.credit.distressed(),
         gain=np.zeros(ledger.parties.n, dtype=np.int64),
         frozen=world.credit.failed(),
+        extrapolation=parameters.valuation.extrapolation,
+        least_gain_share=parameters.valuation.least_gain_share,
+        in_place_weeks=parameters.freight.in_place_weeks,
     )
     view.reference_value[:] = typical_values(view, parameters)
     world.typical_value = view.reference_value
@@ -128,7 +133,7 @@ def _listed(world: World, parameters: Parameters) -> Ints:
     lots = world.ledger.lots
     made = np.flatnonzero(np.floor(parameters.manufacturer.weekly_allocation.array()) >= world.unit)
     standing = lots.product[(lots.status == LotStatus.FORCED) | (lots.status == LotStatus.INVENTORY)]
-    return np.unique(np.r_[world.listed, standing, N_CONDITIONS * made + Condition.NEW])
+    return np.unique(np.r_[world.listed, standing, product_of(made, Condition.NEW)])
 
 
 def _pairs(world: World, free: Ints) -> tuple[Ints, Ints]:
@@ -235,5 +240,6 @@ def typical_values(view: View, parameters: Parameters) -> Floats:
         step_drops=view.step_drops[generation],
         demand=view.demand[generation],
         mean_reversion=view.demand_mean_reversion,
+        extrapolation=view.extrapolation,
     )
     return np.asarray(value * view.condition_factor[PRODUCT_CONDITION])

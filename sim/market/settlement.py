@@ -8,6 +8,7 @@ released by the payment. Proceeds of forced lots go through the lender: fee, enf
 import numpy as np
 
 from agents.vocabulary import (
+    PRODUCT_CONDITION,
     PRODUCT_GENERATION,
     PRODUCT_LIQUID,
     PRODUCT_UNIT,
@@ -47,7 +48,7 @@ def settle(world: World, week: int, result: MarketResult) -> Ints:
         weeks = _delivery_weeks(world, source, target, product)
         pool = _take_slot(world, week, buyer, source, target, product, quantity)
         cost = (int(trades.price[i]) + int(trades.freight[i]) + rent) * quantity
-        is_new = product % 3 == Condition.NEW
+        is_new = bool(PRODUCT_CONDITION[product] == Condition.NEW)
         loan = -1 if is_new else finance(world, week, buyer, cost)
         in_place = is_forced and source == target
         slot = rent if in_place else 0
@@ -79,10 +80,10 @@ def _slot_premium(world: World, result: MarketResult, node: int, pool: int, prod
 
 
 def _delivery_weeks(world: World, source: int, target: int, product: int) -> int:
-    """Weeks from sale to first service: transit and re-installation, one week in place."""
-    if source == target:
-        return 1
+    """Weeks from sale to first service: transit and re-installation, or `in_place_weeks` where it stands."""
     freight = world.parameters.freight
+    if source == target:
+        return freight.in_place_weeks
     places = world.topology.pool_place
     transit = int(world.topology.transit_weeks(int(places[source]), int(places[target])))
     weeks = transit + int(freight.installation_weeks)
@@ -91,7 +92,7 @@ def _delivery_weeks(world: World, source: int, target: int, product: int) -> int
         weeks = transit
     elif kind == PoolKind.DISPLACED:
         weeks += int(world.parameters.site.retrofit_lead_weeks)
-    if product % 3 == Condition.NEW:
+    if PRODUCT_CONDITION[product] == Condition.NEW:
         weeks += int(world.parameters.manufacturer.lead_weeks)
     return weeks
 
@@ -182,10 +183,10 @@ def _transfer(
     product = int(lots.product[lot])
     if is_forced:
         distribute_proceeds(world, week, lot, buyer, price, slot)
-    elif product % 3 != Condition.NEW:
+    elif PRODUCT_CONDITION[product] != Condition.NEW:
         ledger.pay(buyer, seller, price * int(lots.quantity[lot]), Account.HARDWARE)
-    if product % 3 == Condition.NEW:
-        lots.product[lot] = product_of(product // 3, Condition.CLEAN)
+    if PRODUCT_CONDITION[product] == Condition.NEW:
+        lots.product[lot] = product_of(int(PRODUCT_GENERATION[product]), Condition.CLEAN)
         lots.vintage[lot] = arrival
     stored = world.topology.pool_kind[pool] == PoolKind.WAREHOUSE
     lots.owner[lot], lots.pool[lot], lots.lien[lot] = buyer, pool, -1

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from agents.vocabulary import Intents, PoolKind, Treasury
+from agents.vocabulary import DAYS_PER_YEAR, Intents, PoolKind, Treasury
 from sim.lending import orders
 from sim.operating import leases
 from sim.state.ledger import Account
@@ -25,7 +25,7 @@ def _sell_machines(world: World, week: int, treasury: Treasury) -> None:
     miners = world.parameters.miners
     usd_per_watt = (
         float(world.drivers.hashprice_usd_per_ph_day[week])
-        * 365.0
+        * DAYS_PER_YEAR
         * miners.asic_years_of_revenue
         / (miners.fleet_efficiency_j_per_th * 1000.0)
     )

@@ -66,12 +66,22 @@ class CreditParameters(Section):
     )
     appraisal_lag_weeks: int = quantity(13, "weeks", 0, 52, "age of the prices an appraisal uses")
     appraisal_weight: float = quantity(0.6, "share", 0.1, 1, "weight of the new price in an appraisal")
+    service_reserve_months: int = quantity(
+        2,
+        "months of debt service",
+        1,
+        6,
+        "cash a borrower keeps when it prepays to cure, or is swept by a turbo",
+    )
     cure_weeks: int = quantity(4, "weeks", 2, 13, "from a breach to an event of default")
     grace_weeks: int = quantity(1, "weeks", 0, 4, "from a missed payment to an event of default")
     equity_cure_probability: float = quantity(
         0.3, "probability", 0, 0.7, "owners pay in, if assets exceed debt"
     )
     waiver_probability: float = quantity(0.5, "probability", 0, 0.9, "first breach, recovery expected")
+    waiver_majority: float = quantity(
+        0.5, "share of breached debt", 0.25, 0.9, "more than this must be willing before a breach is waived"
+    )
     enforcement_weeks: int = quantity(
         8, "weeks", 3, 26, "from default to possession", "secured-sale notice", "C"
     )
@@ -82,6 +92,9 @@ class CreditParameters(Section):
     )
     amendments: int = quantity(2, "amendments", 0, 10, "most the lenders grant one borrower")
     extension_months: int = quantity(24, "months", 0, 60, "tenor added by an amendment")
+    redefault_years: float = quantity(
+        1, "years", 0.5, 3, "from an amendment to the later sale, if it fails again"
+    )
     redefault_probability: float = quantity(
         0.35, "probability", 0, 0.9, "an amended loan fails again", "modified corporate loans", "C"
     )
@@ -101,6 +114,20 @@ class CreditParameters(Section):
     orderly_weeks: int = quantity(
         26, "weeks", 13, 52, "time an orderly sale takes", "180-day convention", "C"
     )
+    operating_weeks: int = quantity(
+        52, "weeks", 17, 156, "time a lender that operates gives itself before it looks again"
+    )
+    lease_cause_weeks: int = quantity(
+        52,
+        "weeks",
+        13,
+        156,
+        "how long a broken shell lease is taken for the cause of its host's missed payment",
+    )
+    balloon_payments: int = quantity(
+        2, "regular payments", 1, 6, "a last payment of more than so many is a maturity that needs a new loan"
+    )
+    refinance_months: int = quantity(36, "months", 12, 60, "tenor of a loan that refinances equipment")
     advance_used: float = quantity(0.5, "share of cost", 0, 0.8, "loan over cost of used units, with freight")
     order_deposit: float = quantity(
         0.2, "share of price", 0, 0.5, "lost when an order of new units is cancelled"

@@ -11,6 +11,20 @@ class ValuationParameters(Section):
     """How a GPU is valued."""
 
     expectations: str = choice("myopic", BELIEFS, "belief about the persistence of demand deviations")
+    extrapolation: float = quantity(
+        0.5,
+        "share of the deviation",
+        0.1,
+        1.5,
+        "by which an extrapolating agent expects today's deviation of demand to grow before it stays",
+    )
+    least_gain_share: float = quantity(
+        0.02,
+        "share of the limit",
+        0.005,
+        0.1,
+        "gain a buyer counts on where the last price leaves less; it splits its cash by expected gain",
+    )
     discount_rate: float = quantity(0.15, "per year", 0.05, 0.3, "between loan cost and dealer cost")
     utilisation: float = quantity(0.8, "share of hours", 0.5, 0.95, "billable hours over hours")
     other_operating_cost: float = quantity(
@@ -25,6 +39,13 @@ class MarketParameters(Section):
         0.5, "share", 0, 1, "price within the optimal interval, 0 = lowest", "economics.md 4", "design"
     )
     ladder_steps: int = quantity(16, "orders", 2, 400, "steps of a cash-bound demand curve")
+    volume_memory_weeks: int = quantity(
+        26,
+        "weeks",
+        8,
+        104,
+        "memory of normal traded volume; the newest week has this one's inverse as weight",
+    )
     refine: bool = setting(True, "refine cash-bound demand once around the price found")
 
 

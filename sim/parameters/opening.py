@@ -18,6 +18,16 @@ class WorldParameters(Section):
     exporters: int = quantity(3, "agents", 0, 200, "exporters")
     salvagers: int = quantity(1, "agents", 1, 10, "salvage houses")
     generation_mix: GenerationMix = GenerationMix()
+    delayed_draw_borrowers: int = quantity(
+        3, "neo-clouds", 0, 12, "largest neo-clouds, financed by delayed-draw loans"
+    )
+    asset_backed_every: int = quantity(
+        3,
+        "neo-clouds",
+        1,
+        12,
+        "of the smaller ones every so-manieth by size is financed by asset-backed notes, the others by level-pay loans",
+    )
     colocation_gpu_share: float = quantity(
         0.3, "share of occupied watts", 0, 1, "neo-clouds' part of colocation"
     )
@@ -36,6 +46,9 @@ class WorldParameters(Section):
     lender_cash_usd: float = quantity(1e9, "USD", 0, 1e12, "opening cash of a lender")
     utilisation_spread: float = quantity(0.05, "share of hours", 0, 0.2, "deviation across operators")
     discount_rate_spread: float = quantity(0.02, "per year", 0, 0.1, "deviation across operators")
+    spread_limit: float = quantity(
+        2, "standard deviations", 1, 4, "at which the deviations across operators are cut off"
+    )
     places_per_operator: int = quantity(6, "pools", 0, 100, "open pools an operator knows beside its own")
     sites_file: str = setting("", "CSV of places instead of the shipped sites; empty for the shipped ones")
     fleets_file: str = setting("", "CSV of lots instead of the drawn fleets; empty for drawn ones")

@@ -57,6 +57,9 @@ class SiteParameters(Section):
         8, "weeks", 0, 26, "longest a host takes to consent to an assignment", "economics.md 1: 0-8", "C"
     )
     lease_tenor_years: float = quantity(12, "years", 5, 20, "lease of a powered shell", "10-20 years", "B")
+    oldest_lease_years: float = quantity(
+        3, "years", 1, 9, "age of the oldest shell lease in week 0, when the first AI halls were let"
+    )
     lease_escalator: float = quantity(0.02, "per year", 0, 0.03, "rise of its rent", "0-3 %", "B")
     retrofit_watts_per_week: float = quantity(
         2e6, "IT watts a week", 0, 1e8, "mining halls that can be converted, all miners together"
@@ -65,7 +68,12 @@ class SiteParameters(Section):
         2000, "USD per kW", 500, 7100, "powered hall to compute hall", "trade press 2026", "C"
     )
     retrofit_lead_weeks: float = quantity(39, "weeks", 17, 78, "its lead time")
-    energising_share: float = quantity(0.25, "share of planned watts", 0, 1, "energised within 52 weeks")
+    energising_share: float = quantity(
+        0.25, "share of planned watts", 0, 1, "energised within `energising_weeks`"
+    )
+    energising_weeks: int = quantity(
+        52, "weeks", 17, 156, "by when that is energised, each place at a drawn week"
+    )
     uncommitted_share: float = quantity(0.05, "share of energising watts", 0, 1, "not leased in advance")
 
 
@@ -79,9 +87,13 @@ class FreightParameters(Section):
     domestic_base_usd: float = quantity(120, "USD per GPU", 50, 300, "air-ride, dedicated")
     intercontinental_base_usd: float = quantity(300, "USD per GPU", 150, 800, "air freight")
     per_1000_km_usd: float = quantity(40, "USD per GPU", 15, 100, "distance by road")
+    typical_haul_km: float = quantity(
+        1500, "km", 500, 4500, "haul in plans made before a destination is known"
+    )
     reinstall_air_usd: float = quantity(300, "USD per GPU", 100, 800, "racking, network, commissioning")
     reinstall_liquid_usd: float = quantity(600, "USD per GPU", 250, 1500, "the same on liquid")
     storage_usd_per_month: float = quantity(8, "USD per GPU and month", 3, 20, "bonded warehouse")
     transit_weeks: float = quantity(1, "weeks", 1, 4, "on the road within a continent")
     intercontinental_transit_weeks: float = quantity(3, "weeks", 1, 8, "between continents")
     installation_weeks: float = quantity(3, "weeks", 1, 12, "from dock to service")
+    in_place_weeks: int = quantity(1, "weeks", 1, 4, "from sale to service where units stay where they stand")

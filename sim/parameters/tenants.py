@@ -10,8 +10,14 @@ class TenantParameters(Section):
     largest_share: float = quantity(
         0.67, "share of contracted GPUs", 0.2, 0.9, "an operator's largest tenant", "filing, FY2025", "B"
     )
+    tenants_per_operator: int = quantity(
+        3, "tenants", 2, 12, "tenants of one operator; those beside the largest share the rest equally"
+    )
+    large_operators: int = quantity(
+        3, "operators", 0, 12, "operators, by fleet, that have let what the largest have"
+    )
     contracted_share_large: float = quantity(
-        0.96, "share of GPUs", 0.5, 0.98, "under contract at the three largest operators", "backlog", "C"
+        0.96, "share of GPUs", 0.5, 0.98, "under contract at the largest operators", "backlog", "C"
     )
     contracted_share_small: float = quantity(0.5, "share of GPUs", 0.0, 0.95, "under contract elsewhere")
     tenor_years: float = quantity(4, "years", 1, 8, "length of a contract", "prospectus: four years", "B")
