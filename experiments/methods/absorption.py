@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from agents.vocabulary import GENERATIONS, AgentKind, PoolKind
+from agents.vocabulary import GENERATIONS, PRODUCT_GENERATION, AgentKind, PoolKind
 from experiments.design.scenario import Scenario
 from experiments.figures.style import BLUE, DOUBLE_COLUMN, NO_STAMP, VERMILION, style
 from experiments.runs import store
@@ -159,7 +159,7 @@ def _forced_week(
         raise RunError(f"the world cannot be built: {error}") from error
     model.run_for(parameters.forced_sale.week + 1)
     generation = GENERATIONS.index(parameters.forced_sale.generation)
-    quotes = [quote for quote in model.quotes if quote.product // 3 == generation]
+    quotes = [quote for quote in model.quotes if PRODUCT_GENERATION[quote.product] == generation]
     if not quotes:
         raise RunError("nothing was offered in the forced week")
     quote = max(quotes, key=lambda one: one.offered)

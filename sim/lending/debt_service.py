@@ -7,7 +7,7 @@ is missed opens a grace period (contracts.md 4.10).
 
 import numpy as np
 
-from agents.vocabulary import AgentKind, Ints
+from agents.vocabulary import MONTHS_PER_YEAR, AgentKind, Ints
 from sim.base.units import SATOSHI
 from sim.debt.bitcoin_loan import coins_needed, largest_loan, price_cents, worth
 from sim.debt.facilities import (
@@ -21,10 +21,8 @@ from sim.debt.facilities import (
 from sim.debt.payments import clear_claims
 from sim.debt.terms import level_payment
 from sim.state.ledger import BULLET, Account, LoanKind, LoanStatus
-from sim.state.standing import Standing, lending_open, terms
+from sim.state.standing import QUARTERS_PER_YEAR, Standing, lending_open, terms
 from sim.state.world import REST_OF_WORLD, World
-
-MONTHS = 12
 
 
 def service_debt(world: World, week: int) -> None:
@@ -143,7 +141,9 @@ def refinance(world: World, week: int) -> None:
     """
     loans, credit, parameters = world.ledger.loans, world.credit, world.parameters
     ends = (loans.months_left <= 1) & loans.live() & ~credit.failed()[loans.debtor]
-    ends &= loans.balance > np.where(np.isin(loans.kind, BULLET), 0, 2 * loans.payment)
+    ends &= loans.balance > np.where(
+        np.isin(loans.kind, BULLET), 0, parameters.credit.balloon_payments * loans.payment
+    )
     rows = np.flatnonzero(ends & (loans.kind != LoanKind.FUNDING))
     if len(rows) == 0:
         return
@@ -252,10 +252,10 @@ def repay_in_coins(world: World, row: int, week: int) -> None:
 def new_months(world: World, rows: Ints) -> Ints:
     """Tenor of a new loan of each kind, months."""
     parameters, kind = world.parameters, world.ledger.loans.kind[rows]
-    months = np.full(len(rows), 36, dtype=np.int64)
-    months[kind == LoanKind.CONVERTIBLE] = round(parameters.miners.convertible_put_years * MONTHS)
-    months[kind == LoanKind.BITCOIN] = MONTHS
-    months[kind == LoanKind.NOTES] = round(parameters.neo_clouds.notes_tenor_years * MONTHS)
+    months = np.full(len(rows), parameters.credit.refinance_months, dtype=np.int64)
+    months[kind == LoanKind.CONVERTIBLE] = round(parameters.miners.convertible_put_years * MONTHS_PER_YEAR)
+    months[kind == LoanKind.BITCOIN] = parameters.miners.bitcoin_loan_tenor_months
+    months[kind == LoanKind.NOTES] = round(parameters.neo_clouds.notes_tenor_years * MONTHS_PER_YEAR)
     return months
 
 
@@ -275,10 +275,11 @@ def offers(world: World, rows: Ints, week: int) -> Ints:
     pledged = lots.lien >= 0
     value = lots.quantity[pledged] * world.price[lots.product[pledged], lots.pool[pledged]]
     np.add.at(collateral, lots.lien[pledged], value)
-    income, due = world.credit.income.sum(axis=0) * 4, world.credit.due.sum(axis=0) * 4
+    income = world.credit.income.sum(axis=0) * QUARTERS_PER_YEAR
+    due = world.credit.due.sum(axis=0) * QUARTERS_PER_YEAR
     # A loan may claim its part of income in the proportion of its own service to all service.
     service = np.divide(
-        loans.payment[rows] * MONTHS, due[debtor], out=np.ones(len(rows)), where=due[debtor] > 0
+        loans.payment[rows] * MONTHS_PER_YEAR, due[debtor], out=np.ones(len(rows)), where=due[debtor] > 0
     )
     equipment = refinancing_offer(
         np.floor(collateral[rows] * 100.0),

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from agents.lender import LenderKind
-from agents.vocabulary import AgentKind, Ints
+from agents.vocabulary import MONTHS_PER_YEAR, AgentKind, Ints
 from sim.base.rounding import largest_remainder
 from sim.debt.facilities import commitment_left, cost_base, draw_available, draw_cliff, undrawn_fee
 from sim.debt.terms import level_payment
@@ -18,8 +18,6 @@ from sim.lending.debt_service import market_rate
 from sim.state.ledger import Account, LoanKind, LoanStatus
 from sim.state.standing import QUARTER_WEEKS, lending_open
 from sim.state.world import World
-
-MONTHS = 12
 
 
 def committed(world: World, week: int) -> Ints:
@@ -192,7 +190,7 @@ def _tranche(world: World, week: int, buyer: int, lender: int, amount: int, cost
     """Add to the buyer's tranche of this quarter, or open it; a level payment over the tenor from its last draw."""
     ledger, loans = world.ledger, world.ledger.loans
     drawing = LoanKind.DELAYED_DRAW if world.credit.commitment[buyer] > 0 else LoanKind.LEVEL_PAY
-    months = round(world.parameters.lenders.tenor_years * MONTHS)
+    months = round(world.parameters.lenders.tenor_years * MONTHS_PER_YEAR)
     same = (loans.debtor == buyer) & (loans.creditor == lender) & (loans.kind == drawing)
     same &= (loans.start // QUARTER_WEEKS == week // QUARTER_WEEKS) & (loans.start >= 0)
     found = np.flatnonzero(same & (loans.status == LoanStatus.PERFORMING) & (loans.balance > 0))

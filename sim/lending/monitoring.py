@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from agents.lender import LenderKind
-from agents.vocabulary import N_PRODUCTS, WEEKS_PER_YEAR, AgentKind, Floats, Ints
+from agents.vocabulary import N_PRODUCTS, PRODUCT_GENERATION, WEEKS_PER_YEAR, AgentKind, Floats, Ints
 from sim.base.randomness import Purpose
 from sim.base.rounding import to_cents
 from sim.debt.covenants import (
@@ -28,8 +28,6 @@ from sim.lending.origination import lender_kinds, tested_basis
 from sim.state.ledger import Account, LoanKind
 from sim.state.standing import QUARTER_WEEKS, Standing
 from sim.state.world import REST_OF_WORLD, World
-
-RESERVE_MONTHS = 2
 
 
 def mark(world: World) -> None:
@@ -150,15 +148,15 @@ def _told(tests: Examination, failed: Ints, cover: float, interest: float) -> st
 def breach(world: World, week: int, party: int, rows: Ints, told: str) -> None:
     """Waive a first breach that is expected to heal, cure it out of cash, let owners cure, or open the cure period.
 
-    A waiver needs the lenders of more than half of the breached debt; those that act on a first breach never give one
-    (contracts.md 5.3).
+    A waiver needs the lenders of more than `waiver_majority` of the breached debt; those that act on a first breach never
+    give one (contracts.md 5.3).
     """
     credit, parameters, loans = world.credit, world.parameters.credit, world.ledger.loans
     world.log(week, "covenant_breach", party, detail=told)
     credit.breaches[party] += 1
     owed = loans.balance[rows]
     patient = lender_kinds(world)[loans.creditor[rows]] != LenderKind.PRIVATE_CREDIT
-    willing = int(owed[patient].sum()) * 2 > int(owed.sum())
+    willing = int(owed[patient].sum()) > parameters.waiver_majority * int(owed.sum())
     who = np.array([party])
     luck = float(world.randomness.uniform(Purpose.WAIVER, week, who)[0])
     hopeful = willing and credit.breaches[party] == 1 and heals(world, party)
@@ -179,7 +177,9 @@ def heals(world: World, party: int) -> bool:
     """Whether a lender expects recovery: income still covers what is due, or rents are below their trend."""
     lots = world.ledger.lots
     own = lots.owner == party
-    held = np.bincount(lots.product[own] // 3, weights=lots.quantity[own], minlength=len(world.rent))
+    held = np.bincount(
+        PRODUCT_GENERATION[lots.product[own]], weights=lots.quantity[own], minlength=len(world.rent)
+    )
     fleet = held.sum()
     below = float((held * world.drivers.deviation[min(world.week, world.drivers.n_weeks - 1)]).sum())
     return bool(world.credit.coverage()[party] >= 1.0 or (fleet > 0 and below < 0))
@@ -203,7 +203,7 @@ def cure(world: World, week: int, party: int, rows: Ints) -> None:
 
 
 def prepay_cure(world: World, week: int, party: int, rows: Ints) -> bool:
-    """Prepay so much of the breached loans that they pass again, if cash beyond two months of service allows; whether it did.
+    """Prepay so much of the breached loans that they pass again, if cash beyond a reserve of service allows; whether it did.
 
     Debt falls by the part of its service that income does not cover at the covenant's ratio, or by what stands above the
     collateral at the covenant's level, whichever is more (contracts.md 4.10: cure by prepayment).
@@ -215,13 +215,18 @@ def prepay_cure(world: World, week: int, party: int, rows: Ints) -> bool:
     part = np.full(len(live), share)
     part[np.searchsorted(live, rows)] = np.maximum(share, _uncovered(world, week, rows))
     cents = np.ceil(loans.balance[live] * part).astype(np.int64)
-    spare = int(ledger.parties.cash[party]) - RESERVE_MONTHS * int(loans.payment[live].sum())
+    spare = int(ledger.parties.cash[party]) - _service_reserve(world, live)
     if int(cents.sum()) > spare:
         return False
     _prepay(world, party, live, cents)
     world.log(week, "cured_by_prepayment", party, cents=int(cents.sum()))
     world.credit.move(party, Standing.TRAPPED)
     return True
+
+
+def _service_reserve(world: World, live: Ints) -> int:
+    """Cash a borrower keeps for the service of its live loans when it prepays, cents."""
+    return world.parameters.credit.service_reserve_months * int(world.ledger.loans.payment[live].sum())
 
 
 def _loans_of(world: World, party: int) -> Ints:
@@ -282,13 +287,13 @@ def prepay_base(world: World, week: int, party: int) -> None:
 
 
 def sweep_asset_backed(world: World, week: int, party: int, cover: float) -> None:
-    """Full turbo: cash beyond two months of service prepays asset-backed notes (contracts.md 4.4)."""
+    """Full turbo: cash beyond a reserve of service prepays asset-backed notes (contracts.md 4.4)."""
     loans, parameters = world.ledger.loans, world.parameters.credit
-    mine = loans.live() & (loans.debtor == party)
-    rows = np.flatnonzero(mine & (loans.kind == LoanKind.ASSET_BACKED))
+    mine = _loans_of(world, party)
+    rows = mine[loans.kind[mine] == LoanKind.ASSET_BACKED]
     if len(rows) == 0:
         return
-    surplus = max(int(world.ledger.parties.cash[party]) - RESERVE_MONTHS * int(loans.payment[mine].sum()), 0)
+    surplus = max(int(world.ledger.parties.cash[party]) - _service_reserve(world, mine), 0)
     split = apply_triggers(
         surplus, 0, loans.balance[rows].sum(), cover, parameters.dscr_trap, parameters.dscr_turbo
     )

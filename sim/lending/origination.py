@@ -8,13 +8,11 @@ nothing to a borrower whose main tenant already stands behind too much of the bo
 import numpy as np
 
 from agents.lender import LenderKind
-from agents.vocabulary import AgentKind, Floats, Ints
+from agents.vocabulary import WEEKS_PER_YEAR, AgentKind, Floats, Ints
 from sim.debt.covenants import Basis
 from sim.state.standing import QUARTER_WEEKS, terms
 from sim.state.tenants import TenantState
 from sim.state.world import World
-
-WEEKS = 52
 
 
 def lender_kinds(world: World) -> Ints:
@@ -67,7 +65,7 @@ def price_volatility(world: World) -> float:
     worth = np.array([float(held @ mark) for mark in marks])
     if not (worth > 0).all():
         return 0.0
-    return float(np.std(np.diff(np.log(worth))) * np.sqrt(WEEKS))
+    return float(np.std(np.diff(np.log(worth))) * np.sqrt(WEEKS_PER_YEAR))
 
 
 def haircut(world: World) -> float:
@@ -77,7 +75,9 @@ def haircut(world: World) -> float:
     """
     section = world.parameters.lenders
     excess = max(price_volatility(world) - section.calm_volatility, 0.0)
-    return float(max(1.0 - section.haircut_sensitivity * excess * np.sqrt(QUARTER_WEEKS / WEEKS), 0.0))
+    return float(
+        max(1.0 - section.haircut_sensitivity * excess * np.sqrt(QUARTER_WEEKS / WEEKS_PER_YEAR), 0.0)
+    )
 
 
 def advance_on_offer(world: World, week: int, advance: float) -> float:

@@ -11,6 +11,7 @@ import numpy as np
 
 from agents.operating import hold_values
 from agents.vocabulary import (
+    MONTHS_PER_YEAR,
     WEEKS_PER_YEAR,
     AgentKind,
     Ints,
@@ -19,6 +20,7 @@ from agents.vocabulary import (
 )
 from sim.base.randomness import Purpose
 from sim.base.rounding import to_cents
+from sim.base.units import SATOSHI
 from sim.debt.facilities import coupon
 from sim.debt.terms import level_payment
 from sim.lending import estates, orders
@@ -28,13 +30,11 @@ from sim.lending.monitoring import examine_loans
 from sim.operating import leases
 from sim.state import recoveries
 from sim.state.ledger import BULLET, LoanKind, LoanStatus
-from sim.state.standing import Plan, Standing
+from sim.state.standing import QUARTERS_PER_YEAR, Plan, Standing
 from sim.state.tenants import end_contracts
 from sim.state.world import World
 
-MONTHS = 12
-# A lender that operates lists the units for a year before it looks again; its credit bid is the floor meanwhile.
-OPERATING_WEEKS = 52
+MONTHS_PER_QUARTER = MONTHS_PER_YEAR / QUARTERS_PER_YEAR
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,8 @@ def payment_cause(world: World, party: int) -> str:
     """Why a payment was missed: a maturity without an offer, a shell's or a GPU's tenant that left, or income at large."""
     loans, contracts = world.ledger.loans, world.contracts
     rows = np.flatnonzero((loans.debtor == party) & (loans.overdue > 0))
-    if np.any((loans.months_left[rows] == 0) & (loans.overdue[rows] > 2 * loans.payment[rows])):
+    regular = world.parameters.credit.balloon_payments * loans.payment[rows]
+    if np.any((loans.months_left[rows] == 0) & (loans.overdue[rows] > regular)):
         return "maturity"
     if leases.lost_lately(world, world.week, party):
         return "lease"
@@ -197,10 +198,10 @@ def sale_value(world: World, rows: Ints, party: int, weeks: int, rate: float) ->
     price = world.price[lots.product[lot], lots.pool[lot]]
     saved = world.moving_cost[lots.product[lot]] * world.assignable[world.topology.pool_place[lots.pool[lot]]]
     free = float(ledger.parties.cash[party]) + float(world.site_value_usd()[party]) * 100.0
-    free += ledger.parties.bitcoin[party] / 1e8 * world.btc_usd * 100.0
+    free += ledger.parties.bitcoin[party] / SATOSHI * world.btc_usd * 100.0
     debts = loans.live() & (loans.debtor == party)
     share = float(loans.balance[rows].sum()) / max(float(loans.balance[debts].sum()), 1.0)
-    pledged = loans.pledged[rows].sum() / 1e8 * world.btc_usd * 100.0
+    pledged = loans.pledged[rows].sum() / SATOSHI * world.btc_usd * 100.0
     other = free * share + float(pledged)
     return SaleValue(
         moved=float((gpus * price * impact).sum()) * patience + other,
@@ -236,20 +237,22 @@ def amendment_value(world: World, party: int, rows: Ints, rate: float, sale: flo
 
     Income is the trailing quarter's, shared among lenders in proportion to balances. Rents fall meanwhile, so both
     the later sale and the income decay at the trend; ``sale`` is what the collateral would bring, more than owed or not,
-    because a cushion today still covers the claim in a year.
+    because a cushion today still covers the claim later.
     """
     loans, credit, parameters = world.ledger.loans, world.credit, world.parameters
     debts = loans.live() & (loans.debtor == party)
     owed = float(loans.balance[rows].sum())
     share = owed / max(float(loans.balance[debts].sum()), 1.0)
-    monthly = max(float(credit.income[:, party].sum()), 0.0) / 3.0 * share
+    monthly = max(float(credit.income[:, party].sum()), 0.0) / MONTHS_PER_QUARTER * share
     months = int(np.average(loans.months_left[rows], weights=loans.balance[rows]))
     months += int(parameters.credit.extension_months)
     needed = float(level_payment(owed, rate, max(months, 1)))
-    decay = (rate + parameters.rent.trend_deflation * (monthly < needed)) / MONTHS
+    decay = (rate + parameters.rent.trend_deflation * (monthly < needed)) / MONTHS_PER_YEAR
     paid = min(monthly, needed) * (1.0 - (1.0 + decay) ** -months) / max(decay, 1e-9)
     pi = parameters.credit.redefault_probability
-    later = sale * float(np.exp(-(rate + parameters.rent.trend_deflation)))
+    later = sale * float(
+        np.exp(-(rate + parameters.rent.trend_deflation) * parameters.credit.redefault_years)
+    )
     return (1.0 - pi) * min(paid, owed) + pi * min(later, owed)
 
 
@@ -292,7 +295,8 @@ def possess(world: World, week: int, party: int) -> None:
     credit, lots, loans = world.credit, world.ledger.lots, world.ledger.loans
     plan = Plan(credit.plan[party])
     weeks = {
-        Plan.OPERATE: OPERATING_WEEKS,
+        # A lender that operates lists the units meanwhile; its credit bid is the floor.
+        Plan.OPERATE: int(world.parameters.credit.operating_weeks),
         Plan.SELL_ORDERLY: int(world.parameters.credit.orderly_weeks),
     }.get(plan, int(world.parameters.forced_sale.deadline_weeks))
     agents = world.rows(AgentKind.LIQUIDATOR)

@@ -8,26 +8,27 @@ observed loan-to-value, and a warehouse line behind every lender's book.
 import numpy as np
 
 from agents.miner import MinerParameters
-from agents.vocabulary import UNIT, WEEKS_PER_YEAR, Ints
+from agents.vocabulary import MONTHS_PER_YEAR, UNIT, WEEKS_PER_YEAR, Ints
 from sim.base.randomness import Purpose, Randomness
 from sim.base.units import SATOSHI
 from sim.debt.facilities import balloon_payment, coupon
 from sim.parameters import Parameters
+from sim.parameters.opening import WorldParameters
 from sim.state.ledger import LoanKind, Loans, LoanStatus
 
-MONTHS = 12
-NOTES_PER_ISSUER = 4
+# A warehouse line is renewed as long as its lender lends: longer than any run.
+EVERGREEN_MONTHS = 10_000
 
 
-def kind_of_borrower(rank: int) -> LoanKind:
-    """How a neo-cloud is financed by the rank of its fleet: the three largest by delayed draw, then in turn.
+def kind_of_borrower(world: WorldParameters, rank: int) -> LoanKind:
+    """How a neo-cloud is financed by the rank of its fleet: the largest by delayed draw, then in turn.
 
-    >>> [kind_of_borrower(rank).name for rank in (0, 3, 4)]
+    >>> [kind_of_borrower(WorldParameters(), rank).name for rank in (0, 3, 4)]
     ['DELAYED_DRAW', 'ASSET_BACKED', 'LEVEL_PAY']
     """
-    if rank < 3:
+    if rank < world.delayed_draw_borrowers:
         return LoanKind.DELAYED_DRAW
-    return LoanKind.ASSET_BACKED if rank % 3 == 0 else LoanKind.LEVEL_PAY
+    return LoanKind.ASSET_BACKED if rank % world.asset_backed_every == 0 else LoanKind.LEVEL_PAY
 
 
 def equipment_loan(
@@ -44,13 +45,13 @@ def equipment_loan(
     lenders = parameters.lenders
     price = parameters.hardware.list_price_usd.array()[generation]
     cost = float(price * units * int(UNIT[generation]))
-    months = round(lenders.tenor_years * MONTHS)
-    paid = min(max(round(-vintage * MONTHS / WEEKS_PER_YEAR), 0), months - 1)
+    months = round(lenders.tenor_years * MONTHS_PER_YEAR)
+    paid = min(max(round(-vintage * MONTHS_PER_YEAR / WEEKS_PER_YEAR), 0), months - 1)
     rate = parameters.interest.sofr_initial + lenders.spread_mixed
     principal = cost * lenders.advance_rate
     payment = int(balloon_payment(round(principal * 100), rate, months, parameters.credit.balloon_share))
-    growth = (1.0 + rate / MONTHS) ** paid
-    annuity = (growth - 1.0) / (rate / MONTHS) if rate else float(paid)
+    growth = (1.0 + rate / MONTHS_PER_YEAR) ** paid
+    annuity = (growth - 1.0) / (rate / MONTHS_PER_YEAR) if rate else float(paid)
     return loans.append(
         debtor=owner,
         creditor=creditor,
@@ -108,7 +109,7 @@ def miners_debt(
                 balance=borrowed,
                 rate=section.bitcoin_loan_rate,
                 payment=int(coupon(borrowed, section.bitcoin_loan_rate)),
-                months_left=1 + int(terms[i] * MONTHS),
+                months_left=1 + int(terms[i] * section.bitcoin_loan_tenor_months),
                 kind=int(LoanKind.BITCOIN),
                 pledged=pledged,
             )
@@ -118,13 +119,13 @@ def _months_to_put(section: MinerParameters, luck: float) -> int:
     """Months until holders of a convertible may ask for their money: put date less the age of the note."""
     youngest, oldest = section.convertible_youngest_months, section.convertible_oldest_months
     age = youngest + int(luck * max(oldest - youngest + 1, 1))
-    return max(round(section.convertible_put_years * MONTHS) - age, 1)
+    return max(round(section.convertible_put_years * MONTHS_PER_YEAR) - age, 1)
 
 
 def corporate_notes(
     parameters: Parameters, randomness: Randomness, loans: Loans, clouds: Ints, bond_market: int
 ) -> None:
-    """Unsecured notes of neo-clouds: a stated share of all their debt, in four equal maturities.
+    """Unsecured notes of neo-clouds: a stated share of all their debt, in equal issues.
 
     They fall due between the first and the last maturity on record, which is why nothing unsecured is due in the
     first years: the notes outstanding in 2026 were all issued since 2025.
@@ -134,10 +135,10 @@ def corporate_notes(
     first, last = section.notes_earliest_months, section.notes_latest_months
     for cloud in clouds:
         secured = int(loans.balance[loans.debtor == cloud].sum())
-        face = int(secured * section.notes_share / (1.0 - section.notes_share)) // NOTES_PER_ISSUER
+        face = int(secured * section.notes_share / (1.0 - section.notes_share)) // section.notes_per_issuer
         if face == 0:
             continue
-        for left in randomness.uniform(Purpose.CREDITOR, 1 + int(cloud), np.arange(NOTES_PER_ISSUER)):
+        for left in randomness.uniform(Purpose.CREDITOR, 1 + int(cloud), np.arange(section.notes_per_issuer)):
             loans.append(
                 debtor=int(cloud),
                 creditor=bond_market,
@@ -165,7 +166,7 @@ def lenders_funding(parameters: Parameters, loans: Loans, lenders: Ints, funder:
                 balance=line,
                 rate=rate,
                 payment=int(coupon(line, rate)),
-                months_left=10_000,
+                months_left=EVERGREEN_MONTHS,
                 kind=int(LoanKind.FUNDING),
             )
 

@@ -12,6 +12,8 @@ from agents.vocabulary import (
     GENERATIONS,
     LIQUID_ONLY,
     N_GENERATIONS,
+    PRODUCT_GENERATION,
+    PRODUCT_UNIT,
     UNIT,
     WEEKS_PER_YEAR,
     AgentKind,
@@ -26,6 +28,9 @@ from sim.opening.debt import equipment_loan, kind_of_borrower
 from sim.opening.own_fleets import read_fleets
 from sim.parameters import ParameterError
 from sim.state.ledger import LoanKind, Loans
+
+# A loan in its last month is as good as repaid.
+LAST_MONTH_WEEKS = 4
 
 
 def neo_cloud_sizes(count: int, largest: float) -> Floats:
@@ -110,7 +115,7 @@ def _bring_fleets(build: Builder, loans: Loans) -> None:
 def _standing(build: Builder, pool: int, unit_watts: Ints) -> int:
     """Watts of lots already in a pool."""
     return sum(
-        lot[2] // int(UNIT[lot[0] // 3]) * int(unit_watts[lot[0] // 3])
+        lot[2] // int(PRODUCT_UNIT[lot[0]]) * int(unit_watts[PRODUCT_GENERATION[lot[0]]])
         for lot in build.lots
         if lot[3] == pool
     )
@@ -150,7 +155,7 @@ def _stock(
         vintage = -int(age_luck[generation] * oldest)
         financed = lien_luck[generation] < world.financed_share
         lien = -1
-        if financed and -vintage < build.parameters.lenders.tenor_years * WEEKS_PER_YEAR - 4:
+        if financed and -vintage < build.parameters.lenders.tenor_years * WEEKS_PER_YEAR - LAST_MONTH_WEEKS:
             lien = _borrow(build, loans, owner, int(generation), units, vintage)
         build.lot(owner, pool, int(generation), units * int(UNIT[generation]), vintage, lien)
         filled = units * int(unit_watts[generation])
@@ -171,7 +176,7 @@ def _borrow(
     creditors = build.rows(AgentKind.LENDER)
     creditor = int(creditors[(owner + generation) % len(creditors)])
     rank = build.ranks.get(owner)
-    kind = LoanKind.LEVEL_PAY if rank is None else kind_of_borrower(rank)
+    kind = LoanKind.LEVEL_PAY if rank is None else kind_of_borrower(build.parameters.world, rank)
     return equipment_loan(build.parameters, loans, owner, creditor, generation, units, vintage, kind)
 
 

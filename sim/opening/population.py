@@ -11,9 +11,12 @@ import numpy as np
 from agents.vocabulary import (
     N_GENERATIONS,
     N_PRODUCTS,
+    PRODUCT_GENERATION,
+    PRODUCT_UNIT,
     UNIT,
     WEEKS_PER_YEAR,
     AgentKind,
+    Floats,
     Ints,
     PoolKind,
 )
@@ -55,6 +58,10 @@ KIND_NAMES = {
 # Places where the factory's and the dealers' warehouses stand: the docks nearest to these points.
 FACTORY = (29.8, -95.4)
 WAREHOUSES = ((32.8, -96.8), (40.0, -83.0), (33.4, -112.1), (39.0, -77.5), (41.9, -87.6))
+
+# Guards of the deviations across operators: nobody stands still or gives money away.
+LEAST_UTILISATION = 0.05
+LEAST_DISCOUNT_RATE = 0.01
 
 
 def counts_of(parameters: Parameters) -> dict[AgentKind, int]:
@@ -167,7 +174,7 @@ def _add_shared_pools(build: Builder) -> None:
         build.pool(place, PoolKind.IN_PLACE, 0, 0, hosting=fee)
         due = int(places.planned_watts[place] * site.energising_share * site.uncommitted_share)
         if due > 0:
-            opens = 1 + int(luck[place] * 52)
+            opens = 1 + int(luck[place] * site.energising_weeks)
             build.pool(place, PoolKind.FORWARD, due, due, hosting=fee, opens_week=opens)
     for number, agent in enumerate(build.rows(AgentKind.LIQUIDATOR)):
         place = build.topology.nearest(*WAREHOUSES[number % len(WAREHOUSES)])
@@ -203,20 +210,8 @@ def _introduce(build: Builder) -> None:
 
 
 def _open_books(build: Builder, loans: Loans) -> World:
-    parameters, topology = build.parameters, build.topology
-    n = len(build.kinds)
-    rows = np.arange(n)
-    spread = build.randomness.normal(Purpose.UTILISATION, 0, rows).clip(-2, 2)
-    patience = build.randomness.normal(Purpose.DISCOUNT_RATE, 0, rows).clip(-2, 2)
-    utilisation = np.full(n, parameters.valuation.utilisation)
-    rate = np.full(n, parameters.valuation.discount_rate)
-    hyper, firm = build.kinds == AgentKind.HYPERSCALER, build.kinds == AgentKind.ENTERPRISE
-    utilisation[firm] = parameters.enterprises.utilisation
-    utilisation[hyper] = parameters.hyperscalers.utilisation
-    rate[hyper] = parameters.hyperscalers.discount_rate
-    rate[build.kinds == AgentKind.LIQUIDATOR] = parameters.liquidators.capital_cost
-    utilisation = np.clip(utilisation + parameters.world.utilisation_spread * spread, 0.05, 1.0)
-    rate = np.maximum(rate + parameters.world.discount_rate_spread * patience, 0.01)
+    """Everybody's cash, coins, debts and lots, and the world they open."""
+    topology = build.topology
     bitcoin = _opening_bitcoin(build)
     sites = owned_power(
         topology.pool_power,
@@ -224,8 +219,47 @@ def _open_books(build: Builder, loans: Loans) -> World:
         topology.pool_holder,
         build.host,
         build.rows(AgentKind.MINER),
-        n,
+        len(build.kinds),
     )
+    _borrow_beside_equipment(build, loans, bitcoin, sites)
+    utilisation, rate = _usage_and_patience(build)
+    parties = Parties(
+        kind=build.kinds.astype(np.int64),
+        cash=_opening_cash(build, loans),
+        bitcoin=bitcoin,
+        utilisation=utilisation,
+        discount_rate=rate,
+        name=build.names,
+    )
+    lots = Lots(*(np.array(column, dtype=np.int64) for column in zip(*build.lots, strict=True)))
+    lots.close()
+    topology.freeze()
+    world = _open_world(build, Ledger(parties, lots, loans), sites)
+    world.planned_supply = world.running_h100_equivalents()
+    return world
+
+
+def _usage_and_patience(build: Builder) -> tuple[Floats, Floats]:
+    """Utilisation and discount rate of each party: of its type, with a deviation of its own."""
+    parameters, n = build.parameters, len(build.kinds)
+    rows, limit = np.arange(n), parameters.world.spread_limit
+    spread = build.randomness.normal(Purpose.UTILISATION, 0, rows).clip(-limit, limit)
+    patience = build.randomness.normal(Purpose.DISCOUNT_RATE, 0, rows).clip(-limit, limit)
+    utilisation = np.full(n, parameters.valuation.utilisation)
+    rate = np.full(n, parameters.valuation.discount_rate)
+    hyper, firm = build.kinds == AgentKind.HYPERSCALER, build.kinds == AgentKind.ENTERPRISE
+    utilisation[firm] = parameters.enterprises.utilisation
+    utilisation[hyper] = parameters.hyperscalers.utilisation
+    rate[hyper] = parameters.hyperscalers.discount_rate
+    rate[build.kinds == AgentKind.LIQUIDATOR] = parameters.liquidators.capital_cost
+    utilisation = np.clip(utilisation + parameters.world.utilisation_spread * spread, LEAST_UTILISATION, 1.0)
+    rate = np.maximum(rate + parameters.world.discount_rate_spread * patience, LEAST_DISCOUNT_RATE)
+    return utilisation, rate
+
+
+def _borrow_beside_equipment(build: Builder, loans: Loans, bitcoin: Ints, sites: Ints) -> None:
+    """Miners' notes and bitcoin loans, neo-clouds' notes, lenders' lines; pledged coins come off `bitcoin`."""
+    parameters = build.parameters
     coins = bitcoin / SATOSHI * parameters.bitcoin.initial_price_usd
     assets = _opening_cash(build, loans) + to_cents(
         coins + sites / 1000.0 * parameters.site.site_value_usd_per_kw
@@ -244,27 +278,20 @@ def _open_books(build: Builder, loans: Loans) -> World:
     clouds = np.array(sorted(build.ranks), dtype=np.int64)
     corporate_notes(parameters, build.randomness, loans, clouds, REST_OF_WORLD)
     lenders_funding(parameters, loans, lenders, REST_OF_WORLD)
-    parties = Parties(
-        kind=build.kinds.astype(np.int64),
-        cash=_opening_cash(build, loans),
-        bitcoin=bitcoin,
-        utilisation=utilisation,
-        discount_rate=rate,
-        name=build.names,
-    )
-    lots = Lots(*(np.array(column, dtype=np.int64) for column in zip(*build.lots, strict=True)))
-    lots.close()
+
+
+def _open_world(build: Builder, ledger: Ledger, sites: Ints) -> World:
+    """The world of week 0, with no history of prices and volumes."""
+    parameters, topology, n = build.parameters, build.topology, len(build.kinds)
     pairs = np.array(sorted(build.pairs), dtype=np.int64).reshape(-1, 2)
-    topology.freeze()
-    unit_watts = parameters.hardware.unit_watts.array().astype(np.int64)
-    world = World(
+    return World(
         parameters=parameters,
         randomness=build.randomness,
         drivers=build.drivers,
         topology=topology,
-        ledger=Ledger(parties, lots, loans),
+        ledger=ledger,
         unit=UNIT,
-        unit_watts=unit_watts,
+        unit_watts=parameters.hardware.unit_watts.array().astype(np.int64),
         compute_weight=build.drivers.compute_weight,
         week=0,
         rent=build.drivers.rent(0, 1.0),
@@ -286,12 +313,12 @@ def _open_books(build: Builder, loans: Loans) -> World:
         volume=np.zeros(N_PRODUCTS),
         listed=np.zeros(0, dtype=np.int64),
         planned_supply=0.0,
-        credit=_opening_credit(build, loans),
+        credit=_opening_credit(build, ledger.loans),
         typical_value=np.zeros(N_PRODUCTS),
         moving_cost=moving_costs(parameters),
         tenants=draw_tenants(parameters.tenants, build.randomness),
-        contracts=_contracts(build, lots),
-        leases=_leases(build, lots),
+        contracts=_contracts(build, ledger.lots),
+        leases=_leases(build, ledger.lots),
         slot_arrears=np.zeros((n, topology.places.n), dtype=np.int64),
         customer_claims=np.zeros(n, dtype=np.int64),
         consent=np.zeros(topology.places.n, dtype=np.int64),
@@ -300,15 +327,13 @@ def _open_books(build: Builder, loans: Loans) -> World:
         first_lot_price=np.full(N_PRODUCTS, -1, dtype=np.int64),
         site_watts=sites,
     )
-    world.planned_supply = world.running_h100_equivalents()
-    return world
 
 
 def _opening_credit(build: Builder, loans: Loans) -> Credit:
     """Everybody performs; delayed-draw borrowers hold commitments with a window each."""
     credit, section = Credit.opening(len(build.kinds)), build.parameters.credit
     for party, rank in build.ranks.items():
-        if kind_of_borrower(rank) == LoanKind.DELAYED_DRAW:
+        if kind_of_borrower(build.parameters.world, rank) == LoanKind.DELAYED_DRAW:
             drawn = int(loans.balance[loans.debtor == party].sum())
             credit.commitment[party] = int(drawn * section.commitment_share)
             luck = float(build.randomness.uniform(Purpose.CREDITOR, 0, np.array([party]))[0])
@@ -348,13 +373,12 @@ def _leases(build: Builder, lots: Lots) -> Leases:
     tenor = round(section.lease_tenor_years * WEEKS_PER_YEAR)
     ages = build.randomness.uniform(Purpose.LEASE_TENANT, 0, np.arange(topology.n_pools))
     unit_watts = parameters.hardware.unit_watts.array().astype(np.int64)
-    watts = lots.quantity // UNIT[lots.product // 3] * unit_watts[lots.product // 3]
+    watts = lots.quantity // PRODUCT_UNIT[lots.product] * unit_watts[PRODUCT_GENERATION[lots.product]]
     miners, clouds = build.rows(AgentKind.MINER), build.rows(AgentKind.NEO_CLOUD)
     for pool in range(topology.n_pools):
         holder, kind = int(topology.pool_holder[pool]), topology.pool_kind[pool]
         terms = {"pool": pool, "escalator": section.lease_escalator, "behind": -1}
-        # Signed when the first AI halls were let, up to three years ago.
-        terms["start"] = -int(ages[pool] * 3 * WEEKS_PER_YEAR)
+        terms["start"] = -int(ages[pool] * section.oldest_lease_years * WEEKS_PER_YEAR)
         terms["end"] = terms["start"] + tenor
         if kind == PoolKind.PRIVATE and np.isin(holder, clouds):
             rate = parameters.neo_clouds.shell_lease_usd_per_kw_month

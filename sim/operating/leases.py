@@ -10,14 +10,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from agents.vocabulary import HOURS_PER_WEEK, ConvertOrders, Floats, Ints, PoolKind
+from agents.vocabulary import (
+    HOURS_PER_MONTH,
+    HOURS_PER_WEEK,
+    WEEKS_PER_YEAR,
+    ConvertOrders,
+    Floats,
+    Ints,
+    PoolKind,
+)
 from sim.base.randomness import Purpose
 from sim.base.rounding import largest_remainder, to_cents
 from sim.state.ledger import Account
 from sim.state.tenants import TenantState
 from sim.state.world import REST_OF_WORLD, World
 
-HOURS_PER_MONTH = 730.0
 NEVER = 1 << 40
 
 
@@ -53,7 +60,7 @@ def weekly_rent(world: World, week: int, payer: Ints, pool: Ints, kilowatts: Flo
     share = np.ones(len(payer))
     share[known] = beyond[at[known]]
     hours = HOURS_PER_WEEK / HOURS_PER_MONTH
-    years = (week - leases.start[own]) // 52
+    years = (week - leases.start[own]) // WEEKS_PER_YEAR
     rent = leases.watts[own] / 1000.0 * leases.rate[own] * (1.0 + leases.escalator[own]) ** years * hours
     party = np.r_[payer, leases.tenant[own]]
     place = np.r_[pools.pool_place[pool], pools.pool_place[leases.pool[own]]]
@@ -86,7 +93,7 @@ def collect_outside(world: World, week: int) -> None:
     """Outside tenants pay the week's rent of the shells they lease."""
     leases = world.leases
     rows = np.flatnonzero(leases.live(week) & (leases.tenant == REST_OF_WORLD))
-    years = (week - leases.start[rows]) // 52
+    years = (week - leases.start[rows]) // WEEKS_PER_YEAR
     hours = HOURS_PER_WEEK / HOURS_PER_MONTH
     rent = leases.watts[rows] / 1000.0 * leases.rate[rows] * (1.0 + leases.escalator[rows]) ** years * hours
     world.ledger.pay(REST_OF_WORLD, landlord(world, leases.pool[rows]), to_cents(rent), Account.HOSTING)
@@ -132,10 +139,10 @@ def tenant_gone(world: World, week: int, tenant: int) -> None:
 
 
 def lost_lately(world: World, week: int, host: int) -> bool:
-    """Whether a lease of this host was broken within a year."""
-    leases = world.leases
+    """Whether a lease of this host was broken within `lease_cause_weeks`."""
+    leases, since = world.leases, week - world.parameters.credit.lease_cause_weeks
     mine = landlord(world, leases.pool) == host
-    return bool(np.any(mine & (leases.broken == 1) & (leases.end > week - 52)))
+    return bool(np.any(mine & (leases.broken == 1) & (leases.end > since)))
 
 
 # -- assignment -------------------------------------------------------------------------------------------
@@ -211,7 +218,7 @@ def convert(world: World, week: int, orders: ConvertOrders) -> None:
             rate=world.parameters.miners.shell_lease_usd_per_kw_month,
             escalator=section.lease_escalator,
             start=week + lead,
-            end=week + lead + round(section.lease_tenor_years * 52),
+            end=week + lead + round(section.lease_tenor_years * WEEKS_PER_YEAR),
             behind=int(tenants[int(luck * len(tenants))]),
         )
         world.log(week, "shell_leased", party, cents=cents, detail=f"{watts / 1e6:.2f} MW in {lead} weeks")

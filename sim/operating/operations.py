@@ -4,7 +4,10 @@ import numpy as np
 
 from agents.valuation import running_cost_per_hour
 from agents.vocabulary import (
+    DAYS_PER_WEEK,
+    HOURS_PER_MONTH,
     HOURS_PER_WEEK,
+    MONTHS_PER_YEAR,
     N_GENERATIONS,
     PRODUCT_GENERATION,
     PRODUCT_UNIT,
@@ -24,7 +27,6 @@ from sim.state.standing import Standing
 from sim.state.tenants import blended_rent
 from sim.state.world import REST_OF_WORLD, World
 
-DAYS_PER_WEEK = 7.0
 # What a company must pay first when cash runs short: without power nothing earns.
 BILL_ORDER = (Account.POWER, Account.OPERATING, Account.HOSTING, Account.STORAGE)
 
@@ -122,7 +124,7 @@ def operate(world: World, week: int) -> None:
     np.add.at(bills[:, Account.HOSTING], owed.party, owed.cents)
     stored = (lots.status == LotStatus.INVENTORY) | ((lots.status == LotStatus.FORCED) & ~operated)
     monthly = parameters.freight.storage_usd_per_month * lots.quantity[stored]
-    _charge(bills, Account.STORAGE, _keeper(world, stored), monthly * 12 / WEEKS_PER_YEAR)
+    _charge(bills, Account.STORAGE, _keeper(world, stored), monthly * MONTHS_PER_YEAR / WEEKS_PER_YEAR)
     _pay_bills(world, week, bills, owed)
     leases.collect_outside(world, week)
     world.weekly_bills = bills.sum(axis=1)
@@ -131,8 +133,8 @@ def operate(world: World, week: int) -> None:
     earned = np.zeros(lots.n, dtype=np.int64)
     earned[operated] = revenue[hired]
     spent = np.zeros(lots.n)
-    spent[stored] = monthly * 12 / WEEKS_PER_YEAR
-    hosted = pools.pool_hosting[lots.pool] * watts / 1000.0 / leases.HOURS_PER_MONTH
+    spent[stored] = monthly * MONTHS_PER_YEAR / WEEKS_PER_YEAR
+    hosted = pools.pool_hosting[lots.pool] * watts / 1000.0 / HOURS_PER_MONTH
     spent[operated] = ((cost + hosted) * lots.quantity * HOURS_PER_WEEK)[operated] + wage / 100.0
     recoveries.carried(world, held, earned[held], spent[held])
 

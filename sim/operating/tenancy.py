@@ -6,7 +6,7 @@ repudiated; a tenant that fails ends all its contracts at once (economics.md sec
 
 import numpy as np
 
-from agents.vocabulary import Ints
+from agents.vocabulary import WEEKS_PER_YEAR, Ints
 from sim.base.rounding import to_cents
 from sim.operating import leases
 from sim.state.ledger import Account
@@ -60,7 +60,7 @@ def let_again(world: World, week: int) -> None:
     over = np.flatnonzero((contracts.end <= week) & world.active[contracts.operator])
     if len(over) == 0:
         return
-    tenor = round(parameters.tenor_years * 52)
+    tenor = round(parameters.tenor_years * WEEKS_PER_YEAR)
     pays = tenants.state != TenantState.DEFAULTED
     if not pays.any():
         return

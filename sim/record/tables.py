@@ -287,7 +287,9 @@ def _events(model: "FireSaleModel") -> None:
         "kind": np.array([e.kind for e in events]),
         "party": np.array([e.party for e in events]),
         "counterparty": np.array([e.counterparty for e in events]),
-        "generation": np.array([GENERATIONS[e.product // 3] if e.product >= 0 else "" for e in events]),
+        "generation": np.array(
+            [GENERATIONS[PRODUCT_GENERATION[e.product]] if e.product >= 0 else "" for e in events]
+        ),
         "quantity": np.array([e.quantity for e in events]),
         "cents": np.array([e.cents for e in events]),
         "detail": np.array([e.detail for e in events]),

@@ -16,6 +16,7 @@ from sim.parameters.credit import CreditParameters
 from sim.state.ledger import Account
 
 QUARTER_WEEKS = 13
+QUARTERS_PER_YEAR = 4
 INCOME = (
     Account.COMPUTE_REVENUE,
     Account.MINING_REVENUE,

@@ -12,10 +12,14 @@ from enum import IntEnum
 import numpy as np
 
 from agents.vocabulary import (
+    DAYS_PER_WEEK,
     GENERATIONS,
     HOURS_PER_WEEK,
+    HOURS_PER_YEAR,
     N_GENERATIONS,
     PRODUCT_GENERATION,
+    UNIT,
+    WEEKS_PER_YEAR,
     Bools,
     Floats,
     Ints,
@@ -26,7 +30,8 @@ from sim.base.randomness import Purpose, Randomness
 from sim.parameters.tenants import TenantParameters
 
 RATINGS = ("investment", "mixed", "speculative")
-MONTHS_PER_YEAR = 12
+# Contracts are for whole nodes.
+NODE_GPUS = int(UNIT.min())
 
 
 class TenantState(IntEnum):
@@ -133,7 +138,7 @@ def past_rents(start: date, weeks: int, trend: float) -> Floats:
     ]
     days = np.array([date.fromisoformat(row["date"]).toordinal() for row in rows], dtype=np.float64)
     prints = np.log([float(row["usd_per_gpu_hour"]) for row in rows])
-    when = start.toordinal() - 7.0 * np.arange(weeks)
+    when = start.toordinal() - DAYS_PER_WEEK * np.arange(weeks)
     level = np.interp(when, days, prints) + trend * np.maximum(days[0] - when, 0.0) / 365.25
     return np.asarray(np.exp(level - level[0]))
 
@@ -171,23 +176,27 @@ def draw_contracts(
 
     Notes
     -----
-    Each operator has one largest tenant with `largest_share` of what it has under contract and two others with the
+    Each operator has one largest tenant with `largest_share` of what it has under contract and others with the
     rest. Signing dates are uniform over the tenor, or over the life of the generation if that is shorter.
     """
-    contracts = ComputeContracts.empty()
-    tenor = round(parameters.tenor_years * 52)
+    contracts, most = ComputeContracts.empty(), parameters.tenants_per_operator
+    tenor = round(parameters.tenor_years * WEEKS_PER_YEAR)
     for rank, operator in enumerate(operators):
-        share = parameters.contracted_share_large if rank < 3 else parameters.contracted_share_small
+        share = (
+            parameters.contracted_share_large
+            if rank < parameters.large_operators
+            else parameters.contracted_share_small
+        )
         order = np.argsort(
             randomness.uniform(Purpose.TENANT_CHOICE, int(operator), np.arange(parameters.tenants)),
             kind="stable",
-        )[:3]
-        ages = randomness.uniform(Purpose.CONTRACT_AGE, int(operator), np.arange(3 * N_GENERATIONS))
-        rest = (1.0 - parameters.largest_share) / 2
+        )[:most]
+        ages = randomness.uniform(Purpose.CONTRACT_AGE, int(operator), np.arange(most * N_GENERATIONS))
+        rest = (1.0 - parameters.largest_share) / (most - 1)
         for place, tenant in enumerate(order):
             part = parameters.largest_share if place == 0 else rest
             for generation in range(N_GENERATIONS):
-                gpus = int(fleet[rank, generation] * share * part) // 8 * 8
+                gpus = int(fleet[rank, generation] * share * part) // NODE_GPUS * NODE_GPUS
                 if gpus == 0:
                     continue
                 oldest = min(tenor, max(int(weeks_on_market[generation]), 0))
@@ -257,7 +266,7 @@ def contract_premium(
     ``8760 n [ r_c (1 - e^(-rho T)) / rho - u r (1 - e^(-(rho+delta) T)) / (rho + delta) ]``, rents declining at the trend.
     """
     live = contracts.live(week)
-    years = (contracts.end[live] - week) / 52.0
+    years = (contracts.end[live] - week) / WEEKS_PER_YEAR
     operator, generation = contracts.operator[live], contracts.generation[live]
     fixed = (
         contracts.rate[live]
@@ -268,7 +277,7 @@ def contract_premium(
     speed = discount_rate + trend
     spot = utilisation[operator] * rent[generation] * -np.expm1(-speed * years) / speed
     worth = np.zeros(parties)
-    np.add.at(worth, operator, 8760.0 * contracts.gpus[live] * (fixed - spot))
+    np.add.at(worth, operator, HOURS_PER_YEAR * contracts.gpus[live] * (fixed - spot))
     return worth
 
 
