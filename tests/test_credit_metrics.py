@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from agents.vocabulary import WEEKS_PER_YEAR
 from sim.debt import credit_metrics as metrics
 from sim.debt.credit_metrics import LoanTerms
 from sim.debt.loss_bridge import LOSS_BRIDGE
@@ -72,7 +73,7 @@ def test_underwater_date_against_a_grid() -> None:
 
 def test_dates_read_from_a_simulated_loan_table() -> None:
     week = np.arange(520)
-    years = week / metrics.WEEKS_PER_YEAR
+    years = week / WEEKS_PER_YEAR
     terms = LoanTerms(loan_to_cost=0.7, tenor=10.0)
     table = {
         "loan": np.r_[np.full(520, 3), np.full(520, 8)],

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from agents.vocabulary import GENERATIONS, UNIT
+from agents.vocabulary import GENERATIONS, UNIT, WEEKS_PER_YEAR
 from experiments.measures.forced_sales import columns_of
 from experiments.runs import store
 from sim.base.reference import spread_prints, zone_prices
@@ -154,11 +154,11 @@ def joint_spread(bridge: Columns, weeks: int, terms: LoanTerms, loans: int) -> f
     known = sold > 0
     when = np.full(max(loans, int(known.sum())), np.inf)
     depth = np.zeros(len(when))
-    when[: known.sum()] = bridge["default_week"][known] / metrics.WEEKS_PER_YEAR
+    when[: known.sum()] = bridge["default_week"][known] / WEEKS_PER_YEAR
     depth[: known.sum()] = np.asarray(lost, float)[known] / sold[known]
     seen = LoanTerms(
         terms.loan_to_cost,
-        min(terms.tenor, weeks / metrics.WEEKS_PER_YEAR),
+        min(terms.tenor, weeks / WEEKS_PER_YEAR),
         terms.rate,
         terms.trend,
         terms.discount_rate,

@@ -172,15 +172,28 @@ def margin_calls(
     # Coins that restore the ratio leave a gap of rounding only; it is not asked for in cash.
     gap = np.where(posted == missing, 0, gap)
     paid = first_come(who, gap, free_cash)
-    owed, held = owed - paid, held + posted
+    short = at_once | (curing & (posted < missing) & (paid < gap))
+    state = np.where(curing, CallState.CURED, CallState.QUIET)
+    state = np.where(short, np.where(at_once, CallState.LIQUIDATED, CallState.SOLD), state)
+    return _sell_out(state, posted, paid, owed - paid, held + posted, price, opening, terms)
 
-    selling = at_once | (curing & (posted < missing) & (paid < gap))
+
+def _sell_out(
+    state: Ints,
+    posted: Ints,
+    paid: Ints,
+    owed: Ints,
+    held: Ints,
+    price: int,
+    opening: Floats,
+    terms: BitcoinTerms,
+) -> MarginCalls:
+    """The lender sells coins of every loan its borrower did not cure; `owed` and `held` are after posting and paying."""
+    selling = state >= CallState.SOLD
     net_price = np.asarray(np.floor(price * (1.0 - np.asarray(terms.slippage, float)) + 1e-6), dtype=np.int64)
     sold = np.where(selling, _coins_to_sell(owed, held, price, net_price, opening), 0)
     proceeds = worth(sold, net_price)
     applied = np.minimum(proceeds, owed)
-    state = np.where(curing, CallState.CURED, CallState.QUIET)
-    state = np.where(selling, np.where(at_once, CallState.LIQUIDATED, CallState.SOLD), state)
     return MarginCalls(
         state=np.asarray(state, dtype=np.int64),
         posted=posted,

@@ -13,6 +13,7 @@ import networkx as nx
 import numpy as np
 from numpy.typing import ArrayLike
 
+from agents.vocabulary import Ints
 from sim.base.amounts import whole
 
 if TYPE_CHECKING:
@@ -70,9 +71,24 @@ def credit_graph(
     owes, lends, cents = whole(debtor, "debtor"), whole(creditor, "creditor"), whole(balance, "balance")
     rates = np.zeros(len(owes)) if rate is None else np.asarray(rate, float)
     rows = np.arange(len(owes)) if loan is None else whole(loan, "loan")
+    graph = _parties(owes, lends, cents, names, types)
+    for i in range(len(owes)):
+        graph.add_edge(
+            int(lends[i]),
+            int(owes[i]),
+            key=int(rows[i]),
+            weight=int(cents[i]),
+            kind=str(kind[i]),
+            status=str(status[i]),
+            rate=float(rates[i]),
+        )
+    return graph
+
+
+def _parties(owes: Ints, lends: Ints, cents: Ints, names: Sequence[str], types: Sequence[str]) -> "Graph":
+    """A graph of the parties that have a loan, without the loans."""
     graph: Graph = nx.MultiDiGraph()
-    lent = np.zeros(len(names), dtype=np.int64)
-    owed = np.zeros(len(names), dtype=np.int64)
+    lent, owed = np.zeros(len(names), dtype=np.int64), np.zeros(len(names), dtype=np.int64)
     np.add.at(lent, lends, cents)
     np.add.at(owed, owes, cents)
     creditors, debtors = set(lends.tolist()), set(owes.tolist())
@@ -88,16 +104,6 @@ def credit_graph(
             bipartite=int(layer == Layer.BORROWER),
             owed_cents=int(owed[party]),
             lent_cents=int(lent[party]),
-        )
-    for i in range(len(owes)):
-        graph.add_edge(
-            int(lends[i]),
-            int(owes[i]),
-            key=int(rows[i]),
-            weight=int(cents[i]),
-            kind=str(kind[i]),
-            status=str(status[i]),
-            rate=float(rates[i]),
         )
     return graph
 

@@ -14,7 +14,6 @@ from agents.vocabulary import Floats, Ints
 from sim.debt.terms import loan_to_value
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(64)
-WEEKS_PER_YEAR = 52.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,10 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import ArrayLike
 
-from agents.vocabulary import WEEKS_PER_YEAR, Floats, Ints
+from agents.vocabulary import MONTHS_PER_YEAR, WEEKS_PER_YEAR, Floats, Ints
 from sim.base.amounts import whole
 from sim.base.rounding import to_cents
-from sim.debt.terms import MONTHS, borrowing_base, level_payment
+from sim.debt.terms import borrowing_base, level_payment
 
 
 def _cents(amount: ArrayLike) -> Ints:
@@ -43,7 +43,7 @@ def balloon_payment(
     10000
     """
     owed, share = np.asarray(principal, float), np.asarray(balloon_share, float)
-    interest_only = owed * share * np.asarray(annual_rate, float) / MONTHS
+    interest_only = owed * share * np.asarray(annual_rate, float) / MONTHS_PER_YEAR
     return _cents(level_payment(owed * (1.0 - share), annual_rate, months) + interest_only)
 
 
@@ -137,7 +137,7 @@ def undrawn_fee(
 ) -> Ints:
     """One month's fee on what may still be drawn, cents."""
     left = commitment_left(commitment, drawn, week, window_end)
-    return _cents(left * np.asarray(annual_fee, float) / MONTHS)
+    return _cents(left * np.asarray(annual_fee, float) / MONTHS_PER_YEAR)
 
 
 def mandatory_prepayment(balance: ArrayLike, base: ArrayLike) -> Ints:
@@ -226,7 +226,7 @@ class PutOutcome(IntEnum):
     DEMAND_PAR = 2
 
 
-def coupon(principal: ArrayLike, annual_rate: ArrayLike, payments_a_year: int = MONTHS) -> Ints:
+def coupon(principal: ArrayLike, annual_rate: ArrayLike, payments_a_year: int = MONTHS_PER_YEAR) -> Ints:
     """Interest of one period on a bullet note, cents.
 
     >>> int(coupon(100_000_000, 0.01, 2))
@@ -305,10 +305,13 @@ def refinancing_offer(
     (887108, True)
     """
     value = _cents(np.maximum(np.asarray(market_value, float) * np.asarray(advance_rate, float), 0.0))
-    monthly = np.maximum(np.asarray(annual_cash_flow, float), 0.0) / MONTHS / np.asarray(coverage, float)
+    monthly = (
+        np.maximum(np.asarray(annual_cash_flow, float), 0.0) / MONTHS_PER_YEAR / np.asarray(coverage, float)
+    )
     share = np.asarray(balloon_share, float)
     per_cent = (
-        level_payment(1.0 - share, annual_rate, months) + share * np.asarray(annual_rate, float) / MONTHS
+        level_payment(1.0 - share, annual_rate, months)
+        + share * np.asarray(annual_rate, float) / MONTHS_PER_YEAR
     )
     income = np.where(per_cent > 0, _cents(monthly / np.where(per_cent > 0, per_cent, 1.0)), value)
     value, income = np.broadcast_arrays(value, income)

@@ -86,19 +86,33 @@ def clear_claims(
     order_of = np.broadcast_to(whole(rank, "rank"), who.shape)
     parties = len(means)
     _check(who, to, amount, means)
-    order = np.lexsort((order_of, who))
-    start = np.zeros(parties + 1, dtype=np.int64)
-    np.cumsum(np.bincount(who, minlength=parties), out=start[1:])
-    sorted_paid = np.zeros(len(who), dtype=np.int64)
-    wave = np.zeros(parties, dtype=np.int64)
-    waves = clear(
-        start,
-        np.ascontiguousarray(to[order]),
-        np.ascontiguousarray(amount[order]),
-        np.ascontiguousarray(order_of[order]),
-        means,
+    recoveries = (
         _billionths(outside_recovery, "outside_recovery"),
         _billionths(inside_recovery, "inside_recovery"),
+    )
+    paid, wave, waves = _by_waves(who, to, amount, order_of, means, recoveries, least)
+    total, received = np.zeros(parties, dtype=np.int64), np.zeros(parties, dtype=np.int64)
+    np.add.at(total, who, paid)
+    np.add.at(received, to, paid)
+    return Payments(paid, total, received, wave, waves)
+
+
+def _by_waves(
+    debtor: Ints, creditor: Ints, due: Ints, rank: Ints, cash: Ints, recoveries: tuple[int, int], least: bool
+) -> tuple[Ints, Ints, int]:
+    """What is paid on each claim, the wave in which each party fails, and how many waves there are."""
+    order = np.lexsort((rank, debtor))
+    start = np.zeros(len(cash) + 1, dtype=np.int64)
+    np.cumsum(np.bincount(debtor, minlength=len(cash)), out=start[1:])
+    sorted_paid = np.zeros(len(debtor), dtype=np.int64)
+    wave = np.zeros(len(cash), dtype=np.int64)
+    waves = clear(
+        start,
+        np.ascontiguousarray(creditor[order]),
+        np.ascontiguousarray(due[order]),
+        np.ascontiguousarray(rank[order]),
+        cash,
+        *recoveries,
         least,
         sorted_paid,
         wave,
@@ -109,10 +123,7 @@ def clear_claims(
         )
     paid = np.empty_like(sorted_paid)
     paid[order] = sorted_paid
-    total, received = np.zeros(parties, dtype=np.int64), np.zeros(parties, dtype=np.int64)
-    np.add.at(total, who, paid)
-    np.add.at(received, to, paid)
-    return Payments(paid, total, received, wave, waves)
+    return paid, wave, waves
 
 
 def clear_payments(

@@ -3,9 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from agents.vocabulary import Floats
-
-MONTHS = 12
+from agents.vocabulary import HOURS_PER_MONTH, MONTHS_PER_YEAR, Floats
 
 
 def level_payment(principal: ArrayLike, annual_rate: ArrayLike, months: ArrayLike) -> Floats:
@@ -14,7 +12,7 @@ def level_payment(principal: ArrayLike, annual_rate: ArrayLike, months: ArrayLik
     >>> float(level_payment(33600 * 0.7142, 0.105, 60).round(2))
     515.79
     """
-    i = np.asarray(annual_rate, float) / MONTHS
+    i = np.asarray(annual_rate, float) / MONTHS_PER_YEAR
     n = np.asarray(months, float)
     safe = np.where(i == 0, 1.0, i)
     factor = np.where(i == 0, 1.0 / n, safe / -np.expm1(-n * np.log1p(safe)))
@@ -27,7 +25,7 @@ def balance_after(principal: ArrayLike, annual_rate: ArrayLike, months: ArrayLik
     >>> float(balance_after(33600 * 0.7142, 0.105, 60, 12).round(0))
     20145.0
     """
-    i = np.asarray(annual_rate, float) / MONTHS
+    i = np.asarray(annual_rate, float) / MONTHS_PER_YEAR
     k = np.asarray(paid, float)
     payment = level_payment(principal, annual_rate, months)
     growth = (1.0 + i) ** k
@@ -49,7 +47,7 @@ def debt_service_coverage(
 ) -> Floats:
     """DSCR of one GPU: monthly operating margin over the monthly payment."""
     margin = np.asarray(rent, float) * np.asarray(utilisation, float) - np.asarray(cost_per_hour, float)
-    return np.asarray(margin * 730.0 / np.asarray(monthly_payment, float))
+    return np.asarray(margin * HOURS_PER_MONTH / np.asarray(monthly_payment, float))
 
 
 def loan_to_value(balance: ArrayLike, collateral: ArrayLike) -> Floats:
@@ -67,5 +65,5 @@ def rent_at_coverage(
     coverage: ArrayLike, utilisation: ArrayLike, cost_per_hour: ArrayLike, monthly_payment: ArrayLike
 ) -> Floats:
     """Rent at which the DSCR equals `coverage`, USD per GPU-hour."""
-    needed = np.asarray(coverage, float) * np.asarray(monthly_payment, float) / 730.0
+    needed = np.asarray(coverage, float) * np.asarray(monthly_payment, float) / HOURS_PER_MONTH
     return np.asarray((needed + np.asarray(cost_per_hour, float)) / np.asarray(utilisation, float))

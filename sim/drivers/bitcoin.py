@@ -9,7 +9,7 @@ from datetime import date
 
 import numpy as np
 
-from agents.vocabulary import WEEKS_PER_YEAR, Floats, Ints
+from agents.vocabulary import MONTHS_PER_YEAR, WEEKS_PER_YEAR, Floats, Ints
 from sim.base import reference
 from sim.base.randomness import Purpose, Randomness
 from sim.drivers.regime import Regime, mixture_score, weekly_normals, weekly_uniforms
@@ -17,7 +17,6 @@ from sim.drivers.replay import Origin, WeeklyPath, interpolated, prints_of
 from sim.parameters.outside import BitcoinParameters
 
 DT = 1.0 / WEEKS_PER_YEAR
-MONTHS_PER_YEAR = 12
 HALVING = date(2028, 4, 15)
 SUBSIDY_BTC = (3.125, 1.5625)
 BLOCKS_PER_DAY = 144.0

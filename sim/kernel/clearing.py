@@ -89,7 +89,6 @@ def clear(
 
     Examples
     --------
-    >>> import numpy as np
     >>> network = Network(1, np.zeros((0, 2), np.int32), np.zeros((1, 0), np.int64), np.array([1]),
     ...     np.array([1000]), np.array([False]))
     >>> book = Book(np.array([0, 1], np.int8), np.zeros(2, np.int32), np.zeros(2, np.int32), np.array([5, 3]),
@@ -104,19 +103,7 @@ def clear(
     if hint is not None and hint.price_low.shape != shape:
         raise ValueError(f"hint: has prices of shape {hint.price_low.shape}; {shape} needed")
     kept = network._kept()
-    orders = book.side, book.node, book.generation, book.quantity, book.price, book.power, book.cooling
-    try:
-        rule, position, highest, active = kept.workspace.gauge(*orders)
-    except (TypeError, ValueError):
-        rule = OTHER_TYPES
-    if rule == OTHER_TYPES:
-        typed = typed_orders(book, network)
-        rule, position, highest, active = kept.workspace.gauge(*typed)
-    if rule:
-        name, allowed = RULES[rule]
-        entry = getattr(book, name)[position]
-        allowed = allowed.format(nodes=shape[1] - 1, products=shape[0] - 1)
-        raise ValueError(f"{name}[{position}] = {entry}; {allowed}")
+    highest, active = _take_in(book, network, kept)
     limit = LARGEST_COST
     while True:
         scale = _scale_for(network, kept, active, highest, limit)
@@ -135,6 +122,24 @@ def clear(
             break
         limit //= 2**6
     return _report(book, network, kept, problem, scale, theta, whole)
+
+
+def _take_in(book: Book, network: Network, kept: KeptMemory) -> tuple[int, bytes]:
+    """Put the orders into the workspace; their highest price and which products they name. Refuses a faulty book."""
+    orders = book.side, book.node, book.generation, book.quantity, book.price, book.power, book.cooling
+    try:
+        rule, position, highest, active = kept.workspace.gauge(*orders)
+    except (TypeError, ValueError):
+        rule = OTHER_TYPES
+    if rule == OTHER_TYPES:
+        typed = typed_orders(book, network)
+        rule, position, highest, active = kept.workspace.gauge(*typed)
+    if rule:
+        name, allowed = RULES[rule]
+        entry = getattr(book, name)[position]
+        allowed = allowed.format(nodes=network.n_nodes - 1, products=len(network.unit) - 1)
+        raise ValueError(f"{name}[{position}] = {entry}; {allowed}")
+    return highest, active
 
 
 def _from_prices(problem: Problem, hint: Clearing | None, scale: FlowScale) -> bool:
