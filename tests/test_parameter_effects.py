@@ -1,0 +1,148 @@
+"""No parameter is decoration: each is read somewhere, and those that were constants in the code change a run."""
+
+import hashlib
+import re
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+from credit_worlds import world_of
+
+from agents.vocabulary import GENERATIONS, ConvertOrders
+from experiments.scenario import load
+from sim.model import FireSaleModel
+from sim.operating import leases
+from sim.parameters import Parameters
+
+ROOT = Path(__file__).parents[1]
+CODE = "\n".join(
+    path.read_text() for room in ("agents", "sim") for path in sorted((ROOT / room).rglob("*.py"))
+)
+
+# Worlds in which a parameter matters soon: scenario, weeks, settings.
+WORLDS: dict[str, tuple[str, int, tuple[str, ...]]] = {
+    "calm": ("calm", 6, ()),
+    "spring": ("calm", 16, ("miners.leased_shell_share=0",)),
+    "longer": ("calm", 30, ()),
+    "extrapolating": ("calm", 2, ("valuation.expectations=extrapolative",)),
+    "poor miners": (
+        "calm",
+        3,
+        (
+            "world.miner_free_cash_usd=0",
+            "world.miner_bitcoin=0",
+            "miners.reserve_months=0",
+            "bitcoin.initial_price_usd=20000",
+        ),
+    ),
+    "balloons": (
+        "calm",
+        10,
+        ("credit.balloon_share=0.05", "credit.financing=false", "world.oldest_fleet_years=8"),
+    ),
+    "slump": ("rent_slump", 40, ("rent.slump_week=2", "rent.slump=-1.5")),
+    "defaults": (
+        "rent_slump",
+        9,
+        (
+            "rent.slump_week=1",
+            "rent.slump=-0.9",
+            "world.neo_cloud_cash_months=0",
+            "world.neo_cloud_free_cash_usd=0",
+            "world.financed_share=0.7",
+            "credit.tenants=false",
+            "credit.funding=false",
+            "credit.grace_weeks=0",
+            "credit.enforcement_weeks=3",
+            "credit.chapter_11_probability=0",
+            "credit.price_impact=1",
+            "lenders.enforcement_cost=0.1",
+            "liquidators.agency_fee=0.15",
+            "liquidators.reserve=credit_bid",
+            "site.assignable_share=1",
+            "site.consent_weeks=0",
+        ),
+    ),
+}
+MOVED = [
+    ("calm", "miners.coin_sale_weeks", 26),
+    ("calm", "miners.deal_weeks", 5),
+    ("calm", "miners.machine_life_years", 8),
+    ("calm", "miners.bitcoin_loan_tenor_months", 6),
+    ("calm", "neo_clouds.notes_per_issuer", 2),
+    ("calm", "neo_clouds.payout_weeks", 2),
+    ("calm", "valuation.least_gain_share", 0.1),
+    ("calm", "market.volume_memory_weeks", 8),
+    ("calm", "site.energising_weeks", 17),
+    ("calm", "site.oldest_lease_years", 9),
+    ("calm", "freight.typical_haul_km", 4500),
+    ("calm", "freight.in_place_weeks", 4),
+    ("calm", "tenants.tenants_per_operator", 6),
+    ("calm", "tenants.large_operators", 0),
+    ("calm", "world.delayed_draw_borrowers", 1),
+    ("calm", "world.asset_backed_every", 1),
+    ("calm", "world.spread_limit", 1),
+    ("spring", "miners.review_weeks", 8),
+    ("longer", "miners.review_share", 0.5),
+    ("extrapolating", "valuation.extrapolation", 1.2),
+    ("poor miners", "miners.pressed_months", 3),
+    ("balloons", "credit.balloon_payments", 6),
+    ("balloons", "credit.refinance_months", 12),
+    ("slump", "credit.service_reserve_months", 6),
+    ("slump", "credit.waiver_majority", 0.25),
+    ("defaults", "credit.redefault_years", 3),
+    ("defaults", "credit.operating_weeks", 17),
+    ("defaults", "liquidators.unpledged_rate_per_year", 0.05),
+]
+
+
+@cache
+def state_after(world: str, setting: str = "") -> str:
+    """Digest of what everybody holds, owes and asks for at the end of a short run."""
+    scenario, weeks, settings = WORLDS[world]
+    short = (f"clock.weeks={weeks}", "discount.anatomy=false", "discount.shapley_weeks=0", *settings)
+    model = FireSaleModel(load(scenario).parameters(None, [*short, *filter(None, [setting])]), rng=7)
+    model.run_for(weeks)
+    parties, loans, lots = model.ledger.parties, model.ledger.loans, model.ledger.lots
+    held = (
+        parties.cash,
+        parties.bitcoin,
+        lots.product,
+        lots.quantity,
+        lots.owner,
+        lots.arrival,
+        lots.deadline,
+    )
+    owed = (loans.kind, loans.balance, loans.months_left)
+    asked = (model.intents.buy.cash, model.intents.sell.reserve)
+    digest = hashlib.sha256()
+    for array in (*held, *owed, *asked, model.world.price, model.world.volume):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+@pytest.mark.parametrize("key", sorted(Parameters().flat()))
+def test_every_parameter_is_read(key: str) -> None:
+    *_, table, name = key.split(".")
+    read = table if name in GENERATIONS else name  # tables by generation are read whole
+    assert re.search(rf"\.{read}\b", CODE), f"{key} is declared and never read"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("world", "key", "value"), MOVED, ids=[key for _, key, _ in MOVED])
+def test_what_was_a_constant_changes_a_run(world: str, key: str, value: float) -> None:
+    assert state_after(world, f"{key}={value}") != state_after(world)
+
+
+def test_a_broken_lease_is_a_cause_for_as_long_as_the_parameter_says() -> None:
+    seen = {}
+    for weeks in (13, 52):
+        world = world_of(credit__lease_cause_weeks=weeks)
+        hall = np.flatnonzero(world.mining > 0)[:1]
+        miner = int(world.pool_holder[hall[0]])
+        leases.convert(world, 0, ConvertOrders(np.array([miner]), hall, np.array([1_000_000])))
+        for tenant in range(len(world.tenants.rating)):
+            leases.tenant_gone(world, 2, tenant)
+        seen[weeks] = [leases.lost_lately(world, week, miner) for week in (3, 14, 15, 53, 54)]
+    assert seen == {13: [True, True, False, False, False], 52: [True, True, True, True, False]}
