@@ -1,7 +1,9 @@
 """The command: what it prints and stores, and one clear line and an exit code for everything that can go wrong."""
 
+import importlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,7 +15,18 @@ import pytest
 from conftest import SHORT_SALE
 from typer.testing import CliRunner, Result
 
-from experiments.command.console import BAD_INPUT, BROKEN, INTERRUPTED, STOPPED, STORE_FAILED, code_of
+from experiments.analysis.discovery import MissingExtra
+from experiments.command.command_table import COMMANDS, MODULES
+from experiments.command.console import (
+    BAD_INPUT,
+    BROKEN,
+    CODES,
+    INTERRUPTED,
+    OURS,
+    STOPPED,
+    STORE_FAILED,
+    code_of,
+)
 from experiments.command.main import app
 from experiments.design.scenario import load
 from experiments.runs import store
@@ -207,6 +220,31 @@ def test_unforeseen_fault_is_one_line_too(monkeypatch: pytest.MonkeyPatch) -> No
     refused(firesale("digest", "anything"), STOPPED, "ZeroDivisionError", "FIRESALE_TRACEBACK=1")
 
 
+@pytest.mark.parametrize(
+    ("fault", "code", "words"),
+    [
+        (
+            ModuleNotFoundError("No module named 'pyarrow'"),
+            BROKEN,
+            ["not complete", "pyarrow", "firesale doctor"],
+        ),
+        (KeyboardInterrupt(), INTERRUPTED, ["interrupted"]),
+        (ValueError("numpy.dtype size changed"), STOPPED, ["fault in firesale itself", "dtype size changed"]),
+    ],
+)
+def test_a_command_that_cannot_be_imported_is_one_line(
+    fault: BaseException, code: int, words: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Breaks:
+        def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+            if name == "experiments.command.lookup_commands":
+                raise fault
+
+    monkeypatch.delitem(sys.modules, "experiments.command.lookup_commands", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Breaks(), *sys.meta_path])
+    refused(firesale("scenarios"), code, *words)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interruption_exits_130_and_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
     process = subprocess.Popen(
@@ -260,7 +298,8 @@ def test_shadowed_package_is_named(tmp_path: Path) -> None:
 
 
 def test_help_is_quick_and_imports_nothing_heavy() -> None:
-    heavy = ("numpy", "pandas", "mesa", "scipy", "matplotlib", "pyarrow", "pydantic", "networkx")
+    heavy = ("numpy", "pandas", "mesa", "scipy", "matplotlib", "pyarrow", "pydantic", "networkx", "rich")
+    heavy += ("agents", "sim", "experiments.design", *(f"experiments.command.{name}" for name in COMMANDS))
     program = (
         "import sys; sys.argv = ['firesale', '--help']\n"
         "from experiments.command.main import main\n"
@@ -322,4 +361,32 @@ def test_scenarios_and_doctor() -> None:
 
 def test_every_expected_failure_has_its_code() -> None:
     assert code_of(store.StoreError("x")) == STORE_FAILED
+    assert code_of(MissingExtra("x")) == BAD_INPUT  # by the class it is derived from
     assert code_of(RuntimeError("x")) is None
+    assert code_of(type("StoreError", (Exception,), {})("x")) is None  # of that name, but not ours
+
+
+def test_every_code_is_of_one_class_of_ours() -> None:
+    root = Path(__file__).parents[1]
+    text = "\n".join(
+        path.read_text(encoding="utf-8") for room in OURS for path in (root / room).rglob("*.py")
+    )
+    assert {name: len(re.findall(rf"^class {name}\(", text, re.M)) for name in CODES} == dict.fromkeys(
+        CODES, 1
+    )
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_the_list_of_commands_says_what_each_says_of_itself(name: str) -> None:
+    module = importlib.import_module(f"experiments.command.{MODULES[name]}")
+    assert getattr(module, name).__doc__.splitlines()[0] == COMMANDS[MODULES[name]][name]
+
+
+def test_the_list_holds_every_command() -> None:
+    """A public function of a module of commands is a command, in the order in which they stand there."""
+    for module, helps in COMMANDS.items():
+        found = vars(importlib.import_module(f"experiments.command.{module}")).items()
+        ours = [
+            name for name, it in found if getattr(it, "__module__", "").endswith(module) and name[0] != "_"
+        ]
+        assert ours == list(helps)

@@ -17,11 +17,10 @@ import numpy as np
 
 from experiments.analysis.errors import AnalysisError
 from experiments.analysis.sensitivity import averages
+from experiments.sweep.results import SweepResults
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from experiments.sweep.results import SweepResults
 
 COVERAGE = 0.6  # least share of cases of interest a reported box holds
 CONDITION = re.compile(r"^\s*([A-Za-z_][\w.]*)\s*(<=|>=|<|>)\s*([-+.\deE]+)\s*$")
@@ -173,7 +172,7 @@ def prim(
 
 
 def discover(
-    results: "SweepResults", condition: Condition, *, coverage: float = COVERAGE, by_run: bool = False
+    results: SweepResults, condition: Condition, *, coverage: float = COVERAGE, by_run: bool = False
 ) -> Box:
     """PRIM on a stored sweep: cases are points (averages over replications) or, with `by_run`, single runs."""
     if condition.outcome not in results.outcomes:

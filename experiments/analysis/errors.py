@@ -1,11 +1,5 @@
 """What all analyses share: the error they raise and the confidence of their intervals."""
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
-
-
 CONFIDENCE = 0.95
 
 

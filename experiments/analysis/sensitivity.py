@@ -13,12 +13,10 @@ import numpy as np
 
 from experiments.analysis.errors import CONFIDENCE, AnalysisError
 from experiments.design.designs import Factor, Variation
+from experiments.sweep.results import SweepResults
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from experiments.design.designs import Factor, Variation
-    from experiments.sweep.results import SweepResults
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 RESAMPLES = 1000
@@ -42,7 +40,7 @@ class Problem:
         Unit of each, or "".
     """
 
-    factors: "tuple[Factor, ...]"
+    factors: tuple[Factor, ...]
     units: tuple[str, ...]
 
     @property
@@ -65,7 +63,7 @@ class Problem:
         )
 
 
-def problem_of(results: "SweepResults") -> Problem:
+def problem_of(results: SweepResults) -> Problem:
     """The problem of a stored sweep."""
     vary = dict(results.experiment.vary)
     if results.experiment.design.kind == "list":
@@ -78,7 +76,7 @@ def problem_of(results: "SweepResults") -> Problem:
     return Problem(factors, tuple(results.units(key)[0] for key in keys))
 
 
-def _coordinate(factor: "Factor", values: Any) -> Floats:
+def _coordinate(factor: Factor, values: Any) -> Floats:
     variation: Variation = factor.variation
     if variation.values is not None:
         # A whole number in the file is a float in the store, so numbers are compared as numbers.
@@ -392,7 +390,7 @@ def _whole_blocks(points: "pd.DataFrame", width: int, outcome: str) -> "tuple[pd
 
 
 def analyse(
-    results: "SweepResults", outcomes: Sequence[str] = ()
+    results: SweepResults, outcomes: Sequence[str] = ()
 ) -> "tuple[dict[str, pd.DataFrame], list[str]]":
     """Every table a stored sweep allows: `morris` or `sobol` by its design, `pawn`, `variance`.
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -10,9 +10,7 @@ from experiments.analysis.errors import AnalysisError
 from experiments.runs.store import provenance
 from experiments.sweep.engine import replay
 from experiments.sweep.model_task import ModelTask
-
-if TYPE_CHECKING:
-    from experiments.sweep.results import SweepResults
+from experiments.sweep.results import SweepResults
 
 SEED = 20261124
 # What can change a bit of a result, and how it is called in a manifest.
@@ -79,7 +77,7 @@ class Verdict:
 
 
 def verify(
-    results: "SweepResults",
+    results: SweepResults,
     repeat: Callable[[str], Mapping[str, float]],
     *,
     sample: int = 20,
@@ -127,7 +125,7 @@ def verify(
     )
 
 
-def repeater(results: "SweepResults") -> tuple[Callable[[str], Mapping[str, float]], str]:
+def repeater(results: SweepResults) -> tuple[Callable[[str], Mapping[str, float]], str]:
     """Function that repeats a run of the model by id, and the fingerprint of its code."""
     task = ModelTask()
     return (lambda run_id: replay(results.folder, run_id, task)[1]), task.fingerprint

@@ -1,32 +1,29 @@
 """Commands that read a stored result and say what it means, and those that hold the model against data."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
+from rich.console import Console
 
-from experiments.command.console import (
-    BAD_INPUT,
-    STOPPED,
-    one_line_errors,
-    progress_bar,
-    steady_numbers,
-    stop,
+from experiments.analysis.metric_report import report
+from experiments.command.branches_printout import printed_responses
+from experiments.command.console import BAD_INPUT, STOPPED, stop
+from experiments.command.options import NoBar, Overwrite, Processes, RunFolder, Settings, SweepFolder
+from experiments.command.progress_bar import progress_bar, sweep_progress
+from experiments.command.reports import (
+    calibration_report,
+    comparison_report,
+    discovery_report,
+    sensitivity_report,
+    validation_report,
+    verification,
 )
-
-if TYPE_CHECKING:
-    from rich.progress import Progress as Bar
-    from rich.progress import TaskID
-
-    from experiments.sweep.engine import Progress
-
-app = typer.Typer()
-
-SweepFolder = Annotated[Path, typer.Argument(help="Result folder of a sweep.", show_default=False)]
+from experiments.command.rich_table import WIDE
+from experiments.design.scenario import load
+from experiments.methods.branches import run_branches
 
 
-@app.command()
 def sensitivity(
     sweep_folder: SweepFolder,
     outcomes: Annotated[
@@ -34,14 +31,9 @@ def sensitivity(
     ] = None,
 ) -> None:
     """Say what moves the outcomes of a sweep: Morris or Sobol by its design, PAWN, and the seed's own share."""
-    steady_numbers()
-    with one_line_errors():
-        from experiments.command.reports import sensitivity_report
-
-        typer.echo(sensitivity_report(sweep_folder, outcomes or []))
+    typer.echo(sensitivity_report(sweep_folder, outcomes or []))
 
 
-@app.command()
 def discover(
     sweep_folder: SweepFolder,
     condition: Annotated[str, typer.Argument(help="Such as 'discount > 0.2'.", show_default=False)],
@@ -51,142 +43,94 @@ def discover(
     by_run: Annotated[bool, typer.Option("--by-run", help="Single runs, not averages of points.")] = False,
 ) -> None:
     """Find the corner of parameter space where an outcome passes a threshold (PRIM; needs EMA Workbench)."""
-    steady_numbers()
-    with one_line_errors():
-        from experiments.command.reports import discovery_report
-
-        typer.echo(discovery_report(sweep_folder, condition, coverage=coverage, by_run=by_run))
+    typer.echo(discovery_report(sweep_folder, condition, coverage=coverage, by_run=by_run))
 
 
-@app.command()
 def compare(
     a: Annotated[Path, typer.Argument(help="Result folder of a sweep or a run.", show_default=False)],
     b: Annotated[Path, typer.Argument(help="The other one, with the same seeds.", show_default=False)],
     out: Annotated[Path | None, typer.Option(help="Folder for table and figure.")] = None,
 ) -> None:
     """Compare two results run by run on the same shocks: differences b - a with intervals."""
-    steady_numbers()
-    with one_line_errors():
-        from experiments.command.reports import comparison_report
-
-        typer.echo(comparison_report(a, b, out))
+    typer.echo(comparison_report(a, b, out))
 
 
-@app.command()
 def verify(
     sweep_folder: SweepFolder,
     sample: Annotated[int, typer.Option(min=1, help="How many runs.")] = 20,
 ) -> None:
     """Repeat a sample of a sweep's runs and compare every number bit for bit."""
-    steady_numbers()
-    with one_line_errors():
-        from experiments.command.reports import verification
-
-        verdict = verification(sweep_folder, sample)
-        if not verdict.passed:
-            stop(str(verdict), STOPPED)
-        typer.echo(str(verdict))
+    verdict = verification(sweep_folder, sample)
+    if not verdict.passed:
+        stop(str(verdict), STOPPED)
+    typer.echo(str(verdict))
 
 
-@app.command()
 def validate(
     seeds: Annotated[
         int, typer.Option(min=2, help="Seeds; 200 are pre-registered, sixteen runs each.")
     ] = 200,
-    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    workers: Processes = 1,
     out: Annotated[Path, typer.Option(help="Result folder.")] = Path("results/validation"),
 ) -> None:
     """Score the model against what is known: passes, failures, and what cannot be scored, with intervals over seeds."""
-    steady_numbers()
-    with one_line_errors():
-        from experiments.command.reports import validation_report
-
-        with progress_bar(False, "seeds") as progress:
-            task = progress.add_task("validate", total=seeds)
-            report = validation_report(seeds, workers, out, _shown(progress, task))
-        typer.echo(report)
+    with progress_bar(False, "seeds") as bar:
+        task = bar.add_task("validate", total=seeds)
+        report = validation_report(seeds, workers, out, sweep_progress(bar, task))
+    typer.echo(report)
 
 
-@app.command()
 def metrics(
-    run_folder: Annotated[Path, typer.Argument(help="Result folder of a run.", show_default=False)],
+    run_folder: RunFolder,
     calm: Annotated[Path | None, typer.Option(help="The same seed in calm, for convergence.")] = None,
     without: Annotated[
         Path | None, typer.Option(help="The same run with credit.defaults=false, for convergence.")
     ] = None,
 ) -> None:
     """Print the credit metrics of a stored run: loan to value, dates, depth, fair spreads, bridge, convergence."""
-    steady_numbers()
-    with one_line_errors():
-        from experiments.analysis.metric_report import report
-
-        if (calm is None) != (without is None):
-            stop("convergence needs both --calm and --without", BAD_INPUT)
-        typer.echo(report(run_folder, calm, without))
+    if (calm is None) != (without is None):
+        stop("convergence needs both --calm and --without", BAD_INPUT)
+    typer.echo(report(run_folder, calm, without))
 
 
-@app.command()
 def branches(
     scenario: Annotated[str, typer.Argument(help="Scenario with a forced sale.")] = "ten_thousand_h100",
     replications: Annotated[int, typer.Option(min=2, help="Pairs; 3 s each.")] = 12,
     seed: Annotated[int, typer.Option(min=0, help="Seed.")] = 7,
-    changes: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a parameter.")
-    ] = None,
+    changes: Settings = None,
     out: Annotated[
         Path | None, typer.Option(help="Result folder; results/branches-SCENARIO if left out.")
     ] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace a result that stands there.")
-    ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
+    overwrite: Overwrite = False,
+    quiet: NoBar = False,
 ) -> None:
     """Clone the forced week three ways (sold, held, no default) and say what the sale does to price, rent and others."""
-    steady_numbers()
-    with one_line_errors():
-        from rich.console import Console
-
-        from experiments.command.branches_printout import printed_responses
-        from experiments.command.rich_table import WIDE
-        from experiments.design.scenario import load
-        from experiments.methods.branches import run_branches
-
-        chosen = load(scenario)
-        folder = out or Path("results") / f"branches-{chosen.name}"
-        with progress_bar(quiet, "replications") as bar:
-            task = bar.add_task("branches", total=replications)
-            effects = run_branches(
-                chosen,
-                folder,
-                seed=seed,
-                replications=replications,
-                settings=changes or [],
-                overwrite=overwrite,
-                on_replication=lambda: bar.advance(task),
-            )
-        Console(width=WIDE).print(printed_responses(effects))
-        typer.echo(f"Tables and figure: {folder}")
+    chosen = load(scenario)
+    folder = out or Path("results") / f"branches-{chosen.name}"
+    with progress_bar(quiet, "replications") as bar:
+        task = bar.add_task("branches", total=replications)
+        effects = run_branches(
+            chosen,
+            folder,
+            seed=seed,
+            replications=replications,
+            settings=changes or [],
+            overwrite=overwrite,
+            on_replication=lambda: bar.advance(task),
+        )
+    Console(width=WIDE).print(printed_responses(effects))
+    typer.echo(f"Tables and figure: {folder}")
 
 
-@app.command()
 def calibrate(
     points: Annotated[int, typer.Option(min=2, help="Sobol points; fewer for a draft.")] = 4096,
-    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    workers: Processes = 1,
     out: Annotated[Path, typer.Option(help="Result folder; a wave in it is continued.")] = Path(
         "results/calibration"
     ),
 ) -> None:
     """History matching: what the data do not rule out, and every headline's range over it. Resumes by itself."""
-    steady_numbers()
-    with one_line_errors():
-        from experiments.command.reports import calibration_report
-
-        with progress_bar(False, "runs") as progress:
-            task = progress.add_task("calibrate", total=points)
-            report = calibration_report(points, workers, out, _shown(progress, task))
-        typer.echo(report)
-
-
-def _shown(bar: "Bar", task: "TaskID") -> "Callable[[Progress], None]":
-    """A sweep's progress on a bar."""
-    return lambda sweep: bar.update(task, completed=sweep.asked - sweep.left, total=sweep.asked)
+    with progress_bar(False, "runs") as bar:
+        task = bar.add_task("calibrate", total=points)
+        report = calibration_report(points, workers, out, sweep_progress(bar, task))
+    typer.echo(report)

@@ -1,7 +1,8 @@
 """The anatomy of the discount as the command prints it."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+
+from rich.table import Table
 
 from experiments.command.rich_table import new_table
 from experiments.measures.anatomy import (
@@ -18,11 +19,8 @@ from experiments.measures.anatomy import (
 from experiments.measures.forced_sales import Columns
 from sim.discount.shapley import GAMES
 
-if TYPE_CHECKING:
-    from rich.table import Table
 
-
-def printed_anatomy(runs: Sequence[tuple[str, Mapping[str, Columns]]]) -> "list[Table]":
+def printed_anatomy(runs: Sequence[tuple[str, Mapping[str, Columns]]]) -> list[Table]:
     """The breakdown of the class most sold in each run, and the Shapley values of that class."""
     pairs = [
         (breakdown, next((f for f in frictions(label, tables) if f.generation == breakdown.generation), None))
@@ -37,7 +35,7 @@ def printed_anatomy(runs: Sequence[tuple[str, Mapping[str, Columns]]]) -> "list[
     return tables + [_shapley(game, found) for game, found in played.items() if found]
 
 
-def _components(found: Sequence[Breakdown]) -> "Table":
+def _components(found: Sequence[Breakdown]) -> Table:
 
     headers = [f"{each.label}\n{each.generation}" for each in found]
     table = new_table(
@@ -69,7 +67,7 @@ def _components(found: Sequence[Breakdown]) -> "Table":
     return table
 
 
-def _shapley(game: str, found: Sequence[Frictions]) -> "Table":
+def _shapley(game: str, found: Sequence[Frictions]) -> Table:
 
     what = {
         "level": "of the price: what relaxing each friction adds (sums to V* - p)",

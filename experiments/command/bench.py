@@ -5,7 +5,6 @@ much less, because both are timed side by side.
 """
 
 import gc
-import resource
 import statistics
 import subprocess
 import sys
@@ -134,6 +133,8 @@ def _seconds(work: Callable[[], object]) -> float:
 
 def _resident() -> int:
     """Memory held now, in bytes; where the system does not say, the most ever held."""
+    import resource
+
     try:
         with open("/proc/self/statm", encoding="ascii") as file:
             return int(file.read().split()[1]) * resource.getpagesize()

@@ -1,17 +1,13 @@
 """Effects of a default by branch, as the command prints them."""
 
-from typing import TYPE_CHECKING
-
 import pandas as pd
+from rich.table import Table
 
 from experiments.command.rich_table import new_table
 from experiments.methods.branches import EFFECTS, HORIZONS
 
-if TYPE_CHECKING:
-    from rich.table import Table
 
-
-def printed_responses(effects: pd.DataFrame) -> "Table":
+def printed_responses(effects: pd.DataFrame) -> Table:
     """Effects by horizon, mean and 95 % interval."""
     headers = [f"{horizon} weeks" for horizon in HORIZONS]
     replications = int(effects["replications"].iloc[0])

@@ -5,12 +5,15 @@ from typing import Annotated
 
 import typer
 
-from experiments.command.console import BAD_INPUT, RUNS_FAILED, one_line_errors, steady_numbers, stop
+from experiments.command.console import RUNS_FAILED
+from experiments.command.options import NoProgress, ScenarioName, Settings
+from experiments.design.scenario import load, settings_of
+from experiments.measures.story import cast, find_party, story
+from experiments.methods import ladder as rungs
+from experiments.runs import store
+from experiments.sweep.report import following
 
-app = typer.Typer()
 
-
-@app.command()
 def trace(
     party: Annotated[
         str | None,
@@ -23,33 +26,22 @@ def trace(
     ),
 ) -> None:
     """Tell why a party failed: from its first failed test to what its lenders recovered, and the cause of every sale."""
-    steady_numbers()
-    with one_line_errors():
-        from experiments.measures.story import StoryError, cast, find_party, story
-        from experiments.runs import store
-
-        if party is not None and (Path(party) / store.MANIFEST).is_file():
-            run_folder, party = Path(party), None
-        frames = store.load_run(run_folder)
-        if party is None:
-            listed = cast(frames)
-            typer.echo(
-                listed.to_string(index=False, float_format="{:,.1f}".format)
-                if len(listed)
-                else "Nobody failed a test."
-            )
-            return
-        try:
-            typer.echo(story(frames, find_party(frames, party)))
-        except StoryError as error:
-            stop(str(error), BAD_INPUT)
+    if party is not None and (Path(party) / store.MANIFEST).is_file():
+        run_folder, party = Path(party), None
+    frames = store.load_run(run_folder)
+    if party is None:
+        listed = cast(frames)
+        typer.echo(
+            listed.to_string(index=False, float_format="{:,.1f}".format)
+            if len(listed)
+            else "Nobody failed a test."
+        )
+        return
+    typer.echo(story(frames, find_party(frames, party)))
 
 
-@app.command()
 def ladder(
-    scenario: Annotated[
-        str, typer.Argument(help="Name of a shipped scenario, or path of a .toml file.")
-    ] = "credit_crisis",
+    scenario: ScenarioName = "credit_crisis",
     seeds: Annotated[int, typer.Option(min=2, help="Seeds of every point, the same for all.")] = 50,
     workers: Annotated[int, typer.Option(min=0, help="Processes; 0 computes in this one.")] = 1,
     assumptions: Annotated[
@@ -63,29 +55,21 @@ def ladder(
     out: Annotated[
         Path | None, typer.Option(help="Folder; results/ladder-SCENARIO if left out. Resumes.")
     ] = None,
-    changes: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a parameter.")
-    ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
+    changes: Settings = None,
+    quiet: NoProgress = False,
 ) -> None:
     """Add a scenario's mechanisms, or move its assumptions, one at a time: means and paired differences over seeds."""
-    steady_numbers()
-    with one_line_errors():
-        from experiments.design.scenario import load, settings_of
-        from experiments.methods import ladder as rungs
-        from experiments.sweep.report import following
-
-        name = load(scenario).name
-        folder = out or Path("results") / f"ladder-{name}"
-        settings = settings_of(changes or [])
-        with following(quiet) as on_progress:
-            if assumptions:
-                report = rungs.assumption_report(
-                    scenario, seeds, screen, top, folder, settings, workers, on_progress
-                )
-            else:
-                report = rungs.ladder_report(scenario, seeds, folder, settings, workers, on_progress)
-        typer.echo(report.text)
-        typer.echo(f"Runs and tables: {folder}")
-        if report.failed:
-            raise typer.Exit(RUNS_FAILED)
+    name = load(scenario).name
+    folder = out or Path("results") / f"ladder-{name}"
+    settings = settings_of(changes or [])
+    with following(quiet) as on_progress:
+        if assumptions:
+            report = rungs.assumption_report(
+                scenario, seeds, screen, top, folder, settings, workers, on_progress
+            )
+        else:
+            report = rungs.ladder_report(scenario, seeds, folder, settings, workers, on_progress)
+    typer.echo(report.text)
+    typer.echo(f"Runs and tables: {folder}")
+    if report.failed:
+        raise typer.Exit(RUNS_FAILED)

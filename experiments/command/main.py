@@ -1,44 +1,52 @@
-"""The command ``firesale``. Nothing heavy is imported before a command needs it, so that ``--help`` answers at once.
+"""The command ``firesale``: the list of its commands, each imported when it is called, so that ``--help`` answers at once.
 
 What it says, how it fails and its exit codes are in `experiments.command.console`.
 """
 
+import importlib
 import importlib.util
-import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
-from experiments.command import analysis_commands, credit_commands, sweep_commands
-from experiments.command.console import (
-    BAD_INPUT,
-    BROKEN,
-    STOPPED,
-    one_line_errors,
-    progress_bar,
-    steady_numbers,
-    stop,
-)
+from experiments.command.command_table import COMMANDS, MODULES
+from experiments.command.console import BROKEN, one_line_errors, steady_numbers
 
-if TYPE_CHECKING:
-    from experiments.runs.run import Finished
 
-app = typer.Typer(
-    name="firesale",
-    help="What is a GPU worth when it has to be sold? A laboratory of the secondary market for AI hardware.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
-app.add_typer(sweep_commands.app)
-app.add_typer(analysis_commands.app)
-app.add_typer(credit_commands.app)
+class LazyCommands(TyperGroup):
+    """A group that lists its commands by name and help, and imports the one that is called."""
 
-ScenarioName = Annotated[str, typer.Argument(help="Name of a shipped scenario, or path of a .toml file.")]
-RunFolder = Annotated[Path, typer.Argument(help="Result folder of a run.", show_default=False)]
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        """The command that `args` name, with the module it stands in."""
+        name, listed, rest = super().resolve_command(ctx, args)
+        return name, listed if name is None else imported_command(name), rest
+
+
+def _listed() -> typer.Typer:
+    """The list of commands, with nothing in it that a command needs."""
+    listed = typer.Typer(
+        name="firesale",
+        cls=LazyCommands,
+        help="What is a GPU worth when it has to be sold? A laboratory of the secondary market for AI hardware.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+    )
+    for helps in COMMANDS.values():
+        for name, first_line in helps.items():
+            listed.command(name, help=first_line)(_not_imported)
+    return listed
+
+
+def _not_imported() -> None:
+    """Stands in the list for a command."""
+
+
+app = _listed()
 
 
 def main() -> None:
@@ -47,255 +55,15 @@ def main() -> None:
     app()
 
 
-@app.command()
-def run(
-    scenario: ScenarioName = "credit_crisis",
-    arm: Annotated[
-        str | None,
-        typer.Option(
-            help="An arm of the scenario, `all` to compare them, or `default` for the scenario alone."
-        ),
-    ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed; runs with one seed share their shocks.")] = 7,
-    weeks: Annotated[int | None, typer.Option(help="Length of the run, instead of clock.weeks.")] = None,
-    changes: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a parameter.")
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="Result folder; results/SCENARIO[-ARM] if left out.")
-    ] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace a result that stands there.")
-    ] = False,
-    draw: Annotated[bool, typer.Option("--figures/--no-figures", help="Draw the figures too.")] = True,
-    absorbed: Annotated[
-        bool,
-        typer.Option(
-            "--absorption/--no-absorption",
-            help="With a forced sale set and no --arm: also how many units one week takes, by 60 short runs.",
-        ),
-    ] = True,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
-) -> None:
-    """Run a scenario: print who failed, what forced units fetch and what lenders lose; store tables and figures.
-
-    Without --arm a scenario is run beside those it is to be compared with; they are stored in its folder `beside`.
-    """
+def imported_command(name: str) -> Any:
+    """The command of this name, ready to parse its arguments; its failures, and those of its import, are one line."""
     steady_numbers()
+    # An interruption amid imports that nobody guards would be lost, or end with another code.
     with one_line_errors():
-        import sim.model  # noqa: F401  an interruption amid imports would be lost or end with another code
-        from experiments.design.scenario import load
-        from experiments.runs.run import DEFAULT_ARM, run_scenario
-
-        chosen = load(scenario)
-        arms = [DEFAULT_ARM, *chosen.arms] if arm == "all" else [arm or DEFAULT_ARM]
-        settings = [*(changes or []), *([f"clock.weeks={weeks}"] if weeks is not None else [])]
-        folder = out or Path("results") / (chosen.name if arm is None else f"{chosen.name}-{arm}")
-        with progress_bar(quiet) as progress:
-
-            def on_arm(name: str, length: int):  # type: ignore[no-untyped-def]
-                task = progress.add_task(name, total=length)
-                return lambda week: progress.update(task, completed=week)
-
-            runs = run_scenario(
-                chosen,
-                arms,
-                seed,
-                folder,
-                settings=settings,
-                overwrite=overwrite,
-                beside=arm is None,
-                on_arm=on_arm,
-            )
-        _print_runs(runs)
-        sale = chosen.parameters(None, settings).forced_sale
-        if absorbed and arm is None and runs[0].sales and sale.enabled:
-            from experiments.methods.absorption import POINTS, answer
-
-            with progress_bar(quiet, "points") as progress:
-                task = progress.add_task("absorption", total=POINTS)
-                said = answer(
-                    chosen,
-                    folder / "absorption",
-                    seed=seed,
-                    settings=settings,
-                    on_point=lambda: progress.advance(task),
-                )
-            typer.echo(f"{said}\n")
-        typer.echo(f"Tables: {folder}")
-        if draw:
-            _draw([folder] if arm is None else [done.folder for done in runs])
-
-
-@app.command()
-def absorption(
-    scenario: ScenarioName = "ten_thousand_h100",
-    draft: Annotated[
-        bool, typer.Option("--draft", help="Four quantities and two seeds: 15 seconds.")
-    ] = False,
-    changes: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a parameter.")
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="Result folder; results/absorption-SCENARIO if left out.")
-    ] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace a result that stands there.")
-    ] = False,
-) -> None:
-    """Measure how many units one week absorbs, moved and in place, slots loose and tight: two minutes."""
-    steady_numbers()
-    with one_line_errors():
-        from experiments.design.scenario import load
-        from experiments.methods.absorption import run_absorption
-
-        chosen = load(scenario)
-        folder = out or Path("results") / f"absorption-{chosen.name}"
-        typer.echo(run_absorption(chosen, folder, draft=draft, settings=changes or [], overwrite=overwrite))
-        typer.echo(f"Tables and figure: {folder}")
-
-
-@app.command()
-def figures(run_folder: RunFolder) -> None:
-    """Draw the figures of a stored run again: PNG, PDF, and the plotted numbers as CSV."""
-    steady_numbers()
-    with one_line_errors():
-        _draw([run_folder])
-
-
-@app.command()
-def digest(run_folder: RunFolder) -> None:
-    """Print the digest of a stored run's tables, checked against its manifest. Equal runs have equal digests."""
-    with one_line_errors():
-        from experiments.runs import store
-
-        typer.echo(store.digest(run_folder))
-
-
-@app.command()
-def scenarios() -> None:
-    """List the shipped scenarios and their arms."""
-    with one_line_errors():
-        from experiments.design.scenario import load, shipped
-
-        for name in shipped():
-            scenario = load(name)
-            typer.echo(f"{name}: {scenario.title}\n    {' '.join(scenario.description.split())}")
-            if scenario.arms:
-                typer.echo(f"    arms: {', '.join(scenario.arms)}")
-
-
-@app.command()
-def schema(
-    prefix: Annotated[str, typer.Argument(help="Only keys that begin like this, such as `rent`.")] = "",
-    as_json: Annotated[bool, typer.Option("--json", help="JSON schema, for editors.")] = False,
-) -> None:
-    """List every parameter: value, allowed range, unit, meaning, source and grade."""
-    with one_line_errors():
-        from sim.parameters import Parameters
-
-        if as_json:
-            import json
-
-            typer.echo(json.dumps(Parameters.model_json_schema(), indent=1))
-            return
-        rows = [row for row in Parameters().describe() if row["key"].startswith(prefix)]
-        if not rows:
-            stop(f"no parameter begins with {prefix}; `firesale schema` lists them all", BAD_INPUT)
-        width = max(len(row["key"]) for row in rows)
-        for row in rows:
-            has_range = row["low"] not in ("", None)
-            allowed = f" ({row['low']:,} to {row['high']:,} {row['unit']})" if has_range else ""
-            graded = f" [{row['grade']}: {row['source']}]" if row["grade"] else ""
-            typer.echo(f"{row['key']:<{width}} = {row['value']}{allowed}  {row['meaning']}{graded}")
-
-
-@app.command()
-def notebooks(
-    check: Annotated[
-        bool, typer.Option("--check", help="Compare with the stored notebooks, change nothing.")
-    ] = False,
-    folder: Annotated[Path, typer.Option(help="Where the notebooks are.")] = Path("notebooks"),
-) -> None:
-    """Execute the notebooks (py:percent) and write the executed .ipynb beside them."""
-    steady_numbers()
-    with one_line_errors():
-        try:
-            from experiments.command.notebooks import NotebookError, execute_all
-        except ModuleNotFoundError as error:
-            stop(f"{error.name} is missing; install with `pip install 'firesale[notebooks]'`", BROKEN)
-        try:
-            stale = execute_all(folder, check=check)
-        except NotebookError as error:
-            stop(str(error), STOPPED)
-        if stale:
-            stop(f"notebooks differ from what they produce: {', '.join(stale)}", STOPPED)
-
-
-@app.command()
-def bench() -> None:
-    """Time a week, a scenario, and the command's start, and weigh the memory models leave behind."""
-    steady_numbers()
-    with one_line_errors():
-        from experiments.command.bench import report
-
-        report(typer.echo)
-
-
-@app.command()
-def doctor() -> None:
-    """Say what is installed, which code NumPy chooses on this machine, and whether the model runs here."""
-    steady_numbers()
-    with one_line_errors():
-        import time
-
-        from experiments.runs import store
-        from experiments.runs.run import simulate
-        from sim.parameters import Parameters
-
-        known = store.provenance()
-        for name, version in known["versions"].items():
-            typer.echo(f"{name:<10} {version}")
-        typer.echo(f"platform   {known['platform']}, {os.cpu_count()} cores")
-        typer.echo(f"NumPy uses {', '.join(known['numpy_cpu_features']) or 'its baseline only'}")
-        typer.echo(f"data       {len(known['data'])} files")
-        began = time.perf_counter()
-        model = simulate(Parameters.from_overrides({"clock.weeks": 4}), 7)
-        seconds = time.perf_counter() - began
-        typer.echo(f"four weeks {seconds:.2f} s, digest {store.digest_of(model.tables())[:16]}")
-
-
-def _draw(folders: list[Path]) -> None:
-    from experiments.figures.run_figures import draw_all
-
-    for folder in folders:
-        draw_all(folder)
-        typer.echo(f"Figures: {folder / 'figures'}")
-
-
-def _print_runs(runs: "list[Finished]") -> None:
-    from rich.console import Console
-
-    from experiments.command.printout import printed_tables
-    from experiments.command.rich_table import WIDE
-
-    # Numbers are never cut to fit a narrow terminal.
-    console = Console(width=max(Console().width, WIDE) if sys.stdout.isatty() else WIDE)
-    first = runs[0].manifest
-    console.print(
-        f"{first['title']}: {first['weeks']} weeks, seed {first['seed']}", style="bold", highlight=False
-    )
-    for table in printed_tables(runs):
-        console.print(table)
-    if not any(done.sales for done in runs):
-        sale = first["parameters"]
-        late = sale["forced_sale.enabled"] and sale["forced_sale.week"] >= first["weeks"]
-        why = (
-            f"the sale is set for week {sale['forced_sale.week']}, after the last week"
-            if late
-            else "no lender sold"
-        )
-        console.print(f"No forced sale: {why}.", highlight=False)
+        module = importlib.import_module(f"experiments.command.{MODULES[name]}")
+    alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+    alone.command(name)(one_line_errors()(getattr(module, name)))
+    return typer.main.get_command(alone)
 
 
 def _refuse_shadowed_packages() -> None:

@@ -7,10 +7,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import jupytext
-import nbclient
-import nbformat
-
 SECONDS_PER_CELL = 300
 
 
@@ -58,6 +54,10 @@ def execute(source: str | Path) -> str:
     NotebookError
         If a cell fails.
     """
+    import jupytext
+    import nbclient
+    import nbformat
+
     path = Path(source)
     notebook = jupytext.read(path)
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}

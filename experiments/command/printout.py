@@ -3,19 +3,19 @@
 Runs stand in rows, so that scenarios printed side by side differ where one looks.
 """
 
+import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
 
 from agents.vocabulary import GENERATIONS
 from experiments.command.anatomy_printout import printed_anatomy
-from experiments.command.rich_table import new_table
+from experiments.command.rich_table import WIDE, new_table
 from experiments.measures.credit import CreditRecord
 from experiments.measures.forced_sales import ForcedSale, all_columns
 from experiments.runs.run import Finished
 from experiments.runs.store import load_tables
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 SALE: list[tuple[str, Callable[[ForcedSale], str]]] = [
     ("offered", lambda sale: f"{sale.taken:,}"),
@@ -52,7 +52,28 @@ BRIDGE: list[tuple[str, Callable[[CreditRecord], str]]] = [
 ]
 
 
-def printed_tables(runs: Sequence[Finished]) -> "list[Table]":
+def print_runs(runs: Sequence[Finished]) -> None:
+    """Print the runs' tables, or why there was no forced sale."""
+    # Numbers are never cut to fit a narrow terminal.
+    console = Console(width=max(Console().width, WIDE) if sys.stdout.isatty() else WIDE)
+    first = runs[0].manifest
+    console.print(
+        f"{first['title']}: {first['weeks']} weeks, seed {first['seed']}", style="bold", highlight=False
+    )
+    for table in printed_tables(runs):
+        console.print(table)
+    if not any(done.sales for done in runs):
+        sale = first["parameters"]
+        late = sale["forced_sale.enabled"] and sale["forced_sale.week"] >= first["weeks"]
+        why = (
+            f"the sale is set for week {sale['forced_sale.week']}, after the last week"
+            if late
+            else "no lender sold"
+        )
+        console.print(f"No forced sale: {why}.", highlight=False)
+
+
+def printed_tables(runs: Sequence[Finished]) -> list[Table]:
     """Borrowers, forced units with three prices and two gaps, the bridge from exposure to recovery, and then why."""
     tables = [borrowers(runs)] if any(run.credit.borrowers for run in runs) else []
     tables += [forced_units(runs)] if any(run.sales for run in runs) else []
@@ -61,7 +82,7 @@ def printed_tables(runs: Sequence[Finished]) -> "list[Table]":
     return tables
 
 
-def borrowers(runs: Sequence[Finished]) -> "Table":
+def borrowers(runs: Sequence[Finished]) -> Table:
     """Breaches and what came of them, defaults by cause, and what was taken: a row per run."""
     known = dict.fromkeys(cause for run in runs for cause in run.credit.causes)
     causes = [cause for cause in known if any(run.credit.causes.get(cause) for run in runs)]
@@ -78,7 +99,7 @@ def borrowers(runs: Sequence[Finished]) -> "Table":
     return table
 
 
-def forced_units(runs: Sequence[Finished]) -> "Table":
+def forced_units(runs: Sequence[Finished]) -> Table:
     """Forced sales by class, runs below each other within a class."""
     headers = ["class", *(header for header, _ in SALE)]
     table = new_table("Forced units (GPUs) and prices (USD per GPU)", headers)
@@ -94,7 +115,7 @@ def forced_units(runs: Sequence[Finished]) -> "Table":
     return table
 
 
-def bridge(runs: Sequence[Finished]) -> "Table":
+def bridge(runs: Sequence[Finished]) -> Table:
     """From what was owed to what came back, loans whose collateral is gone: a row per run."""
     table = new_table(
         "Loss bridge of lenders, loans whose collateral is gone (million USD)", [h for h, _ in BRIDGE]

@@ -3,28 +3,26 @@
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
+from experiments.analysis import compare, discovery, sensitivity, verify
 from experiments.analysis.errors import AnalysisError
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from experiments.analysis.verify import Verdict
-    from experiments.sweep.engine import Progress
-    from experiments.sweep.results import SweepResults
+from experiments.figures import analysis_figures
+from experiments.methods.calibration_run import calibration_code, run_wave
+from experiments.runs.store import StoreError, provenance
+from experiments.sweep.engine import Progress
+from experiments.sweep.store import load
+from experiments.validation import score
 
 MOST_LINES = 12
 
 
 def sensitivity_report(folder: Path, outcomes: Sequence[str] = ()) -> str:
     """Write every sensitivity table and figure of a sweep into its folder `sensitivity`; returns what is printed."""
-    from experiments.analysis import sensitivity
-    from experiments.figures import analysis_figures
-
-    tables, notes = sensitivity.analyse(_sweep(folder), outcomes)
+    tables, notes = sensitivity.analyse(load(folder), outcomes)
     if not tables:
         raise AnalysisError(f"{folder}: nothing to analyse: {'; '.join(notes)}")
     place = folder / "sensitivity"
@@ -39,7 +37,7 @@ def sensitivity_report(folder: Path, outcomes: Sequence[str] = ()) -> str:
     return "\n".join(lines)
 
 
-def _outcome_lines(tables: "dict[str, pd.DataFrame]", outcome: str) -> list[str]:
+def _outcome_lines(tables: dict[str, pd.DataFrame], outcome: str) -> list[str]:
     lines = []
     for name, order, columns in (
         ("sobol", "value", ["parameter", "index", "value", "low", "high"]),
@@ -61,11 +59,8 @@ def _outcome_lines(tables: "dict[str, pd.DataFrame]", outcome: str) -> list[str]
 
 def discovery_report(folder: Path, condition: str, *, coverage: float, by_run: bool) -> str:
     """Find a box, write it into the sweep's folder `discovery`; returns what is printed."""
-    from experiments.analysis import discovery
-    from experiments.figures import analysis_figures
-
     asked = discovery.condition_of(condition)
-    box = discovery.discover(_sweep(folder), asked, coverage=coverage, by_run=by_run)
+    box = discovery.discover(load(folder), asked, coverage=coverage, by_run=by_run)
     place = folder / "discovery"
     _write(place, {"limits": box.limits, "trajectory": box.trajectory})
     drawing = analysis_figures.prim_tradeoff(box.trajectory, str(asked))
@@ -82,9 +77,6 @@ def discovery_report(folder: Path, condition: str, *, coverage: float, by_run: b
 
 def comparison_report(a: Path, b: Path, out: Path | None = None) -> str:
     """Compare two results; with `out`, write table and figure there; returns what is printed."""
-    from experiments.analysis import compare
-    from experiments.figures import analysis_figures
-
     found = compare.compare(compare.read_side(a), compare.read_side(b))
     lines = [f"a = {a}", f"b = {b}", ""]
     if len(found.parameters):
@@ -105,23 +97,18 @@ def comparison_report(a: Path, b: Path, out: Path | None = None) -> str:
     return "\n".join(lines)
 
 
-def verification(folder: Path, sample: int) -> "Verdict":
+def verification(folder: Path, sample: int) -> verify.Verdict:
     """Repeat a sample of a sweep's runs."""
-    from experiments.analysis import verify
-
-    results = _sweep(folder)
+    results = load(folder)
     repeat, fingerprint = verify.repeater(results)
     return verify.verify(results, repeat, sample=sample, fingerprint=fingerprint)
 
 
 def validation_report(
-    seeds: int, workers: int, out: Path, on_progress: "Callable[[Progress], None]" = lambda progress: None
+    seeds: int, workers: int, out: Path, on_progress: Callable[[Progress], None] = lambda progress: None
 ) -> str:
     """Score every row, write table, statistics and figure; returns what is printed."""
-    from experiments.figures import analysis_figures
-    from experiments.validation import score as validation
-
-    table, values = validation.validate(out / "runs", seeds, workers=workers, on_progress=on_progress)
+    table, values = score.validate(out / "runs", seeds, workers=workers, on_progress=on_progress)
     _write(out, {"validation": table, "statistics": values.reset_index()})
     (out / "validation.md").write_text(validation_page(table, seeds), encoding="utf-8")
     analysis_figures.write(out / "figures", {"validation": analysis_figures.validation(table)})
@@ -135,7 +122,7 @@ def validation_report(
     return "\n".join([*lines, f"Tables and figure: {out}"])
 
 
-def validation_page(table: "pd.DataFrame", seeds: int) -> str:
+def validation_page(table: pd.DataFrame, seeds: int) -> str:
     """The validation table as Markdown: passes, failures, unscored rows and missing ones apart."""
     titles = {
         "pass": "Passed",
@@ -172,12 +159,9 @@ def validation_page(table: "pd.DataFrame", seeds: int) -> str:
 
 
 def calibration_report(
-    points: int, workers: int, out: Path, on_progress: "Callable[[Progress], None]" = lambda progress: None
+    points: int, workers: int, out: Path, on_progress: Callable[[Progress], None] = lambda progress: None
 ) -> str:
     """Run or continue a wave, write tables and figure; returns what is printed."""
-    from experiments.figures import analysis_figures
-    from experiments.methods.calibration_run import calibration_code, run_wave
-
     tables = run_wave(out, points, workers=workers, on_progress=on_progress)
     measured = tables["recovery"]["width"].notna().any()
     if measured:
@@ -201,15 +185,7 @@ def calibration_report(
     return "\n".join([*lines, place])
 
 
-def _sweep(folder: Path) -> "SweepResults":
-    from experiments.sweep.store import load
-
-    return load(folder)
-
-
-def _write(folder: Path, tables: "dict[str, pd.DataFrame]") -> None:
-    from experiments.runs.store import StoreError
-
+def _write(folder: Path, tables: dict[str, pd.DataFrame]) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, table in tables.items():
@@ -219,13 +195,11 @@ def _write(folder: Path, tables: "dict[str, pd.DataFrame]") -> None:
 
 
 def _manifest(folder: Path, more: dict[str, Any]) -> None:
-    from experiments.runs.store import provenance
-
     text = json.dumps({**more, **provenance()}, indent=1)
     (folder / "manifest.json").write_text(text + "\n", encoding="utf-8")
 
 
-def _text(table: "pd.DataFrame") -> list[str]:
+def _text(table: pd.DataFrame) -> list[str]:
     if table.empty:
         return ["  none"]
     text: str = table.to_string(index=False, float_format=_number, na_rep="")

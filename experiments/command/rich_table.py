@@ -1,20 +1,15 @@
 """Tables in the style of the command."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from rich.table import Table
-
+from rich import box
+from rich.table import Table
 
 WIDE = 140  # columns of text that the widest table takes
 
 
-def new_table(title: str, headers: Sequence[str], first: str = "run") -> "Table":
+def new_table(title: str, headers: Sequence[str], first: str = "run") -> Table:
     """An empty table in the style of the command; the first column names the rows."""
-    from rich import box
-    from rich.table import Table
-
     table = Table(
         title=title,
         title_justify="left",

@@ -2,33 +2,31 @@
 
 import os
 import sys
+import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from experiments.command.console import (
-    BAD_INPUT,
-    INTERRUPTED,
-    RUNS_FAILED,
-    STOPPED,
-    one_line_errors,
-    steady_numbers,
-    stop,
-)
-
-if TYPE_CHECKING:
-    from experiments.design.plan import Plan
-    from experiments.sweep.model_task import ModelTask
+from experiments.command.console import BAD_INPUT, INTERRUPTED, RUNS_FAILED, STOPPED, stop
+from experiments.command.options import ExperimentFile, NoProgress, SweepFolder
+from experiments.design.plan import Plan
+from experiments.design.planner import load
+from experiments.runs.run import RunError
+from experiments.sweep import report as sweep_report
+from experiments.sweep.cost import left_of, pilot, stored_cost
+from experiments.sweep.engine import code_that_counts
+from experiments.sweep.engine import sweep as compute
+from experiments.sweep.model_task import ModelTask
+from experiments.sweep.replayed_run import outcomes_beside, store_run
+from experiments.sweep.slurm import array_script
+from experiments.sweep.store import read_manifest
 
 ASK_ABOVE_SECONDS = 3600.0
 
-app = typer.Typer()
 
-
-@app.command()
 def sweep(
-    file: Annotated[Path, typer.Argument(help="Experiment file (TOML), or the name of a shipped one.")],
+    file: ExperimentFile,
     out: Annotated[
         Path | None,
         typer.Option(help="Result folder; results/NAME if left out. One that is begun is continued."),
@@ -51,89 +49,68 @@ def sweep(
     allow_code_change: Annotated[
         bool, typer.Option("--allow-code-change", help="Reuse runs stored by other model code.")
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
+    quiet: NoProgress = False,
 ) -> None:
     """Compute every run of an experiment that is not stored yet. The same command resumes, after whatever happened.
 
     Exit codes: 0 done; 2 bad input; 3 the store cannot be written; 5 at the end, but some runs failed; 130 interrupted.
     """
-    steady_numbers()
-    with one_line_errors():
-        from experiments.design.planner import load
-        from experiments.sweep import report as sweep_report
-        from experiments.sweep.engine import sweep as compute
-        from experiments.sweep.model_task import ModelTask
-
-        experiment, plan = load(file)
-        task = ModelTask.of(experiment)
-        folder = sweep_report.folder_of(plan, out)
-        part = _part(shard)
-        processes = _cores() if workers is None else workers
-        _tell_cost(plan, task, folder, processes, part, allow_code_change, dry_run, ask=not (yes or dask))
-        if dry_run:
-            return
-        with sweep_report.following(quiet) as on_progress:
-            report = compute(
-                plan,
-                task,
-                folder,
-                executor=dask or processes,
-                shard=part,
-                allow_code_change=allow_code_change,
-                on_progress=on_progress,
-            )
-        if report.interrupted:
-            stop(sweep_report.interrupted(report), INTERRUPTED)
-        typer.echo(sweep_report.ended(report, part))
-        if report.progress.failed:
-            raise typer.Exit(RUNS_FAILED)
+    experiment, plan = load(file)
+    task = ModelTask.of(experiment)
+    folder = sweep_report.folder_of(plan, out)
+    part = _part(shard)
+    processes = _cores() if workers is None else workers
+    _tell_cost(plan, task, folder, processes, part, allow_code_change, dry_run, ask=not (yes or dask))
+    if dry_run:
+        return
+    with sweep_report.following(quiet) as on_progress:
+        report = compute(
+            plan,
+            task,
+            folder,
+            executor=dask or processes,
+            shard=part,
+            allow_code_change=allow_code_change,
+            on_progress=on_progress,
+        )
+    if report.interrupted:
+        stop(sweep_report.interrupted(report), INTERRUPTED)
+    typer.echo(sweep_report.ended(report, part))
+    if report.progress.failed:
+        raise typer.Exit(RUNS_FAILED)
 
 
-@app.command()
 def slurm(
-    file: Annotated[Path, typer.Argument(help="Experiment file (TOML), or the name of a shipped one.")],
+    file: ExperimentFile,
     out: Annotated[Path | None, typer.Option(help="Result folder; results/NAME if left out.")] = None,
     shards: Annotated[int, typer.Option(min=1, help="Tasks of the array.")] = 40,
     workers: Annotated[int, typer.Option(min=1, help="Cores of a task.")] = 4,
     hours: Annotated[float, typer.Option(min=0.02, help="Longest a task may take.")] = 4.0,
 ) -> None:
     """Print a batch script that computes a sweep as an array of SLURM jobs."""
-    with one_line_errors():
-        from experiments.design.planner import load
-        from experiments.sweep import report as sweep_report
-        from experiments.sweep.slurm import array_script
-
-        experiment, plan = load(file)
-        folder = sweep_report.folder_of(plan, out)
-        tasks = min(shards, len(plan.points))
-        text = array_script(experiment, file, folder, shards=tasks, workers=workers, hours=hours)
-        typer.echo(text, nl=False)
+    experiment, plan = load(file)
+    folder = sweep_report.folder_of(plan, out)
+    tasks = min(shards, len(plan.points))
+    text = array_script(experiment, file, folder, shards=tasks, workers=workers, hours=hours)
+    typer.echo(text, nl=False)
 
 
-@app.command()
 def replay(
-    sweep_folder: Annotated[Path, typer.Argument(help="Result folder of a sweep.", show_default=False)],
+    sweep_folder: SweepFolder,
     run_id: Annotated[str, typer.Argument(help="Id of a run, or its beginning.", show_default=False)],
     out: Annotated[Path | None, typer.Option(help="Store all tables of the run there.")] = None,
 ) -> None:
     """Repeat one run of a sweep in this process: its outcomes beside the stored ones, or its error with all of its origin."""
-    steady_numbers()
-    with one_line_errors():
-        import traceback
-
-        from experiments.runs.run import RunError
-        from experiments.sweep.replayed_run import outcomes_beside, store_run
-
-        try:
-            typer.echo(store_run(sweep_folder, run_id, out) if out else outcomes_beside(sweep_folder, run_id))
-        except RunError as error:
-            typer.echo("".join(traceback.format_exception(error)), err=True)
-            stop(f"run {run_id}: {error}", STOPPED)
+    try:
+        typer.echo(store_run(sweep_folder, run_id, out) if out else outcomes_beside(sweep_folder, run_id))
+    except RunError as error:
+        typer.echo("".join(traceback.format_exception(error)), err=True)
+        stop(f"run {run_id}: {error}", STOPPED)
 
 
 def _tell_cost(
-    plan: "Plan",
-    task: "ModelTask",
+    plan: Plan,
+    task: ModelTask,
     folder: Path,
     workers: int,
     part: tuple[int, int] | None,
@@ -143,11 +120,6 @@ def _tell_cost(
     ask: bool,
 ) -> None:
     """Print what is left and, where it matters, what it costs; ends the command if that is too much."""
-    from experiments.sweep import report as sweep_report
-    from experiments.sweep.cost import left_of, pilot, stored_cost
-    from experiments.sweep.engine import code_that_counts
-    from experiments.sweep.store import read_manifest
-
     manifest = read_manifest(folder, missing_ok=True)
     code, note = code_that_counts(manifest, task.fingerprint, allow=allow_code_change)
     left = left_of(plan, folder, code, manifest, part)

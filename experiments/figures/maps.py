@@ -12,6 +12,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch
+from matplotlib.ticker import MultipleLocator
 
 if TYPE_CHECKING:
     Frames = Mapping[str, Any]  # data frames; the stubs of pandas cannot type rows picked by a computed key
@@ -237,8 +238,6 @@ def _countries(places: Any) -> list[tuple[str, float, float]]:
 
 
 def _every(degrees: float) -> Any:
-    from matplotlib.ticker import MultipleLocator
-
     return MultipleLocator(degrees)
 
 

@@ -6,7 +6,7 @@ are means over the same units; if none was sold, over those on offer.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -15,9 +15,6 @@ from experiments.measures.forced_sales import Columns
 from sim.discount.anatomy import COMPONENTS
 from sim.discount.relaxation import FAMILIES
 from sim.discount.shapley import BELIEFS, GAMES, NOT_ATTRIBUTED
-
-if TYPE_CHECKING:
-    pass
 
 # Beliefs are taken out of misallocation: they are a line of their own, and nobody's misuse of a unit.
 PARTS = ("beliefs", *(name for name in COMPONENTS if name != "no_bid"))

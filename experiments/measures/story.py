@@ -1,14 +1,12 @@
 """The story of one party in a stored run, from the first test it failed to what its lenders got back."""
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
-
     Frames = Mapping[str, pd.DataFrame]
 
 CENTS = 100.0
@@ -328,5 +326,5 @@ def _plain(name: str) -> str:
     return "".join(letter for letter in name.lower() if letter.isalnum())
 
 
-def _row(key: "Hashable") -> int:
+def _row(key: Hashable) -> int:
     return int(key)  # type: ignore[call-overload, no-any-return]

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -22,9 +22,6 @@ from experiments.runs.run import RunError
 from sim.debt.credit_metrics import market_depth
 from sim.market.market import rent_per_gpu
 from sim.model import FireSaleModel
-
-if TYPE_CHECKING:
-    from sim.model import FireSaleModel
 
 QUANTITIES = (1_000, 3_000, 6_000, 10_000, 20_000, 40_000, 80_000, 150_000, 300_000)
 DRAFT_QUANTITIES = (1_000, 10_000, 60_000, 300_000)
@@ -182,7 +179,7 @@ def _forced_week(
     )
 
 
-def _binding(model: "FireSaleModel", product: int, offered: int) -> tuple[float, float, str]:
+def _binding(model: FireSaleModel, product: int, offered: int) -> tuple[float, float, str]:
     """Shares of the units sold where slots or cash bind, and the name of what decides the price.
 
     The price is decided by the buyer with the least left of its limit among those free to buy more: neither its slot nor its

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import matplotlib.style
 import numpy as np
@@ -31,9 +31,6 @@ from sim.discount import collateral
 from sim.lending.forced_sale import BORROWER
 from sim.model import FireSaleModel
 from sim.parameters import Parameters
-
-if TYPE_CHECKING:
-    pass
 
 HORIZONS = (0, 4, 13, 26, 52)
 # Changes of parameters that make a branch; the hosting contract passes to the lender where it is to operate.

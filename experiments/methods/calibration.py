@@ -17,6 +17,7 @@ from scipy.stats import qmc
 from experiments.analysis.errors import AnalysisError
 from experiments.design.designs import Design, Factor, Value, Variation
 from experiments.design.experiment import Experiment, Replications
+from experiments.design.plan import Plan
 from experiments.design.planner import plan_experiment
 from experiments.measures.forced_sales import forced_sales
 from experiments.measures.outcomes import OUTCOMES
@@ -28,8 +29,6 @@ from sim.parameters import Parameters
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from experiments.design.plan import Plan
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 POINTS = 4096
@@ -200,7 +199,7 @@ def wave(beliefs: Sequence[Prior], points: int, seed: int = SEED) -> Floats:
     return np.asarray(whole[:points])
 
 
-def wave_plan(beliefs: Sequence[Prior], points: int, seed: int = SEED) -> "Plan":
+def wave_plan(beliefs: Sequence[Prior], points: int, seed: int = SEED) -> Plan:
     """The wave as an experiment: a Sobol design over the priors, one replication a point."""
     return plan_experiment(
         Experiment(

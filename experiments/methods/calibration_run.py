@@ -18,7 +18,7 @@ from experiments.design.plan import Plan, plan_of
 from experiments.methods import calibration
 from experiments.methods.calibration import HEADLINES, Prior, Target
 from experiments.runs.source_digest import source_digest
-from experiments.sweep.engine import sweep
+from experiments.sweep.engine import Progress, sweep
 from experiments.sweep.jobs import Run
 from experiments.sweep.store import load
 from experiments.validation.row import Row
@@ -26,8 +26,6 @@ from experiments.validation.score import code, rows
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from experiments.sweep.engine import Progress
 
 SEED_RUNS = 16
 # What is run at a point, given the rows and the variance of the seed that lets it stop early (none: never).
@@ -81,7 +79,7 @@ def run_wave(
     matched: Sequence[Row] | None = None,
     beliefs: Sequence[Prior] | None = None,
     task: Task = WavePoint.of,
-    on_progress: "Callable[[Progress], None]" = lambda progress: None,
+    on_progress: Callable[[Progress], None] = lambda progress: None,
 ) -> "dict[str, pd.DataFrame]":
     """Evaluate what is not stored yet, write the tables, and return them.
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from experiments.design.scenario import Scenario, load
 from experiments.measures import forced_sales as tables
@@ -16,9 +16,6 @@ from experiments.measures.credit import CreditRecord, credit_record
 from experiments.runs import store
 from sim.model import FireSaleModel
 from sim.parameters import ParameterError, Parameters
-
-if TYPE_CHECKING:
-    from sim.model import FireSaleModel
 
 DEFAULT_ARM = "default"  # the scenario itself, without the changes of an arm
 BESIDE = "beside"  # folder of the scenarios a run is to be read beside
@@ -50,8 +47,8 @@ def simulate(
     *,
     replication: int = 0,
     on_week: Callable[[int], None] = lambda week: None,
-    watch: "Callable[[FireSaleModel, int], None]" = lambda model, week: None,
-) -> "FireSaleModel":
+    watch: Callable[[FireSaleModel, int], None] = lambda model, week: None,
+) -> FireSaleModel:
     """Run the model over `parameters.clock.weeks` weeks.
 
     Parameters

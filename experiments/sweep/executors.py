@@ -16,9 +16,11 @@ import traceback
 from collections.abc import Sequence
 from concurrent.futures import CancelledError
 from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pebble
 
 from experiments.runs.steady_numbers import steady_environment
 from experiments.sweep.jobs import (
@@ -90,7 +92,6 @@ def _memory_limit(memory_mb: int) -> Any:
     """Address space this process may still take, so that a greedy run fails by itself instead of taking the machine along."""
     try:
         import resource
-        from pathlib import Path
 
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
     except (ImportError, OSError):  # no such limit on this system; run_seconds still holds
@@ -170,8 +171,6 @@ class LocalPool:
         self._pool = self._start()
 
     def _start(self) -> Any:
-        import pebble
-
         steady_environment()
         return pebble.ProcessPool(max_workers=self.workers, initializer=prepare_worker, context=self._context)
 
@@ -206,13 +205,11 @@ class LocalPool:
 
 def _ended(batch: Batch, future: Any) -> Ended:
     """What a finished future says of its batch."""
-    from pebble import ProcessExpired
-
     try:
         return Ended(batch, future.result())
     except TimeoutError:
         return Ended(batch, status=TIMED_OUT, error=f"longer than {batch.seconds:g} s")
-    except ProcessExpired as fault:
+    except pebble.ProcessExpired as fault:
         return Ended(batch, status=DIED, error=_death(fault.exitcode))
     except (BrokenProcessPool, CancelledError):
         return Ended(batch)

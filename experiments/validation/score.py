@@ -24,7 +24,7 @@ from experiments.design.plan import plan_of
 from experiments.runs.run import simulate
 from experiments.runs.source_digest import source_digest
 from experiments.sweep import store as sweep_store
-from experiments.sweep.engine import sweep
+from experiments.sweep.engine import Progress, sweep
 from experiments.sweep.model_task import FINGERPRINT
 from experiments.validation.measures import SALE_WEEK, SLUMP_WEEK, WATCHED, YEAR, Facts, Floats
 from experiments.validation.row import Row
@@ -34,8 +34,6 @@ from sim.parameters import Parameters
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from experiments.sweep.engine import Progress
 
 SEEDS = 200  # theory.md C; fewer is a draft
 SEED = 20261005
@@ -203,7 +201,7 @@ def validate(
     *,
     workers: int = 1,
     only: Sequence[str] = (),
-    on_progress: "Callable[[Progress], None]" = lambda progress: None,
+    on_progress: Callable[[Progress], None] = lambda progress: None,
 ) -> "tuple[pd.DataFrame, pd.DataFrame]":
     """Score every row over replications, which are stored in `folder` and not repeated.
 

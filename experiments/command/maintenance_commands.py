@@ -1,0 +1,49 @@
+"""Commands that keep the laboratory in order: its notebooks, its speed and its installation."""
+
+import os
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from experiments.command.bench import report
+from experiments.command.console import BROKEN, STOPPED, stop
+from experiments.command.notebooks import execute_all
+from experiments.runs import store
+from experiments.runs.run import simulate
+from sim.parameters import Parameters
+
+
+def notebooks(
+    check: Annotated[
+        bool, typer.Option("--check", help="Compare with the stored notebooks, change nothing.")
+    ] = False,
+    folder: Annotated[Path, typer.Option(help="Where the notebooks are.")] = Path("notebooks"),
+) -> None:
+    """Execute the notebooks (py:percent) and write the executed .ipynb beside them."""
+    try:
+        stale = execute_all(folder, check=check)
+    except ModuleNotFoundError as error:
+        stop(f"{error.name} is missing; install with `pip install 'firesale[notebooks]'`", BROKEN)
+    if stale:
+        stop(f"notebooks differ from what they produce: {', '.join(stale)}", STOPPED)
+
+
+def bench() -> None:
+    """Time a week, a scenario, and the command's start, and weigh the memory models leave behind."""
+    report(typer.echo)
+
+
+def doctor() -> None:
+    """Say what is installed, which code NumPy chooses on this machine, and whether the model runs here."""
+    known = store.provenance()
+    for name, version in known["versions"].items():
+        typer.echo(f"{name:<10} {version}")
+    typer.echo(f"platform   {known['platform']}, {os.cpu_count()} cores")
+    typer.echo(f"NumPy uses {', '.join(known['numpy_cpu_features']) or 'its baseline only'}")
+    typer.echo(f"data       {len(known['data'])} files")
+    began = time.perf_counter()
+    model = simulate(Parameters.from_overrides({"clock.weeks": 4}), 7)
+    seconds = time.perf_counter() - began
+    typer.echo(f"four weeks {seconds:.2f} s, digest {store.digest_of(model.tables())[:16]}")
