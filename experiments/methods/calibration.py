@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from experiments.design.plan import Plan
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
-POINTS = 4096
 CUTOFF = 3.0
 SEED = 20261005
 HOLDS = 0.95

@@ -21,35 +21,12 @@ def level_payment(principal: ArrayLike, annual_rate: ArrayLike, months: ArrayLik
     return np.asarray(np.asarray(principal, float) * factor)
 
 
-def balance_after(principal: ArrayLike, annual_rate: ArrayLike, months: ArrayLike, paid: ArrayLike) -> Floats:
-    """Balance of a level-pay loan after `paid` payments.
-
-    >>> float(balance_after(33600 * 0.7142, 0.105, 60, 12).round(0))
-    20145.0
-    """
-    i = np.asarray(annual_rate, float) / MONTHS
-    k = np.asarray(paid, float)
-    payment = level_payment(principal, annual_rate, months)
-    growth = (1.0 + i) ** k
-    safe = np.where(i == 0, 1.0, i)
-    annuity = np.where(i == 0, k, (growth - 1.0) / safe)
-    return np.asarray(np.asarray(principal, float) * growth - payment * annuity)
-
-
 def borrowing_base(
     advance_rate: ArrayLike, cost: ArrayLike, age_years: ArrayLike, book_life_years: ArrayLike
 ) -> Floats:
     """Cost-based borrowing base ``alpha C max(0, 1 - a/N)`` of a delayed-draw loan."""
     left = np.maximum(0.0, 1.0 - np.asarray(age_years, float) / np.asarray(book_life_years, float))
     return np.asarray(np.asarray(advance_rate, float) * np.asarray(cost, float) * left)
-
-
-def debt_service_coverage(
-    rent: ArrayLike, utilisation: ArrayLike, cost_per_hour: ArrayLike, monthly_payment: ArrayLike
-) -> Floats:
-    """DSCR of one GPU: monthly operating margin over the monthly payment."""
-    margin = np.asarray(rent, float) * np.asarray(utilisation, float) - np.asarray(cost_per_hour, float)
-    return np.asarray(margin * 730.0 / np.asarray(monthly_payment, float))
 
 
 def loan_to_value(balance: ArrayLike, collateral: ArrayLike) -> Floats:
@@ -61,11 +38,3 @@ def loan_to_value(balance: ArrayLike, collateral: ArrayLike) -> Floats:
     owed, worth = np.broadcast_arrays(np.asarray(balance, float), np.asarray(collateral, float))
     bare = np.where(owed > 0, np.inf, 0.0)
     return np.asarray(np.where(worth > 0, owed / np.where(worth > 0, worth, 1.0), bare))
-
-
-def rent_at_coverage(
-    coverage: ArrayLike, utilisation: ArrayLike, cost_per_hour: ArrayLike, monthly_payment: ArrayLike
-) -> Floats:
-    """Rent at which the DSCR equals `coverage`, USD per GPU-hour."""
-    needed = np.asarray(coverage, float) * np.asarray(monthly_payment, float) / 730.0
-    return np.asarray((needed + np.asarray(cost_per_hour, float)) / np.asarray(utilisation, float))

@@ -25,9 +25,6 @@ from sim.base import reference
 from sim.base.randomness import Purpose, Randomness
 from sim.parameters.tenants import TenantParameters
 
-RATINGS = ("investment", "mixed", "speculative")
-MONTHS_PER_YEAR = 12
-
 
 class TenantState(IntEnum):
     """What a tenant does about all its contracts."""
@@ -41,7 +38,7 @@ class TenantState(IntEnum):
 class Tenants:
     """One row per tenant."""
 
-    rating: Ints  # index into RATINGS
+    rating: Ints  # 0 investment, 1 mixed, 2 speculative
     state: Ints  # TenantState
 
 
