@@ -20,7 +20,7 @@ from experiments.design.experiment import Experiment, Replications
 from experiments.design.planner import plan_experiment
 from experiments.measures.forced_sales import forced_sales
 from experiments.measures.outcomes import OUTCOMES
-from experiments.sweep.model_task import _arrow
+from experiments.runs.store import arrow_table
 from experiments.validation.measures import Facts
 from experiments.validation.row import Row
 from experiments.validation.score import ARMS, FORCED, Arm, facts_of, measured, rows, wilson
@@ -417,7 +417,7 @@ def box_corners() -> list[dict[str, Value]]:
 def headlines_of(facts: Facts) -> dict[str, float]:
     """The headlines of a run with a forced sale."""
     sales = forced_sales(
-        {name: _arrow(facts.tables[name]) for name in ("weeks", "trades", "events", "agents")}
+        {name: arrow_table(name, facts.tables[name]) for name in ("weeks", "trades", "events", "agents")}
     )
     own = [sale for sale in sales if sale.generation == FORCED["forced_sale.generation"]]
     found = {
