@@ -231,11 +231,6 @@ class Convergence:
     total: float
     endogenous: float
 
-    @property
-    def exogenous(self) -> float:
-        """What the shocks alone do: the index of the same run without fire sales."""
-        return self.total - self.endogenous
-
 
 def convergence_index(
     calm: tuple[ArrayLike, ArrayLike],

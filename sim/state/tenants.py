@@ -5,7 +5,7 @@ were fixed when contracts were signed; a contract far above spot is renegotiated
 the tenant fails. Hazards share one common factor a month.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import date
 from enum import IntEnum
 
@@ -23,6 +23,7 @@ from agents.vocabulary import (
 )
 from sim.base import reference
 from sim.base.randomness import Purpose, Randomness
+from sim.base.rows import append_row
 from sim.parameters.tenants import TenantParameters
 
 
@@ -63,10 +64,7 @@ class ComputeContracts:
 
     def append(self, **row: float) -> None:
         """Add one contract."""
-        for f in fields(self):
-            column = getattr(self, f.name)
-            value = np.array([row.get(f.name, 0)], dtype=column.dtype)
-            setattr(self, f.name, np.concatenate([column, value]))
+        append_row(self, **row)
 
     def live(self, week: int) -> Bools:
         """Contracts that still run."""
@@ -105,10 +103,7 @@ class Leases:
 
     def append(self, **row: float) -> None:
         """Add one lease."""
-        for f in fields(self):
-            column = getattr(self, f.name)
-            value = np.array([row.get(f.name, 0)], dtype=column.dtype)
-            setattr(self, f.name, np.concatenate([column, value]))
+        append_row(self, **row)
 
     def live(self, week: int) -> Bools:
         """Leases on which rent is owed."""
