@@ -4,18 +4,17 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from theory.bitcoin_loan import call_price
 
 from sim.debt.bitcoin_loan import (
     BitcoinTerms,
     CallState,
     bitcoin_ratio,
-    call_price,
     coins_needed,
     first_come,
     largest_loan,
     margin_calls,
     price_cents,
-    releasable,
     worth,
 )
 
@@ -165,15 +164,6 @@ def test_fewest_coins_that_carry_a_balance(balance: int, usd: float, ratio: floa
 def test_worth_is_exact(satoshi: int, usd: float) -> None:
     price = int(price_cents(usd))
     assert int(worth(satoshi, price)) == satoshi * price // BITCOIN
-
-
-@given(balances, coins, prices)
-def test_coins_released_leave_the_opening_ratio(balance: int, pledged: int, usd: float) -> None:
-    price = int(price_cents(usd))
-    free = int(releasable(balance, pledged, price, TERMS))
-    assert 0 <= free <= pledged
-    if free:
-        assert balance <= int(largest_loan(pledged - free, price, 0.57)) + 2
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 100)), max_size=12), st.data())

@@ -4,15 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from theory.loans import balance_after
 
-from sim.debt.terms import (
-    balance_after,
-    borrowing_base,
-    debt_service_coverage,
-    level_payment,
-    loan_to_value,
-    rent_at_coverage,
-)
+from sim.debt.terms import borrowing_base, level_payment, loan_to_value
 
 rates = st.one_of(st.just(0.0), st.floats(0.001, 0.5))
 
@@ -35,14 +29,6 @@ def test_published_borrowing_base_follows_the_balance_within_one_per_cent() -> N
     base = borrowing_base(0.7142, 33_600, np.array([1.0, 2.0]), 6.0)
     assert base == pytest.approx([19_998, 15_998], abs=1)
     assert float(borrowing_base(0.7142, 33_600, 7.0, 6.0)) == 0.0
-
-
-@given(st.floats(0.2, 4.0), st.floats(0.5, 0.95), st.floats(0.1, 0.8), st.floats(10, 2000))
-def test_rent_at_coverage_inverts_coverage(
-    coverage: float, utilisation: float, cost: float, payment: float
-) -> None:
-    rent = rent_at_coverage(coverage, utilisation, cost, payment)
-    assert float(debt_service_coverage(rent, utilisation, cost, payment)) == pytest.approx(coverage)
 
 
 def test_loan_to_value() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from experiments.figures.credit_figure import credit_network, export_graphs, graph_at, loans_at
-from sim.debt.credit_graph import STATUS_ORDER, Layer, concentration, credit_graph, exposures, write_graphml
+from sim.debt.credit_graph import STATUS_ORDER, Layer, credit_graph, exposures, write_graphml
 
 NAMES = ["outside", "fund", "bank", "cloud", "miner"]
 TYPES = ["institution", "institution", "lender", "neo_cloud", "miner"]
@@ -60,15 +60,6 @@ def test_bundles_take_the_worst_status() -> None:
     bundle = exposures(small())
     assert bundle.edges[2, 3] == {"weight": 800, "loans": 2, "status": "accelerated"}
     assert sum(w for _, _, w in bundle.edges(data="weight")) == 1950
-
-
-def test_concentration_leaves_funding_out() -> None:
-    found = concentration(small())
-    assert (found["lenders"], found["borrowers"], found["loans"], found["balance_cents"]) == (2, 2, 4, 1050)
-    assert found["largest_borrower_share"] == pytest.approx(800 / 1050)
-    assert found["herfindahl_lenders"] == pytest.approx((1000 / 1050) ** 2 + (50 / 1050) ** 2)
-    empty = credit_graph([], [], [], [], [], NAMES, TYPES)
-    assert set(concentration(empty).values()) == {0}
 
 
 def test_graphml_there_and_back(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from theory.coverage import coverage_breach_years
 
 from agents.vocabulary import WEEKS_PER_YEAR
 from sim.debt import credit_metrics as metrics
@@ -14,7 +15,6 @@ def test_three_loan_to_values() -> None:
     assert float(found.appraised) == pytest.approx(0.7)
     assert float(found.liquidation) == pytest.approx(700 / 780)
     assert float(found.systemic) == pytest.approx(700 / 480)
-    assert float(found.illusion) == pytest.approx(700 / 480 - 0.7)
     assert float(metrics.loan_to_values(1.0, 1, 1, 1, 1, enforcement=2.0).liquidation) == np.inf
 
 
@@ -26,7 +26,7 @@ def test_a_35_per_cent_discount_puts_a_70_per_cent_loan_under_water_on_day_one()
 
 @pytest.mark.parametrize(("headroom", "months"), [(1.3, (11.4, 7.6, 5.7)), (2.0, (28.2, 18.8, 14.1))])
 def test_coverage_breach_months(headroom: float, months: tuple[float, ...]) -> None:
-    found = [12 * metrics.coverage_breach_years(headroom, 0.25, trend) for trend in (0.2, 0.3, 0.4)]
+    found = [12 * coverage_breach_years(headroom, 0.25, trend) for trend in (0.2, 0.3, 0.4)]
     assert found == pytest.approx(months, abs=0.051)
 
 
@@ -35,10 +35,22 @@ def test_coverage_breach_against_a_simulated_path() -> None:
         t = np.arange(0.0, 6.0, 1e-4)
         rent = np.where(t < end, share + (1 - share) * np.exp(-0.3 * t), np.exp(-0.3 * t))
         coverage = 1.3 * (rent - 0.25) / 0.75
-        date = metrics.coverage_breach_years(1.3, 0.25, 0.3, contracted_share=share, contract_years=end)
+        date = coverage_breach_years(1.3, 0.25, 0.3, contracted_share=share, contract_years=end)
         assert date == pytest.approx(t[coverage <= 1.0][0], rel=1e-3)
-    assert metrics.coverage_breach_years(1.3, 0.25, 0.0) == np.inf
-    assert metrics.coverage_breach_years(0.9, 0.25, 0.3) == 0.0
+    assert coverage_breach_years(1.3, 0.25, 0.0) == np.inf
+    assert coverage_breach_years(0.9, 0.25, 0.3) == 0.0
+
+
+@pytest.mark.parametrize("trend", [0.0, 0.2, 0.5])
+@pytest.mark.parametrize(("tenor", "covenant"), [(5.0, 1.0), (10.0, 1.25), (3.0, 3.0)])
+def test_breach_from_primitives_against_its_headroom(tenor: float, covenant: float, trend: float) -> None:
+    """Headroom is the opening DSCR over the covenant; the running cost is a share of opening revenue."""
+    gross_yield, cost, loan_to_cost, rate = 0.6, 0.18, 0.7, 0.11
+    service = loan_to_cost * rate / -np.expm1(-rate * tenor)
+    headroom = (gross_yield - cost) / service / covenant
+    assert metrics.coverage_breach_from_primitives(
+        gross_yield, cost, loan_to_cost, rate, tenor, trend, covenant
+    ) == pytest.approx(coverage_breach_years(headroom, cost / gross_yield, trend), rel=1e-12)
 
 
 def test_dates_of_the_tenor_illusion() -> None:
@@ -141,15 +153,7 @@ def test_convergence_of_pure_volatility_is_nothing_and_forced_sales_stand_apart(
     both = metrics.convergence_index(calm, forced, louder)
     expected = 0.8 / np.sqrt(1 + 0.64) - 0.4 / np.sqrt(1 + 0.16)
     assert both.endogenous == pytest.approx(expected, rel=0.009)
-    assert both.exogenous == pytest.approx(alone.total)
-
-
-def test_lower_tail_dependence() -> None:
-    draw = np.random.default_rng(3)
-    x, y = draw.normal(size=(2, 1_000_000))
-    assert metrics.lower_tail_dependence(x, x) == pytest.approx(1.0, abs=1e-4)
-    assert metrics.lower_tail_dependence(x, -x) == 0.0
-    assert metrics.lower_tail_dependence(x, y, 0.2) == pytest.approx(0.2, rel=0.01)
+    assert both.total - both.endogenous == pytest.approx(alone.total)
 
 
 SPREADS = [
@@ -219,7 +223,3 @@ def test_aggregate_of_the_bridge_closes_to_the_cent() -> None:
     table["recovery_cents"] = table["recovery_cents"] + np.eye(1, 50, 7, dtype=np.int64)[0]
     with pytest.raises(ValueError, match="off by -1 cents"):
         metrics.aggregate_bridge(table)
-
-
-def test_joint_quantity_counts_only_loans_in_breach() -> None:
-    assert int(metrics.breach_set(10.0, [9.0, 11.0, 12.0], [100, 200, 400])) == 600

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from theory.loans import balance_after, debt_service_coverage, rent_at_coverage
 
 from agents.bidding import cash_ladder, refine_ladder
 from agents.valuation import (
@@ -18,7 +19,7 @@ from agents.valuation import (
 from sim.base import reference
 from sim.base.randomness import Purpose, Randomness
 from sim.base.rounding import largest_remainder
-from sim.debt.terms import balance_after, debt_service_coverage, level_payment, rent_at_coverage
+from sim.debt.terms import level_payment
 from sim.drivers.drivers import Drivers, hashprice
 from sim.drivers.replay import Origin, week_of
 from sim.kernel.book import Book, Network

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 from scipy.optimize import minimize
+from theory.joint_budgets import clear_joint
 
 from agents.vocabulary import N_PRODUCTS, BuyIntents, SellOrders
 from sim.kernel.book import Network
-from sim.market.joint_budgets import clear_joint
 
 H, G = 6, 15
 # Whole units of 8 and 72 make steps; the market is enlarged until they do not matter.

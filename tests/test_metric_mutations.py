@@ -14,10 +14,6 @@ from sim.debt import credit_metrics as metrics
 # Metric -> what would notice.
 NOTICED_BY = {
     "loan_to_values": [tests.test_three_loan_to_values],
-    "coverage_breach_years": [
-        lambda: tests.test_coverage_breach_months(1.3, (11.4, 7.6, 5.7)),
-        tests.test_coverage_breach_against_a_simulated_path,
-    ],
     "coverage_breach_from_primitives": [tests.test_dates_of_the_tenor_illusion],
     "underwater_years": [
         tests.test_dates_of_the_tenor_illusion,
@@ -32,12 +28,10 @@ NOTICED_BY = {
     "market_depth": [tests.test_market_depth_on_a_curve_of_known_elasticity],
     "adjusted_correlation": [tests.test_forbes_rigobon_undoes_the_selection_of_volatile_weeks],
     "convergence_index": [tests.test_convergence_of_pure_volatility_is_nothing_and_forced_sales_stand_apart],
-    "lower_tail_dependence": [tests.test_lower_tail_dependence],
     "fair_spread": [lambda: tests.test_fair_spreads(5, 0.10, (0, 0, 145, 399, 663))],
     "fair_spread_of_joint_law": [tests.test_joint_law_equals_the_closed_law_and_knows_deep_early_defaults],
     "fair_pairs": [tests.test_pairs_that_make_a_spread_fair],
     "aggregate_bridge": [tests.test_aggregate_of_the_bridge_closes_to_the_cent],
-    "breach_set": [tests.test_joint_quantity_counts_only_loans_in_breach],
 }
 METHODS = {
     "balance": [tests.test_underwater_date_against_a_grid],

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import LinearConstraint, linprog, milp
+from theory.payments import clear_payments
 
-from sim.debt.payments import Payments, clear_claims, clear_payments
+from sim.debt.payments import Payments, clear_claims
 
 CONTRACTS = np.array([[0, 60, 30, 10], [0, 0, 40, 20], [20, 0, 0, 30], [0, 0, 0, 0]])
 CONTRACTS_CASH = np.array([50, 20, 15, 0])

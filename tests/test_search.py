@@ -3,6 +3,13 @@
 import clearing_books
 import numpy as np
 import pytest
+from theory.search import (
+    discount_since_default,
+    over_the_counter_masses,
+    over_the_counter_price,
+    search_discount,
+    waiting_share,
+)
 
 from agents.vocabulary import BuyIntents
 from experiments.design.scenario import load
@@ -17,35 +24,28 @@ RATE, WEIGHT, INTEREST, DECAY, CARRY = 4.0, 0.5, 0.12, 0.35, 0.08
 
 
 def test_closed_form_of_the_one_sided_liquidation() -> None:
-    share = search.waiting_share(RATE, WEIGHT, INTEREST, DECAY, CARRY)
-    sale = search.search_discount(share, WEIGHT)
+    share = waiting_share(RATE, WEIGHT, INTEREST, DECAY, CARRY)
+    sale = search_discount(share, WEIGHT)
     assert float(sale) == pytest.approx(0.111, abs=0.0005)
-    assert float(search.discount_since_default(sale, RATE, DECAY)) == pytest.approx(0.183, abs=0.0005)
-    other = search.search_discount(
-        search.waiting_share(np.array([1.0, 2.0, 12.0]), WEIGHT, INTEREST, DECAY, CARRY), WEIGHT
-    )
+    assert float(discount_since_default(sale, RATE, DECAY)) == pytest.approx(0.183, abs=0.0005)
+    other = search_discount(waiting_share(np.array([1.0, 2.0, 12.0]), WEIGHT, INTEREST, DECAY, CARRY), WEIGHT)
     assert other == pytest.approx([0.28, 0.19, 0.04], abs=0.005)
-    assert search.rate_for_discount(sale, WEIGHT, INTEREST, DECAY, CARRY) == pytest.approx(RATE)
 
 
 def test_periods_become_the_continuous_form_and_solve_their_own_recursion() -> None:
-    fine = search.waiting_share(RATE, WEIGHT, INTEREST, DECAY, CARRY, 52 * 10_000)
-    assert float(fine) == pytest.approx(
-        float(search.waiting_share(RATE, WEIGHT, INTEREST, DECAY, CARRY)), abs=1e-5
-    )
+    fine = waiting_share(RATE, WEIGHT, INTEREST, DECAY, CARRY, 52 * 10_000)
+    assert float(fine) == pytest.approx(float(waiting_share(RATE, WEIGHT, INTEREST, DECAY, CARRY)), abs=1e-5)
     share, chance = 0.0, 1 - np.exp(-RATE / 52)
     for _ in range(5_000):
         ahead = chance * (share + WEIGHT * (1 - share)) + (1 - chance) * share
         share = np.exp(-(INTEREST + DECAY) / 52) * ahead - CARRY / 52
-    assert share == pytest.approx(
-        float(search.waiting_share(RATE, WEIGHT, INTEREST, DECAY, CARRY, 52)), rel=1e-9
-    )
+    assert share == pytest.approx(float(waiting_share(RATE, WEIGHT, INTEREST, DECAY, CARRY, 52)), rel=1e-9)
 
 
 def test_one_asset_sold_through_the_kernel_by_those_present() -> None:
     """One unit, one class of buyers met by the product's own draws, price by the product's own kernel with theta = q."""
     network = clearing_books.network(1, unit_watts=[1_000])
-    share = float(search.waiting_share(RATE, WEIGHT, INTEREST, DECAY, CARRY, 52))
+    share = float(waiting_share(RATE, WEIGHT, INTEREST, DECAY, CARRY, 52))
     sellers, horizon = 20_000, 260
     sold_at = np.full(sellers, -1)
     for week in range(horizon):
@@ -59,19 +59,19 @@ def test_one_asset_sold_through_the_kernel_by_those_present() -> None:
         orders = [[0, 0, 0, 1, round(share * worth)], [1, 0, 0, 1, round(worth)]]
         price[week] = clear(clearing_books.book(orders, [10**9]), network, theta=WEIGHT).price[0, 0] / worth
     at_sale = 1 - price[sold_at].mean()
-    assert at_sale == pytest.approx(float(search.search_discount(share, WEIGHT)), abs=1e-6)
+    assert at_sale == pytest.approx(float(search_discount(share, WEIGHT)), abs=1e-6)
     # A refusal costs a whole week of impatience and carry, of which the buyer gets its share.
     assert at_sale == pytest.approx(0.111, abs=(1 - WEIGHT) * (INTEREST + DECAY + CARRY) / 52 + 0.0005)
     since = 1 - np.mean(price[sold_at] * np.exp(-DECAY * sold_at / 52))
     error = np.std(price[sold_at] * np.exp(-DECAY * sold_at / 52)) / np.sqrt(sellers)
     # Half a week earlier on average than in continuous time, worth delta / 104 of the price.
-    exact = float(search.discount_since_default(at_sale, RATE, DECAY))
+    exact = float(discount_since_default(at_sale, RATE, DECAY))
     assert since == pytest.approx(exact, abs=4 * error + DECAY / 104)
 
 
 def test_price_among_traders_that_must_meet_solves_the_bellman_system() -> None:
     r, up, down, rate, q, cost, supply = 0.1, 1.0, 0.2, 5.0, 0.5, 0.3, 0.6
-    ho, hn, lo, ln = search.over_the_counter_masses(rate, up, down, supply)
+    ho, hn, lo, ln = over_the_counter_masses(rate, up, down, supply)
     assert (lo, hn) == pytest.approx((0.03121, 0.26454), abs=5e-6)
     assert ho + hn + lo + ln == pytest.approx(1.0)
     # Flows into low owners: switching high owners; out: switching back and selling.
@@ -86,7 +86,7 @@ def test_price_among_traders_that_must_meet_solves_the_bellman_system() -> None:
     a[3] = [0, -up, 0, r + up, 0]
     a[4] = [-q, q, -(1 - q), 1 - q, 1.0]
     assert np.linalg.solve(a, b)[4] == pytest.approx(
-        search.over_the_counter_price(r, up, down, rate, q, cost, supply), rel=1e-12
+        over_the_counter_price(r, up, down, rate, q, cost, supply), rel=1e-12
     )
 
 
@@ -100,11 +100,6 @@ def test_presence_has_its_probability_and_grows_with_the_rate() -> None:
     assert SearchParameters().rate == np.inf
     assert SearchParameters(enabled=True).rate == 12.0
     assert Purpose.CONTACT == 40
-
-
-def test_search_component_of_prices() -> None:
-    thin, left = search.search_component(100.0, [90.0, 80.0], [80.0, 70.0], [100.0, 90.0], 0.25)
-    assert (float(thin), float(left)) == (15.0, 15.0)
 
 
 @pytest.fixture(scope="module")
@@ -138,4 +133,4 @@ def test_only_those_present_buy_and_everybody_is_the_benchmark(forced_week: Fire
     thin = search.admit(buy, here)
     assert 0 < len(thin.party) < len(buy.party)
     bought = cleared(forced_week, thin)
-    assert bought[search.absent(here)].sum() == 0
+    assert bought[np.flatnonzero(~here)].sum() == 0

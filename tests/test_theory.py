@@ -12,9 +12,10 @@ import leverage_market
 import numpy as np
 import pytest
 import test_market_budgets as budgets
+from theory.elasticity import rent_elasticity
 
 from agents.bidding import cash_ladder
-from agents.valuation import rent_elasticity, unit_value
+from agents.valuation import unit_value
 from sim.debt.bitcoin_loan import BitcoinTerms, margin_calls
 from sim.debt.credit_metrics import spiral_multiplier, spiral_share
 from sim.debt.terms import loan_to_value

@@ -224,6 +224,10 @@ def test_replications_are_runs_of_the_engine_and_are_not_repeated(tmp_path):
 def test_an_interval_of_a_share_is_a_share():
     for n in (1, 3, 20, 200):
         assert validation.wilson(0.0, n)[0] == 0.0 and validation.wilson(1.0, n)[1] == 1.0
+    # Both ends p solve (share - p)^2 = z^2 p (1 - p) / n, with 5 % beyond z on either side.
+    z = 1.6448536269514722
+    for end in validation.wilson(17 / 60, 60):
+        assert (17 / 60 - end) ** 2 == pytest.approx(z**2 * end * (1 - end) / 60, rel=1e-10)
 
 
 def test_ties_share_their_rank():

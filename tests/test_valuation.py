@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from theory.elasticity import rent_elasticity
 
 from agents.valuation import (
     BELIEFS,
     believed_value,
     conditional_mean_value,
     economic_life,
-    rent_elasticity,
     running_cost_per_hour,
     unit_value,
 )

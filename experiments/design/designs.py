@@ -19,7 +19,6 @@ from scipy.stats import qmc
 from agents.schema import Section, quantity, setting
 
 Kind = Literal["grid", "list", "zip", "oat", "sobol", "halton", "lhs", "saltelli", "morris"]
-SAMPLED = ("sobol", "halton", "lhs", "saltelli", "morris")
 Value = float | int | str | bool
 # A grid is multiplied out; past this many points it is a mistake more often than a wish.
 MOST_POINTS = 1_000_000

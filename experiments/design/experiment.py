@@ -25,19 +25,19 @@ the scenario. Later layers win: scenario, arm, overrides, point of the design. E
 parameter's allowed range before the first run.
 """
 
-import difflib
-import json
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
+import tomli_w
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from agents.schema import Section, quantity, setting
 from experiments.design import scenario as scenarios
 from experiments.design.designs import Design, Value, Variation
+from sim.base.faults import explained
 
 ARM = "scenario.arm"
 DEFAULT_ARM = "default"  # the scenario itself
@@ -183,7 +183,8 @@ class Experiment(Section):
 
     def to_toml(self) -> str:
         """The experiment as a file that reads back as the same experiment."""
-        return _toml(self.model_dump(mode="json", exclude_none=True))
+        tables = self.model_dump(mode="json", exclude_none=True)
+        return tomli_w.dumps({key: value for key, value in tables.items() if value != {}})
 
 
 def shipped() -> list[str]:
@@ -204,7 +205,7 @@ def parse(text: str, source: str) -> Experiment:
     try:
         return Experiment.model_validate(table)
     except ValidationError as error:
-        raise ExperimentError(f"{source}: {_explain(error)}") from None
+        raise ExperimentError(f"{source}: {explained(error, Experiment)}") from None
 
 
 def _variations(table: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:
@@ -214,93 +215,6 @@ def _variations(table: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[st
             yield from _variations(entry, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", entry
-
-
-def _explain(error: ValidationError) -> str:
-    """First fault of an experiment: key, what is allowed, nearest valid name."""
-    first = error.errors()[0]
-    place = [part for part in first["loc"] if part != "[key]"]
-    key = ".".join(str(part) for part in place)
-    section, known = _field_at(place)
-    if first["type"] == "extra_forbidden":
-        names = list(section.model_fields)
-        near = difflib.get_close_matches(str(place[-1]), names, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}"
-        return f"no key is called {key}; {hint}"
-    if first["type"] == "missing":
-        return f"{key} is missing: {known.description if known else ''}"
-    got = first["input"]
-    extra = known.json_schema_extra if known is not None and isinstance(known.json_schema_extra, dict) else {}
-    if "low" in extra and extra["low"] is not None:
-        return f"{key} = {got!r}; allowed {extra['low']:,} to {extra['high']:,} {extra['unit']}"
-    rule = first["msg"].removeprefix("Value error, ")
-    if known is not None and first["type"] == "literal_error":
-        options = [
-            option.strip("'")
-            for option in rule.removeprefix("Input should be ").replace(" or ", ", ").split(", ")
-        ]
-        near = difflib.get_close_matches(str(got), options, n=1, cutoff=0.4)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        return f"{key} = {got!r}; one of {', '.join(options)}{hint}"
-    if first["type"] == "value_error":
-        return f"{key}: {rule}" if key else rule
-    meaning = f" ({known.description})" if known is not None and known.description else ""
-    return f"{key} = {got!r}{meaning}: {rule[0].lower()}{rule[1:]}"
-
-
-def _field_at(place: Sequence[Any]) -> tuple[type[BaseModel], Any]:
-    """The section a location of an error points into, and its field where there is one."""
-    inner: dict[str, type[BaseModel]] = {
-        "vary": Variation,
-        "stop": Target,
-        "design": Design,
-        "replications": Replications,
-        "record": Record,
-        "series": SeriesRecord,
-        "limits": Limits,
-    }
-    section: type[BaseModel] = Experiment
-    known = None
-    for part in place:
-        known = section.model_fields.get(str(part), known if isinstance(part, int) else None)
-        if part in inner and known is not None:
-            section = inner[str(part)]
-    return section, known
-
-
-def _toml(table: Mapping[str, Any]) -> str:
-    """TOML of nested tables of plain values; keys with dots are quoted, not nested."""
-    lines: list[str] = []
-
-    def plain(value: Any) -> str:
-        if isinstance(value, bool):
-            return "true" if value else "false"
-        if isinstance(value, int | float):
-            return repr(value)
-        if isinstance(value, str):
-            return json.dumps(value, ensure_ascii=False)
-        if isinstance(value, Mapping):
-            return "{ " + ", ".join(f"{name(key)} = {plain(entry)}" for key, entry in value.items()) + " }"
-        return "[" + ", ".join(plain(entry) for entry in value) + "]"
-
-    def name(key: str) -> str:
-        return key if key.replace("_", "").replace("-", "").isalnum() and key.isascii() else json.dumps(key)
-
-    def write(section: Mapping[str, Any], path: tuple[str, ...]) -> None:
-        tables = {key: value for key, value in section.items() if isinstance(value, Mapping)}
-        inline = path in (("vary",), ("design", "list"))
-        if path and (inline or len(tables) < len(section)):
-            lines.extend(["", f"[{'.'.join(map(name, path))}]"])
-        lines.extend(
-            f"{name(key)} = {plain(value)}" for key, value in section.items() if inline or key not in tables
-        )
-        if not inline:
-            for key, value in tables.items():
-                if value:
-                    write(value, (*path, key))
-
-    write(table, ())
-    return "\n".join(lines).lstrip("\n") + "\n"
 
 
 __all__ = ["Experiment", "ExperimentError", "parse", "shipped"]

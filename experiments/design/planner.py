@@ -1,6 +1,5 @@
 """Resolves an experiment against its scenario and the parameters' schema, before the first run is paid for."""
 
-import difflib
 from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
@@ -11,6 +10,7 @@ from experiments.design.designs import DesignError, Factor, Value, Variation, po
 from experiments.design.experiment import ARM, DEFAULT_ARM, Experiment, ExperimentError, parse, shipped
 from experiments.design.plan import Plan, Point, parameter_line, parameters_id
 from experiments.measures.outcomes import OUTCOMES
+from sim.base.faults import nearest
 from sim.parameters import ParameterError, Parameters, walk
 
 
@@ -66,9 +66,9 @@ class Planner:
     def _check_names(self, where: str, names: Iterable[str], known: Iterable[str], what: str) -> None:
         for name in names:
             if name not in known:
-                near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-                hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
-                raise ExperimentError(f"{self.label}: {where}: no {what} is called {name}; {hint}")
+                raise ExperimentError(
+                    f"{self.label}: {where}: no {what} is called {name}{nearest(name, known)}"
+                )
 
     def _layers(self, arm: str) -> dict[str, Any]:
         own = {} if arm == DEFAULT_ARM else self.scenario.arms[arm]
@@ -111,8 +111,7 @@ class Planner:
 
     def _check_arm(self, where: str, arm: Any) -> None:
         if arm not in self.arms:
-            near = difflib.get_close_matches(str(arm), self.arms, n=1, cutoff=0.5)
-            hint = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(self.arms)}"
+            hint = nearest(str(arm), self.arms)
             raise ExperimentError(f"{self.label}: {where}: {self.scenario.name} has no arm {arm!r}{hint}")
 
     def _meaning(self, key: str) -> tuple[str, str]:
@@ -134,16 +133,14 @@ def load(path: str | Path) -> tuple[Experiment, Plan]:
     file = Path(path)
     if not file.suffix and file.name == str(path):
         if file.name not in shipped():
-            near = difflib.get_close_matches(file.name, shipped(), n=1, cutoff=0.5)
-            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(shipped())}."
-            raise ExperimentError(f"no experiment is called {file}; {hint} A file's name ends in .toml")
+            raise ExperimentError(
+                f"no experiment is called {file}{nearest(file.name, shipped())}; a file's name ends in .toml"
+            )
         file = Path(str(resources.files("experiments") / "sweeps" / f"{file.name}.toml"))
     try:
-        text = file.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise ExperimentError(f"{file}: not a text file in UTF-8 (byte {error.start})") from None
-    except OSError as error:
-        raise ExperimentError(f"{file}: cannot be read: {error.strerror}") from None
+        text = scenarios.read_text(file)
+    except scenarios.ScenarioError as error:
+        raise ExperimentError(str(error)) from None
     experiment = parse(text, str(file))
     return experiment, plan_experiment(experiment, str(file), file.parent)
 

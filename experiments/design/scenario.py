@@ -7,7 +7,6 @@ overrides, arm, ``--set``. Each layer is validated by itself, so that a fault is
 """
 
 import datetime
-import difflib
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from sim.base.faults import nearest
 from sim.parameters import ParameterError, Parameters
 
 ALLOWED = ("name", "title", "description", "base", "beside", "overrides", "arms")
@@ -62,7 +62,7 @@ class Scenario:
         layers = [self.overrides]
         if arm is not None:
             if arm not in self.arms:
-                raise ScenarioError(f"{self.source}: no arm is called {arm}{_nearest(arm, self.arms)}")
+                raise ScenarioError(f"{self.source}: no arm is called {arm}{nearest(arm, self.arms)}")
             layers.append(self.arms[arm])
         layers.append(settings_of(settings))
         return Parameters.from_overrides({key: value for layer in layers for key, value in layer.items()})
@@ -126,7 +126,7 @@ def _load(name: str, folder: Path, loading: tuple[str, ...]) -> Scenario:
         raise ScenarioError(f"{source}: not valid TOML: {error}") from None
     for key in table:
         if key not in ALLOWED:
-            raise ScenarioError(f"{source}: no scenario key is called {key}{_nearest(key, ALLOWED)}")
+            raise ScenarioError(f"{source}: no scenario key is called {key}{nearest(key, ALLOWED)}")
     overrides: dict[str, Any] = {}
     arms: dict[str, dict[str, Any]] = {}
     base = _text(table, "base", source, "")
@@ -164,13 +164,24 @@ def _read(name: str, folder: Path) -> tuple[str, str]:
     if not _is_path(name):
         if name not in shipped():
             raise ScenarioError(
-                f"no scenario is called {name}{_nearest(name, shipped())}; a file's name ends in .toml"
+                f"no scenario is called {name}{nearest(name, shipped())}; a file's name ends in .toml"
             )
         file = resources.files("experiments") / "scenarios" / f"{name}.toml"
         return name, file.read_text(encoding="utf-8")
     path = folder / name
+    return str(path), read_text(path)
+
+
+def read_text(path: Path) -> str:
+    """Text of a file that a person wrote.
+
+    Raises
+    ------
+    ScenarioError
+        If there is none or it is not in UTF-8; names the file.
+    """
     try:
-        return str(path), path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise ScenarioError(f"{path}: not a text file in UTF-8 (byte {error.start})") from None
     except OSError as error:
@@ -192,7 +203,7 @@ def _beside(table: Mapping[str, Any], source: str) -> tuple[str, ...]:
         called = str(name).partition("/")[0]
         if called not in shipped():
             raise ScenarioError(
-                f"{source}: beside: no scenario is called {called}{_nearest(called, shipped())}"
+                f"{source}: beside: no scenario is called {called}{nearest(called, shipped())}"
             )
     return tuple(names)
 
@@ -237,12 +248,3 @@ def _validate(overrides: Mapping[str, Any], source: str) -> None:
         Parameters.from_overrides(overrides, source)
     except ParameterError as error:
         raise ScenarioError(str(error)) from None
-
-
-def _nearest(name: str, known: Iterable[str]) -> str:
-    """Ending of an error message: the closest valid name, or all of them."""
-    names = list(known)
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    if near:
-        return f"; did you mean {near[0]}?"
-    return f"; there are {', '.join(names)}" if names else "; there are none"

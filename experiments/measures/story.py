@@ -1,10 +1,11 @@
 """The story of one party in a stored run, from the first test it failed to what its lenders got back."""
 
-import difflib
 from collections.abc import Hashable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+
+from sim.base.faults import closest
 
 if TYPE_CHECKING:
     Frames = Mapping[str, pd.DataFrame]
@@ -87,8 +88,9 @@ def find_party(frames: "Frames", name: str) -> int:
     plain = {_plain(called): row for row, called in names.items()}
     if _plain(name) in plain:
         return plain[_plain(name)]
-    near = difflib.get_close_matches(_plain(name), plain, n=1, cutoff=0.3)
-    hint = f"did you mean {names[plain[near[0]]]}?" if near else "`firesale trace` lists who has a story"
+    # Names are long, and people type a part of them.
+    near = closest(_plain(name), plain, likeness=0.3)
+    hint = f"did you mean {names[plain[near]]}?" if near else "`firesale trace` lists who has a story"
     raise StoryError(f"no party of this run is called {name}; {hint}")
 
 

@@ -21,7 +21,7 @@ from experiments.design.plan import Plan
 from experiments.design.planner import plan_experiment
 from experiments.measures.forced_sales import forced_sales
 from experiments.measures.outcomes import OUTCOMES
-from experiments.sweep.model_task import _arrow
+from experiments.runs.store import arrow_table
 from experiments.validation.measures import Facts
 from experiments.validation.row import Row
 from experiments.validation.score import ARMS, FORCED, Arm, facts_of, measured, rows, wilson
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
-POINTS = 4096
 CUTOFF = 3.0
 SEED = 20261005
 HOLDS = 0.95
@@ -417,7 +416,7 @@ def box_corners() -> list[dict[str, Value]]:
 def headlines_of(facts: Facts) -> dict[str, float]:
     """The headlines of a run with a forced sale."""
     sales = forced_sales(
-        {name: _arrow(facts.tables[name]) for name in ("weeks", "trades", "events", "agents")}
+        {name: arrow_table(name, facts.tables[name]) for name in ("weeks", "trades", "events", "agents")}
     )
     own = [sale for sale in sales if sale.generation == FORCED["forced_sale.generation"]]
     found = {

@@ -121,7 +121,7 @@ def save(
     try:
         place.mkdir(parents=True, exist_ok=True)
         for name in sorted(tables):
-            table = _arrow(name, tables[name], columns.get(name, {}))
+            table = arrow_table(name, tables[name], columns.get(name, {}))
             pq.write_table(table, place / f"{name}.parquet", **PARQUET)
             described[name] = {"rows": table.num_rows, "digest": table_digest(table)}
             for field in table.schema:
@@ -223,7 +223,7 @@ def digest(folder: str | Path) -> str:
 
 def digest_of(tables: Mapping[str, Table]) -> str:
     """The digest a run would have if it were stored."""
-    return _combined({name: table_digest(_arrow(name, table, {})) for name, table in tables.items()})
+    return _combined({name: table_digest(arrow_table(name, table)) for name, table in tables.items()})
 
 
 def provenance() -> dict[str, Any]:
@@ -321,14 +321,15 @@ def _umask() -> int:
     return mask
 
 
-def _arrow(name: str, table: Table, meanings: Mapping[str, tuple[str, str]]) -> pa.Table:
+def arrow_table(name: str, table: Table, meanings: Mapping[str, tuple[str, str]] | None = None) -> pa.Table:
+    """A table as pyarrow holds it, text as strings; each column with its unit and meaning where they are known."""
     fields, arrays = [], []
     lengths = {column: len(values) for column, values in table.items()}
     if len(set(lengths.values())) > 1:
         raise ValueError(f"columns of table {name} differ in length: {lengths}")
     for column, values in table.items():
         array = pa.array(values.tolist(), pa.string()) if values.dtype.kind in "UO" else pa.array(values)
-        unit, meaning = meanings.get(column, ("", ""))
+        unit, meaning = (meanings or {}).get(column, ("", ""))
         arrays.append(array)
         fields.append(pa.field(column, array.type, metadata={"unit": unit, "meaning": meaning}))
     return pa.Table.from_arrays(arrays, schema=pa.schema(fields))

@@ -7,7 +7,6 @@ from functools import cache
 from typing import Any, Self
 
 import numpy as np
-import pyarrow as pa
 
 import agents
 import experiments.measures
@@ -15,10 +14,11 @@ import sim
 from experiments.design.designs import Value
 from experiments.design.experiment import Experiment
 from experiments.measures.forced_sales import forced_sales
-from experiments.measures.outcomes import OUTCOMES, Table
+from experiments.measures.outcomes import OUTCOMES
 from experiments.runs import run
 from experiments.runs.run import simulate
 from experiments.runs.source_digest import source_digest
+from experiments.runs.store import arrow_table
 from sim.parameters import Parameters
 
 
@@ -48,7 +48,9 @@ class ModelTask:
         """Outcomes (name -> number) and series (column -> values, equal lengths, ``week`` first)."""
         model = simulate(Parameters.from_overrides(parameters), seed, replication=replication)
         tables = model.tables()
-        sales = forced_sales({name: _arrow(table) for name, table in tables.items() if name in READ})
+        sales = forced_sales(
+            {name: arrow_table(name, table) for name, table in tables.items() if name in READ}
+        )
         outcomes = {name: float(outcome.measure(tables, sales)) for name, outcome in OUTCOMES.items()}
         if not self.series:
             return outcomes, {}
@@ -80,12 +82,3 @@ READ = ("weeks", "trades", "events", "agents")
 
 # Taken when the code is loaded: a file edited during a sweep does not change what its workers compute.
 FINGERPRINT = source_digest(agents, sim, experiments.measures, run, sys.modules[__name__])
-
-
-def _arrow(table: Table) -> pa.Table:
-    return pa.table(
-        {
-            name: pa.array(values.tolist(), pa.string()) if values.dtype.kind in "UO" else pa.array(values)
-            for name, values in table.items()
-        }
-    )

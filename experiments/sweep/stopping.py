@@ -49,12 +49,11 @@ class PointProgress:
         Why no more are asked for: ``count``, ``half-width``, ``max``, or ``open`` while undecided.
     """
 
-    __slots__ = ("_ended", "_looked", "_passes", "_rule", "_values", "asked", "stopped_by", "widest")
+    __slots__ = ("_ended", "_passes", "_rule", "_values", "asked", "stopped_by", "widest")
 
     def __init__(self, rule: Replications) -> None:
         self._rule = rule
         self._ended = 0
-        self._looked = 0
         self._passes = 0
         self._values: dict[int, Mapping[str, float]] = {}
         self.asked = min(rule.least, rule.most)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.stats import binomtest
 
 import experiments.validation
 from agents.vocabulary import GENERATIONS, PRODUCT_GENERATION, AgentKind
@@ -282,9 +283,7 @@ def _verdict(row: Row, known: Floats, asked: int) -> tuple[str, float, str]:
     return ("pass" if row.low <= q05 and q95 <= row.high else "fail"), inside, note
 
 
-def wilson(share: float, n: int, z: float = 1.6449) -> tuple[float, float]:
-    """90 % interval of a share of n trials."""
-    middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z / (1 + z**2 / n) * float(np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2)))
-    # At the ends the two terms cancel, but for rounding.
-    return 0.0 if share <= 0.0 else middle - half, 1.0 if share >= 1.0 else middle + half
+def wilson(share: float, n: int) -> tuple[float, float]:
+    """90 % interval of a share of n trials, by Wilson."""
+    interval = binomtest(round(share * n), n).proportion_ci(0.9, method="wilson")
+    return float(interval.low), float(interval.high)

@@ -78,17 +78,6 @@ def worth(satoshi: ArrayLike, cents_per_bitcoin: ArrayLike) -> Ints:
     return np.asarray(coins // SATOSHI * price + coins % SATOSHI * price // SATOSHI)
 
 
-def call_price(opening_price: ArrayLike, terms: BitcoinTerms) -> Floats:
-    """Price below which a loan opened at `opening_price` is called.
-
-    >>> [round(float(call_price(1.0, BitcoinTerms(opening=x))), 3) for x in (0.57, 0.70, 0.50)]
-    [0.76, 0.933, 0.667]
-    """
-    return np.asarray(
-        np.asarray(opening_price, float) * np.asarray(terms.opening, float) / np.asarray(terms.call, float)
-    )
-
-
 def bitcoin_ratio(balance: ArrayLike, pledged: ArrayLike, cents_per_bitcoin: ArrayLike) -> Floats:
     """Balance over the worth of the coins; infinite without coins, 0 without debt."""
     owed = np.asarray(whole(balance, "balance"), float)
@@ -114,14 +103,6 @@ def largest_loan(pledged: ArrayLike, cents_per_bitcoin: ArrayLike, ratio: ArrayL
     return np.asarray(
         np.floor(np.asarray(ratio, float) * worth(pledged, cents_per_bitcoin) + 1e-6).astype(np.int64)
     )
-
-
-def releasable(
-    balance: ArrayLike, pledged: ArrayLike, cents_per_bitcoin: ArrayLike, terms: BitcoinTerms
-) -> Ints:
-    """Satoshi the borrower may take back without passing the opening ratio."""
-    needed = coins_needed(balance, cents_per_bitcoin, terms.opening)
-    return np.asarray(np.maximum(whole(pledged, "pledged") - needed, 0))
 
 
 def margin_calls(

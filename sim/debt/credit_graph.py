@@ -127,38 +127,6 @@ def exposures(graph: "Graph") -> "nx.DiGraph[Any]":
     return bundle
 
 
-def concentration(graph: "Graph") -> dict[str, float]:
-    """How concentrated credit is: counts, total, Herfindahl indices of both sides, share of the largest borrower.
-
-    Funding of lenders is left out; shares are of what borrowers owe. All zero without debt.
-
-    >>> graph = credit_graph([1, 2], [0, 0], [75, 25], ["a"] * 2, ["performing"] * 2, "xyz", "LBB")
-    >>> found = concentration(graph)
-    >>> found["herfindahl_borrowers"], found["largest_borrower_share"], found["herfindahl_lenders"]
-    (0.625, 0.75, 1.0)
-    """
-    last = [
-        (a, b, loan["weight"])
-        for a, b, loan in graph.edges(data=True)
-        if graph.nodes[b]["layer"] == Layer.BORROWER and loan["weight"] > 0
-    ]
-    total = sum(weight for _, _, weight in last)
-    sides: list[dict[int, int]] = [{}, {}]
-    for creditor, debtor, weight in last:
-        for side, party in zip(sides, (creditor, debtor), strict=True):
-            side[party] = side.get(party, 0) + weight
-    index = [sum((weight / total) ** 2 for weight in side.values()) if total else 0.0 for side in sides]
-    return {
-        "lenders": len(sides[0]),
-        "borrowers": len(sides[1]),
-        "loans": len(last),
-        "balance_cents": total,
-        "herfindahl_lenders": index[0],
-        "herfindahl_borrowers": index[1],
-        "largest_borrower_share": max(sides[1].values()) / total if total else 0.0,
-    }
-
-
 def write_graphml(graph: "Graph", path: str | Path) -> None:
     """Write the graph for other programs; the same graph gives the same bytes."""
     nx.write_graphml(graph, path, encoding="utf-8", prettyprint=True, named_key_ids=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from agents.vocabulary import Floats, Ints
+from agents.vocabulary import Floats
 from sim.debt.terms import loan_to_value
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(64)
@@ -23,11 +23,6 @@ class LoanToValues:
     appraised: Floats
     liquidation: Floats
     systemic: Floats
-
-    @property
-    def illusion(self) -> Floats:
-        """LTV_sys - LTV_app: leverage that the appraisal hides."""
-        return np.asarray(self.systemic - self.appraised)
 
 
 def loan_to_values(
@@ -60,49 +55,6 @@ def loan_to_values(
         loan_to_value(balance, amount * np.asarray(own_price, float) - cost),
         loan_to_value(balance, amount * np.asarray(joint_price, float) - cost),
     )
-
-
-def coverage_breach_years(
-    headroom: float,
-    fixed_cost_share: float,
-    trend: float,
-    *,
-    contracted_share: float = 0.0,
-    contract_years: float = np.inf,
-) -> float:
-    """Years until debt service coverage falls to its covenant (theory.md D.6).
-
-    ``t_D = (1/delta) ln{1 / [omega + (1 - omega)/h]}``; with a share kappa of the rent contracted, rent is
-    ``kappa + (1 - kappa) exp(-delta t)`` until the contract ends and ``exp(-delta t)`` after.
-
-    Parameters
-    ----------
-    headroom
-        h, opening DSCR over covenant DSCR.
-    fixed_cost_share
-        omega, running cost over opening revenue.
-    trend
-        delta, log decline of rent a year; zero or negative never breaches.
-
-    Returns
-    -------
-    float
-        Years; 0 if in breach at once, infinity if never.
-
-    >>> round(12 * coverage_breach_years(1.3, 0.25, 0.3), 1)
-    7.6
-    """
-    rent = fixed_cost_share + (1.0 - fixed_cost_share) / headroom
-    if rent >= 1.0:
-        return 0.0
-    if trend <= 0:
-        return float(np.inf)
-    merchant = -np.log(rent) / trend if rent > 0 else np.inf
-    if contracted_share == 0.0:
-        return float(merchant)
-    floating = (rent - contracted_share) / (1.0 - contracted_share) if contracted_share < 1 else 0.0
-    covered = -np.log(floating) / trend if floating > 0 else np.inf
-    return float(covered if covered <= contract_years else max(contract_years, merchant))
 
 
 def coverage_breach_from_primitives(
@@ -278,11 +230,6 @@ class Convergence:
     total: float
     endogenous: float
 
-    @property
-    def exogenous(self) -> float:
-        """What the shocks alone do: the index of the same run without fire sales."""
-        return self.total - self.endogenous
-
 
 def convergence_index(
     calm: tuple[ArrayLike, ArrayLike],
@@ -308,16 +255,6 @@ def convergence_index(
     after, total = index(stress)
     _, without = index(stress_without_sales)
     return Convergence(before, after, total, total - without)
-
-
-def lower_tail_dependence(x: ArrayLike, y: ArrayLike, share: float = 0.1) -> float:
-    """``P(Y <= q_Y and X <= q_X) / q``: how often the worst weeks coincide (theory.md D.6); a share.
-
-    It is `share` if the two are independent and 1 if they move together.
-    """
-    a, b = np.asarray(x, float), np.asarray(y, float)
-    bad = (a <= np.quantile(a, share)) & (b <= np.quantile(b, share))
-    return float(bad.mean() / share)
 
 
 @dataclass(frozen=True, slots=True)
@@ -443,11 +380,3 @@ def aggregate_bridge(table: Mapping[str, ArrayLike]) -> dict[str, int]:
     if gained - lost != total["recovery"]:
         raise ValueError(f"the bridge is off by {gained - lost - total['recovery']} cents")
     return total
-
-
-def breach_set(price: float, thresholds: ArrayLike, gpus: ArrayLike) -> Ints:
-    """Joint quantity of LTV_sys, ``sum_n Q_n [threshold_n > p]``, GPUs (theory.md D.6).
-
-    What is offered if every loan whose threshold price lies above `price` is liquidated.
-    """
-    return np.asarray(np.sum(np.where(np.asarray(thresholds, float) > price, np.asarray(gpus, np.int64), 0)))

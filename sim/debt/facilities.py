@@ -273,10 +273,6 @@ class RefinancingOffer:
     by_income: Ints  # what cash flow services at the required coverage
     payment: Ints  # a month, on `amount`
 
-    def shortfall(self, due: ArrayLike) -> Ints:
-        """What falls due and the offer does not cover."""
-        return np.asarray(np.maximum(whole(due) - self.amount, 0))
-
 
 def refinancing_offer(
     market_value: ArrayLike,

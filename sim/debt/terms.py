@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from agents.vocabulary import HOURS_PER_MONTH, MONTHS_PER_YEAR, Floats
+from agents.vocabulary import MONTHS_PER_YEAR, Floats
 
 
 def level_payment(principal: ArrayLike, annual_rate: ArrayLike, months: ArrayLike) -> Floats:
@@ -19,35 +19,12 @@ def level_payment(principal: ArrayLike, annual_rate: ArrayLike, months: ArrayLik
     return np.asarray(np.asarray(principal, float) * factor)
 
 
-def balance_after(principal: ArrayLike, annual_rate: ArrayLike, months: ArrayLike, paid: ArrayLike) -> Floats:
-    """Balance of a level-pay loan after `paid` payments.
-
-    >>> float(balance_after(33600 * 0.7142, 0.105, 60, 12).round(0))
-    20145.0
-    """
-    i = np.asarray(annual_rate, float) / MONTHS_PER_YEAR
-    k = np.asarray(paid, float)
-    payment = level_payment(principal, annual_rate, months)
-    growth = (1.0 + i) ** k
-    safe = np.where(i == 0, 1.0, i)
-    annuity = np.where(i == 0, k, (growth - 1.0) / safe)
-    return np.asarray(np.asarray(principal, float) * growth - payment * annuity)
-
-
 def borrowing_base(
     advance_rate: ArrayLike, cost: ArrayLike, age_years: ArrayLike, book_life_years: ArrayLike
 ) -> Floats:
     """Cost-based borrowing base ``alpha C max(0, 1 - a/N)`` of a delayed-draw loan."""
     left = np.maximum(0.0, 1.0 - np.asarray(age_years, float) / np.asarray(book_life_years, float))
     return np.asarray(np.asarray(advance_rate, float) * np.asarray(cost, float) * left)
-
-
-def debt_service_coverage(
-    rent: ArrayLike, utilisation: ArrayLike, cost_per_hour: ArrayLike, monthly_payment: ArrayLike
-) -> Floats:
-    """DSCR of one GPU: monthly operating margin over the monthly payment."""
-    margin = np.asarray(rent, float) * np.asarray(utilisation, float) - np.asarray(cost_per_hour, float)
-    return np.asarray(margin * HOURS_PER_MONTH / np.asarray(monthly_payment, float))
 
 
 def loan_to_value(balance: ArrayLike, collateral: ArrayLike) -> Floats:
@@ -59,11 +36,3 @@ def loan_to_value(balance: ArrayLike, collateral: ArrayLike) -> Floats:
     owed, worth = np.broadcast_arrays(np.asarray(balance, float), np.asarray(collateral, float))
     bare = np.where(owed > 0, np.inf, 0.0)
     return np.asarray(np.where(worth > 0, owed / np.where(worth > 0, worth, 1.0), bare))
-
-
-def rent_at_coverage(
-    coverage: ArrayLike, utilisation: ArrayLike, cost_per_hour: ArrayLike, monthly_payment: ArrayLike
-) -> Floats:
-    """Rent at which the DSCR equals `coverage`, USD per GPU-hour."""
-    needed = np.asarray(coverage, float) * np.asarray(monthly_payment, float) / HOURS_PER_MONTH
-    return np.asarray((needed + np.asarray(cost_per_hour, float)) / np.asarray(utilisation, float))

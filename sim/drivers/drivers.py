@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from agents.vocabulary import GENERATIONS, WEEKS_PER_YEAR, Bools, Floats, Ints
+from agents.vocabulary import GENERATIONS, WEEKS_PER_YEAR, Floats, Ints
 from sim.base import reference
 from sim.base.randomness import Randomness
 from sim.drivers.bitcoin import HALVING, SUBSIDY_BTC, bitcoin_path, hashprice
@@ -106,7 +106,6 @@ class Drivers:
     def _draw_rents(self) -> None:
         rent = self.parameters.rent
         self.releases = Releases(rent, self.start)
-        self.release_weeks = self.releases.weeks
         drawn = rent_path(
             rent, self.randomness, self.regime, self.bitcoin_score, self.releases, self.start, self.n_weeks
         )
@@ -125,11 +124,6 @@ class Drivers:
             self.dates,
         )
         self.spread, self.origin["spread"] = spread.values, spread.origin
-
-    @property
-    def observed(self) -> dict[str, Bools]:
-        """Series -> weeks that stand within cited data; all others are drawn, assumed or filled."""
-        return {name: np.asarray(origin >= Origin.INTERPOLATED) for name, origin in self.origin.items()}
 
     # -- calendar -----------------------------------------------------------------------------------------
 

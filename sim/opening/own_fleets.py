@@ -5,12 +5,12 @@ model such as ``neo-cloud 1``), ``age_years`` (0 to 8) and ``financed`` (yes or 
 """
 
 import csv
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from agents.vocabulary import GENERATIONS, UNIT
+from sim.base.faults import nearest
 from sim.parameters import ParameterError
 from sim.places.topology import Places
 
@@ -73,8 +73,7 @@ def read_fleets(path: Path, places: Places, names: Sequence[str]) -> list[FleetR
 def _one_of(text: str, allowed: Sequence[str], where: str, column: str) -> int:
     if text in allowed:
         return list(allowed).index(text)
-    near = difflib.get_close_matches(text, allowed, n=1, cutoff=0.4)
-    hint = f"; did you mean {near[0]}?" if near else f"; such as {allowed[0]}"
+    hint = nearest(text, allowed, f"such as {allowed[0]}")
     raise ParameterError(f"{where}, column {column}: {text!r} is unknown{hint}")
 
 

@@ -3,12 +3,10 @@
 Agent types own the sections that describe them; this module adds the world's own and composes the whole.
 """
 
-import difflib
 from collections.abc import Mapping
 from typing import Any
 
 from pydantic import ValidationError
-from pydantic.fields import FieldInfo
 
 from agents.lender import LenderParameters
 from agents.liquidator import LiquidatorParameters
@@ -22,6 +20,7 @@ from agents.outside_buyer import (
     SalvagerParameters,
 )
 from agents.schema import Section
+from sim.base.faults import explained, nearest
 from sim.parameters.credit import CreditParameters
 from sim.parameters.market import (
     DiscountParameters,
@@ -89,11 +88,11 @@ class Parameters(Section):
         ParameterError
             Names the source and the key, the allowed range with its unit, and the nearest valid name.
         """
-        known = {key: field for key, _, field in walk(cls())}
+        known = [key for key, _, _ in walk(cls())]
         nested: dict[str, Any] = {}
         for key, value in overrides.items():
             if key not in known:
-                raise ParameterError(_unknown(key, list(known), source))
+                raise ParameterError(_unknown(key, known, source))
             *path, last = key.split(".")
             table = nested
             for part in path:
@@ -102,7 +101,7 @@ class Parameters(Section):
         try:
             return cls.model_validate(nested)
         except ValidationError as error:
-            raise ParameterError(_explain(error, known, source)) from None
+            raise ParameterError(f"{source}: {explained(error, cls)}") from None
 
     def flat(self) -> dict[str, Any]:
         """Dotted key -> value, in declared order."""
@@ -123,30 +122,7 @@ def _unknown(key: str, known: list[str], source: str) -> str:
     inside = [name for name in known if name.startswith(f"{key}.")]
     if inside:
         return f"{source}: {key} is a table; set one of its keys, such as {inside[0]}"
-    near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
-    hint = f"; did you mean {near[0]}?" if near else "; `firesale schema` lists them all"
-    return f"{source}: no parameter is called {key}{hint}"
-
-
-def _explain(error: ValidationError, known: Mapping[str, FieldInfo], source: str) -> str:
-    first = error.errors()[0]
-    key = ".".join(str(part) for part in first["loc"])
-    field = known.get(key)
-    if field is None:
-        return _unknown(key, list(known), source)
-    extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
-    got = first["input"]
-    if "options" in extra:
-        options = [str(option) for option in extra["options"]]  # type: ignore[union-attr]
-        near = difflib.get_close_matches(str(got), options, n=1, cutoff=0.4)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        return f"{source}: {key} = {got!r}; one of {', '.join(options)}{hint}"
-    if "low" in extra:
-        whole = " (a whole number)" if field.annotation is int else ""
-        allowed = f"{extra['low']:,} to {extra['high']:,} {extra['unit']}"
-        return f"{source}: {key} = {got!r}; allowed {allowed}{whole}"
-    rule = first["msg"].removeprefix("Value error, ")
-    return f"{source}: {key} = {got!r}; {rule[0].lower()}{rule[1:]}"
+    return f"{source}: no parameter is called {key}{nearest(key, known, '`firesale schema` lists them all')}"
 
 
 __all__ = ["ParameterError", "Parameters", "walk"]

@@ -9,7 +9,6 @@ import csv
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
 from io import StringIO
@@ -20,6 +19,7 @@ import numpy as np
 
 from agents.vocabulary import GENERATIONS, N_GENERATIONS, Bools, Floats, Ints
 from sim.base import reference
+from sim.base.faults import closest
 from sim.parameters import ParameterError, Parameters
 
 Names = np.ndarray[tuple[int, ...], np.dtype[np.str_]]
@@ -270,8 +270,8 @@ def _read(handle: Any, file: str, required: tuple[str, ...], optional: tuple[str
 
 
 def _fault(file: str, row: int, column: str, what: str, given: str, options: tuple[str, ...]) -> PlaceError:
-    near = get_close_matches(given, options, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
+    near = closest(given, options)
+    hint = f"; did you mean {near!r}?" if near else ""
     return PlaceError(f"{file}, row {row}, column {column!r}: {what}; allowed: {', '.join(options)}{hint}")
 
 

@@ -12,8 +12,7 @@ So a journey's cost is the sum over its lanes. Export rules forbid lanes; a coun
 is never needed on the way to another one, so forbidding its lanes hides no other place.
 
 Invariant: at every place the watts of its private, open, in-place and displaced pools sum to the energised IT
-watts, liquid likewise; forward pools stay within the planned watts, warehouses hold no power
-(`pools_sum_to_places`).
+watts, liquid likewise; forward pools stay within the planned watts, warehouses hold no power.
 """
 
 from functools import cached_property
@@ -54,8 +53,6 @@ __all__ = ["ExportRules", "PlaceError", "Places", "Topology", "export_rules", "l
 
 # Larger than any journey on Earth: keeps restricted countries from lying on the way to others.
 DETOUR_KM = 1e6
-# Operating pools: those that share the energised watts of their place.
-OPERATING = (PoolKind.PRIVATE, PoolKind.OPEN, PoolKind.IN_PLACE, PoolKind.DISPLACED)
 _COLUMNS: dict[str, Any] = {
     "pool_place": np.int64,
     "pool_kind": np.int64,
@@ -127,12 +124,6 @@ class Topology:
         """Grid zones; `Places.zone` indexes them."""
         return self.places.zone_names
 
-    def zone_index(self, name: str) -> int:
-        """Number of a grid zone; KeyError names it if unknown."""
-        if name not in self.zone_names:
-            raise KeyError(f"no grid zone {name!r}; zones are {', '.join(self.zone_names)}")
-        return self.zone_names.index(name)
-
     def nearest(self, lat: float, lon: float) -> int:
         """The place nearest to a point; ties go to the first."""
         places = self.places
@@ -187,41 +178,30 @@ class Topology:
         return gateway
 
     @cached_property
-    def _journeys(self) -> tuple[Floats, Ints, Floats]:
-        """Km, weeks and USD per GPU of the cheapest way between all docks, shapes (P, P)."""
+    def _journey_weeks(self) -> Ints:
+        """Weeks of the cheapest way between all docks, (P, P)."""
         n = self.places.n
         origin, destination = self.dock_lanes.T
         weight = self.lane_usd + 1e-6 * self.lane_km + DETOUR_KM * self._restricted[destination]
         graph = coo_array((weight, (origin, destination)), shape=(n, n)).tocsr()
         reach, before = dijkstra(graph, return_predecessors=True)
-        km, weeks, usd = (np.zeros((n, n)) for _ in range(3))
+        weeks = np.zeros((n, n), dtype=np.int64)
         lane = np.full((n, n), -1)
         lane[origin, destination] = np.arange(len(origin))
         rows = np.arange(n)
-        # A dock is visited after its predecessor, whose totals are then complete.
+        # A dock is visited after its predecessor, whose weeks are then complete.
         for step in np.argsort(reach, axis=1, kind="stable").T:
             previous = before[rows, step]
             moved = rows[previous >= 0]
             last, come = step[moved], previous[moved]
-            leg = lane[come, last]
-            for total, part in ((km, self.lane_km), (weeks, self.lane_weeks), (usd, self.lane_usd)):
-                total[moved, last] = total[moved, come] + part[leg]
-        whole = weeks.astype(np.int64) + round(self.parameters.freight.transit_weeks)
-        np.fill_diagonal(whole, 0)
-        return km, whole, usd
-
-    def route(self, origin: int, destination: int) -> tuple[float, int]:
-        """Km and transit weeks of the cheapest way between two docks; (0, 0) within a place."""
-        km, weeks, _ = self._journeys
-        return float(km[origin, destination]), int(weeks[origin, destination])
+            weeks[moved, last] = weeks[moved, come] + self.lane_weeks[lane[come, last]]
+        weeks += round(self.parameters.freight.transit_weeks)
+        np.fill_diagonal(weeks, 0)
+        return weeks
 
     def transit_weeks(self, origin: int, destination: int) -> int:
         """Weeks on the way between two docks: a haul, and more if it leaves the continent."""
-        return int(self._journeys[1][origin, destination])
-
-    def haul_usd(self, origin: int, destination: int) -> float:
-        """USD per GPU over the lanes between two docks, without the fixed part and the work at either end."""
-        return float(self._journeys[2][origin, destination])
+        return int(self._journey_weeks[origin, destination])
 
     # -- pools --------------------------------------------------------------------------------------------
 
@@ -291,39 +271,6 @@ class Topology:
     def freeze(self) -> None:
         """Allow no more pools: later capacity moves between pools, it does not appear."""
         self._frozen = True
-
-    def watts_by_place(self) -> tuple[Ints, Ints]:
-        """IT watts and liquid watts of the operating pools of every place, each (P,) int64."""
-        operating = np.isin(self.pool_kind, OPERATING)
-        total = np.zeros((2, self.places.n), dtype=np.int64)
-        np.add.at(total[0], self.pool_place[operating], self.pool_power[operating])
-        np.add.at(total[1], self.pool_place[operating], self.pool_liquid[operating])
-        return total[0], total[1]
-
-    def pools_sum_to_places(self) -> None:
-        """Check that pools partition the watts of their places.
-
-        Raises
-        ------
-        ValueError
-            Names the first place that is out, and by how much.
-        """
-        places = self.places
-        ahead = np.zeros(places.n, dtype=np.int64)
-        forward = self.pool_kind == PoolKind.FORWARD
-        np.add.at(ahead, self.pool_place[forward], self.pool_power[forward])
-        power, liquid = self.watts_by_place()
-        for have, want, what in (
-            (power, places.it_watts, "IT watts"),
-            (liquid, places.liquid_watts, "liquid watts"),
-            (np.maximum(ahead, places.planned_watts), places.planned_watts, "planned watts"),
-        ):
-            out = np.flatnonzero(have != want)
-            if len(out):
-                worst = int(out[0])
-                raise ValueError(
-                    f"{places.name[worst]}: pools hold {have[worst]} {what}, the place has {want[worst]}"
-                )
 
     # -- the kernel's network -----------------------------------------------------------------------------
 

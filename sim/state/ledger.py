@@ -20,6 +20,7 @@ from agents.vocabulary import (
     Ints,
     LotStatus,
 )
+from sim.base.rows import append_row
 from sim.base.units import SATOSHI, BooksDoNotClose
 
 
@@ -182,10 +183,7 @@ class Loans:
 
     def append(self, **row: int | float) -> int:
         """Add one loan and return its row; columns left out are zero."""
-        for f in fields(self):
-            column = getattr(self, f.name)
-            value = np.array([row.get(f.name, 0)], dtype=column.dtype)
-            setattr(self, f.name, np.concatenate([column, value]))
+        append_row(self, **row)
         return self.n - 1
 
     def live(self) -> Bools:

@@ -5,7 +5,7 @@ were fixed when contracts were signed; a contract far above spot is renegotiated
 the tenant fails. Hazards share one common factor a month.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import date
 from enum import IntEnum
 
@@ -27,9 +27,9 @@ from agents.vocabulary import (
 )
 from sim.base import reference
 from sim.base.randomness import Purpose, Randomness
+from sim.base.rows import append_row
 from sim.parameters.tenants import TenantParameters
 
-RATINGS = ("investment", "mixed", "speculative")
 # Contracts are for whole nodes.
 NODE_GPUS = int(UNIT.min())
 
@@ -46,7 +46,7 @@ class TenantState(IntEnum):
 class Tenants:
     """One row per tenant."""
 
-    rating: Ints  # index into RATINGS
+    rating: Ints  # 0 investment, 1 mixed, 2 speculative
     state: Ints  # TenantState
 
 
@@ -71,10 +71,7 @@ class ComputeContracts:
 
     def append(self, **row: float) -> None:
         """Add one contract."""
-        for f in fields(self):
-            column = getattr(self, f.name)
-            value = np.array([row.get(f.name, 0)], dtype=column.dtype)
-            setattr(self, f.name, np.concatenate([column, value]))
+        append_row(self, **row)
 
     def live(self, week: int) -> Bools:
         """Contracts that still run."""
@@ -113,10 +110,7 @@ class Leases:
 
     def append(self, **row: float) -> None:
         """Add one lease."""
-        for f in fields(self):
-            column = getattr(self, f.name)
-            value = np.array([row.get(f.name, 0)], dtype=column.dtype)
-            setattr(self, f.name, np.concatenate([column, value]))
+        append_row(self, **row)
 
     def live(self, week: int) -> Bools:
         """Leases on which rent is owed."""

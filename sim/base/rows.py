@@ -1,0 +1,17 @@
+"""Tables in memory: a dataclass whose fields are columns, arrays of one length."""
+
+from dataclasses import fields
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+
+def append_row(table: "DataclassInstance", **row: float) -> None:
+    """Add one row at the end; columns left out are zero."""
+    for field in fields(table):
+        column = getattr(table, field.name)
+        value = np.array([row.get(field.name, 0)], dtype=column.dtype)
+        setattr(table, field.name, np.concatenate([column, value]))
