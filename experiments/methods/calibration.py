@@ -21,9 +21,11 @@ from experiments.design.planner import plan_experiment
 from experiments.measures.forced_sales import forced_sales
 from experiments.measures.outcomes import OUTCOMES
 from experiments.sweep.model_task import _arrow
+from experiments.validation.arms import ARMS, FORCED, Arm
 from experiments.validation.measures import Facts
 from experiments.validation.row import Row
-from experiments.validation.score import ARMS, FORCED, Arm, facts_of, measured, rows, wilson
+from experiments.validation.rows import registered
+from experiments.validation.score import facts_of, measured, wilson
 from sim.parameters import Parameters
 
 if TYPE_CHECKING:
@@ -492,4 +494,4 @@ def evaluate(
 
 def matched_rows() -> list[Row]:
     """Scored rows that enter the implausibility."""
-    return [row for row in rows() if row.calibrates and row.scored]
+    return [row for row in registered() if row.calibrates and row.scored]

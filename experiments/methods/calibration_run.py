@@ -22,7 +22,8 @@ from experiments.sweep.engine import sweep
 from experiments.sweep.jobs import Run
 from experiments.sweep.store import load
 from experiments.validation.row import Row
-from experiments.validation.score import code, rows
+from experiments.validation.rows import registered
+from experiments.validation.score import code
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,13 +63,13 @@ class WavePoint:
         self, parameters: Mapping[str, Value], seed: int, replication: int
     ) -> tuple[dict[str, float], dict[str, Any]]:
         """Statistics and headlines, and no series."""
-        chosen = [row for row in rows() if row.id in self.ids]
+        chosen = [row for row in registered() if row.id in self.ids]
         noise = None if self.noise is None else dict(self.noise)
         return calibration.evaluate(parameters, seed, chosen, replication, seed_variance=noise), {}
 
     def meanings(self) -> dict[str, tuple[str, str]]:
         """Unit and meaning of every outcome."""
-        said = {row.id: (row.unit, row.quantity) for row in rows() if row.id in self.ids}
+        said = {row.id: (row.unit, row.quantity) for row in registered() if row.id in self.ids}
         return said | {name: (unit, name.replace("_", " ")) for name, unit in HEADLINES.items()}
 
 

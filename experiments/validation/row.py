@@ -1,12 +1,8 @@
 """One row of the validation table."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from experiments.validation.measures import Measure
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True, slots=True)
