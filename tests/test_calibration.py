@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 
 from experiments.design.designs import Factor, Variation
-from experiments.methods import calibration
-from experiments.methods.calibration import CUTOFF, SCEPTICS_BOX, Prior, Target
+from experiments.methods import calibration, priors
+from experiments.methods.calibration import CUTOFF, Target
+from experiments.methods.priors import SCEPTICS_BOX, Prior
 from sim.parameters import Parameters
 
 
@@ -100,15 +101,15 @@ def test_the_frontier_is_where_a_plane_crosses_zero():
 
 
 def test_priors_lie_within_what_the_model_allows_and_the_box_is_among_them():
-    beliefs = calibration.priors()
+    beliefs = priors.priors()
     keys = [prior.key for prior in beliefs]
     assert len(set(keys)) == len(keys) and set(SCEPTICS_BOX) <= set(keys)
     for ends in (0.0, 0.5, 1.0):
-        Parameters.from_overrides(calibration.overrides_at(beliefs, np.full(len(beliefs), ends)))
+        Parameters.from_overrides(priors.overrides_at(beliefs, np.full(len(beliefs), ends)))
 
 
 def test_the_box_has_every_corner_once():
-    corners = calibration.box_corners()
+    corners = priors.box_corners()
     assert len({tuple(corner.items()) for corner in corners}) == 32
     for corner in corners:
         Parameters.from_overrides(corner)
@@ -120,23 +121,21 @@ def test_a_longer_wave_begins_with_the_shorter_one():
 
 
 def test_the_engine_visits_the_points_of_the_wave():
-    beliefs = calibration.priors()
+    beliefs = priors.priors()
     plan = calibration.wave_plan(beliefs, 20)
     cube = calibration.wave(beliefs, 20)
-    assert [point.values for point in plan.points] == [
-        calibration.overrides_at(beliefs, line) for line in cube
-    ]
+    assert [point.values for point in plan.points] == [priors.overrides_at(beliefs, line) for line in cube]
 
 
 def test_mechanisms_that_are_switched_off_are_no_beliefs():
-    keys = {prior.key for prior in calibration.priors()}
+    keys = {prior.key for prior in priors.priors()}
     assert not {key for key in keys if key.startswith("manufacturer.weekly_allocation.A100")}
-    for prior in calibration.priors():
+    for prior in priors.priors():
         low, high = prior.factor.variation.low, prior.factor.variation.high
         assert low < high
         if prior.factor.variation.scale == "log" and prior.key not in SCEPTICS_BOX:
             assert high / low <= 100
-            assert prior.held == (high / low < calibration.WIDENING)
+            assert prior.held == (high / low < priors.WIDENING)
 
 
 def _matched(*ids):
@@ -201,7 +200,7 @@ def _toy_task(rows, noise):
 def _toy_wave(folder, points, **options):
     from experiments.methods.calibration_run import run_wave
 
-    box = [prior for prior in calibration.priors() if prior.key in SCEPTICS_BOX]
+    box = [prior for prior in priors.priors() if prior.key in SCEPTICS_BOX]
     return run_wave(
         folder, points, workers=0, beliefs=box, matched=_matched("V24"), task=_toy_task, **options
     )
@@ -247,7 +246,7 @@ def test_a_point_that_cannot_be_run_is_a_row_without_numbers(tmp_path):
 
         return _engine(run)
 
-    box = [prior for prior in calibration.priors() if prior.key in SCEPTICS_BOX]
+    box = [prior for prior in priors.priors() if prior.key in SCEPTICS_BOX]
     tables = run_wave(tmp_path, 32, workers=0, beliefs=box, matched=_matched("V24"), task=task)
     summary = tables["summary"].set_index("what")["value"]
     assert summary["points without a result"] > 5

@@ -4,11 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments.validation import measures
+from experiments.validation import measures, rows
 from experiments.validation import score as validation
+from experiments.validation.arms import ALL_BUYERS, ARMS, Arm
 from experiments.validation.measures import AFTER, SALE_WEEK, WATCHED, Facts
+from experiments.validation.ranges import used_prices
 from experiments.validation.row import Row
-from experiments.validation.score import ARMS, Arm, score
+from experiments.validation.score import score
 from sim.parameters import Parameters
 
 
@@ -42,7 +44,7 @@ def test_every_arm_is_a_valid_set_of_parameters():
 
 
 def test_rows_are_unique_and_state_data_source_statistic_and_discrepancy():
-    registered = validation.rows()
+    registered = rows.registered()
     assert len({row.id for row in registered}) == len(registered)
     for row in registered:
         assert row.data and row.source and row.statistic
@@ -189,9 +191,9 @@ def test_few_seeds_are_called_a_draft():
 
 
 def test_ranges_of_cited_prices_are_read_from_the_data():
-    low, high = measures.observed_range("A100")
+    low, high = used_prices("A100")
     assert low == 4000 and high == 18000
-    assert np.isnan(measures.observed_range("V100")[0])
+    assert np.isnan(used_prices("V100")[0])
 
 
 @pytest.mark.slow
@@ -205,7 +207,7 @@ def test_rows_of_one_arm_are_measured_on_the_model():
 def test_closed_buyers_stay_away_from_the_week_of_the_sale_on():
     short = {"clock.weeks": SALE_WEEK + 5}
     free = validation.facts_of(Arm(short), 7)
-    shut = validation.facts_of(Arm(short, closed=validation.ALL_BUYERS), 7)
+    shut = validation.facts_of(Arm(short, closed=ALL_BUYERS), 7)
     bought = shut.tables["trades"]
     assert (bought["week"] <= SALE_WEEK).all() and len(bought["week"]) > 0
     assert shut.quotes[SALE_WEEK + 1]["H100"] < 0.5 * free.quotes[SALE_WEEK + 1]["H100"]

@@ -9,7 +9,7 @@ import importlib.util
 import operator
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -124,14 +124,33 @@ def prim(
     AnalysisError
         If no case, or every case, is of interest.
     """
-    import pandas as pd
-
     if importlib.util.find_spec("ema_workbench") is None:
         raise MissingExtra("discover needs EMA Workbench: pip install 'firesale[discover]'")
     count = int(interesting.sum())
     if count in (0, len(interesting)):
         what = "no case is" if count == 0 else "every case is"
         raise AnalysisError(f"{what} of interest, so there is no corner to find; move the threshold")
+    found = _peeled(parameters, interesting, peel, least_mass)
+    way = found.peeling_trajectory[["coverage", "density", "mass", "res_dim", "n"]].astype(float)
+    enough = way[way["coverage"] >= coverage]
+    chosen = int(enough.sort_values(["density", "mass"], kind="stable").index[-1])
+    way = way.rename(columns={"res_dim": "restricted", "n": "cases"}).assign(chosen=way.index == chosen)
+    at = way.loc[chosen]
+    return Box(
+        _limits(found.box_lims[chosen], found.p_values[chosen]),
+        way,
+        float(at["coverage"]),
+        float(at["density"]),
+        float(at["mass"]),
+        len(parameters),
+        count,
+    )
+
+
+def _peeled(parameters: "pd.DataFrame", interesting: Any, peel: float, least_mass: float) -> Any:
+    """The box EMA Workbench finds, with all boxes on the way; text and flags are given to it as categories."""
+    import pandas as pd
+
     with warnings.catch_warnings():
         # It warns on import of evaluators that are not installed and not used here.
         warnings.simplefilter("ignore")
@@ -146,11 +165,13 @@ def prim(
             cases, np.asarray(interesting), peel_alpha=peel, mass_min=least_mass
         ).find_box()
     assert found is not None
-    way = found.peeling_trajectory[["coverage", "density", "mass", "res_dim", "n"]].astype(float)
-    enough = way[way["coverage"] >= coverage]
-    chosen = int(enough.sort_values(["density", "mass"], kind="stable").index[-1])
-    way = way.rename(columns={"res_dim": "restricted", "n": "cases"}).assign(chosen=way.index == chosen)
-    ends, significance = found.box_lims[chosen], found.p_values[chosen]
+    return found
+
+
+def _limits(ends: "pd.DataFrame", significance: Mapping[str, Sequence[float]]) -> "pd.DataFrame":
+    """One row per restricted parameter, the least dispensable first."""
+    import pandas as pd
+
     rows = []
     for name in significance:
         p = max((value for value in significance[name] if value >= 0), default=float("nan"))
@@ -159,16 +180,7 @@ def prim(
         else:
             rows.append((name, float(ends[name].iloc[0]), float(ends[name].iloc[1]), "", p))
     limits = pd.DataFrame(rows, columns=["parameter", "low", "high", "values", "quasi_p"])
-    at = way.loc[chosen]
-    return Box(
-        limits.sort_values("quasi_p", ignore_index=True),
-        way,
-        float(at["coverage"]),
-        float(at["density"]),
-        float(at["mass"]),
-        len(cases),
-        count,
-    )
+    return limits.sort_values("quasi_p", ignore_index=True)
 
 
 def discover(

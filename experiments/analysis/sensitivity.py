@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 RESAMPLES = 1000
+TAILS = ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2)
 SEED = 20261124  # of the bootstrap; tables of one sweep are equal whoever makes them
 SLICES = 10
 MOST_POINTS_HAVE_IT = (
@@ -178,41 +179,40 @@ def sobol(values: Floats, problem: Problem, outcome: str, *, second_order: bool 
     """
     import pandas as pd
 
-    count = len(problem.factors)
-    width = 2 * count + 2 if second_order else count + 2
-    blocks = _replicated_blocks(values, width, outcome)
-    centred = blocks - blocks[:, [0, -1]].mean(axis=(0, 1))
-    base, other, changed = centred[:, :1], centred[:, -1:], centred[:, 1 : count + 1]
-    draw = np.random.default_rng(SEED)
-    resamples = draw.integers(0, len(blocks), (RESAMPLES, len(blocks)))
-    tails = [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]
-
-    def terms(product: "Callable[[Floats, Floats], Floats]") -> dict[str, Floats]:
-        """Per block: its part of the variance, and of the numerators of every parameter."""
-        return {
-            "variance": (product(base, base) + product(other, other)) / 2,
-            "first": product(other, changed - base),
-            "total": product(base - changed, base - changed) / 2,
-        }
-
-    clean, raw = terms(_product), terms(_product_of_averages)
+    blocks = _replicated_blocks(values, (2 if second_order else 1) * len(problem.factors) + 2, outcome)
+    clean, raw = _terms(blocks, problem, _product), _terms(blocks, problem, _product_of_averages)
     if not raw["variance"].mean() > 0:
         raise AnalysisError(f"{outcome}: the same at every point, so there is no variance to share out")
     if not clean["variance"].mean() > 0:
         raise AnalysisError(
             f"{outcome}: the seed's noise drowns what parameters do; more replications would tell"
         )
+    resamples = np.random.default_rng(SEED).integers(0, len(blocks), (RESAMPLES, len(blocks)))
     below = clean["variance"][resamples, 0].mean(axis=1)[:, None]
     rows = []
     for index in ("first", "total"):
         value = clean[index].mean(axis=0) / clean["variance"].mean()
         found = clean[index][resamples].mean(axis=1) / np.where(below > 0, below, np.nan)
-        low, high = np.nanquantile(found, tails, axis=0)
+        low, high = np.nanquantile(found, TAILS, axis=0)
         noisy = raw[index].mean(axis=0) / raw["variance"].mean()
         for i, name in enumerate(problem.names):
             rows.append((outcome, name, index, value[i], low[i], high[i], noisy[i], len(blocks)))
     columns = ["outcome", "parameter", "index", "value", "low", "high", "raw", "base_samples"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def _terms(
+    blocks: Floats, problem: Problem, product: "Callable[[Floats, Floats], Floats]"
+) -> dict[str, Floats]:
+    """Per block of a saltelli design: its part of the variance, and of the numerators of every parameter."""
+    centred = blocks - blocks[:, [0, -1]].mean(axis=(0, 1))
+    base, other = centred[:, :1], centred[:, -1:]
+    changed = centred[:, 1 : len(problem.factors) + 1]
+    return {
+        "variance": (product(base, base) + product(other, other)) / 2,
+        "first": product(other, changed - base),
+        "total": product(base - changed, base - changed) / 2,
+    }
 
 
 def _product_of_averages(x: Floats, y: Floats) -> Floats:
@@ -314,18 +314,7 @@ def variance_shares(runs: "pd.DataFrame", outcome: str, *, block: int = 1) -> "p
     import pandas as pd
 
     crossed = "seed" not in runs or runs["seed"].nunique() == 1
-    table = by_replication(runs, outcome)
-    if crossed:
-        # Shocks common to all points are in no difference of points, so only replications that all have can be told apart.
-        table = table.loc[:, table.notna().mean() >= MOST_POINTS_HAVE_IT]
-    table = table[table.notna().sum(axis=1) >= (max(table.shape[1], 2) if crossed else 2)]
-    mates = pd.Series(1, index=table.index).groupby(table.index // block).transform("sum")
-    # A point that failed takes its block with it, unless hardly a block is whole: then points are resampled one by one.
-    if (mates == block).sum() >= 2 * block:
-        table = table[mates == block]
-    else:
-        block = 1
-    values = table.to_numpy(dtype=np.float64)
+    values, block = _comparable_runs(by_replication(runs, outcome), block, crossed=crossed)
     if values.shape[0] < 2 or values.shape[1] < 2:
         raise AnalysisError(f"{outcome}: the seed's share needs two points with two good replications each")
     split = _crossed if crossed else _nested
@@ -336,7 +325,7 @@ def variance_shares(runs: "pd.DataFrame", outcome: str, *, block: int = 1) -> "p
     for _ in range(RESAMPLES):
         chosen = members[draw.integers(0, len(members), len(members))].ravel()
         samples.append(_shares(split(values[chosen])))
-    low, high = np.nanquantile(np.array(samples), [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], axis=0)
+    low, high = np.nanquantile(np.array(samples), TAILS, axis=0)
     sources = [PARAMETERS, SEED_ALONE, INTERACTION] if crossed else [PARAMETERS, UNSPLIT]
     return pd.DataFrame(
         {
@@ -350,6 +339,21 @@ def variance_shares(runs: "pd.DataFrame", outcome: str, *, block: int = 1) -> "p
             "replications": values.shape[1],
         }
     )
+
+
+def _comparable_runs(table: "pd.DataFrame", block: int, *, crossed: bool) -> tuple[Floats, int]:
+    """Points x replications that a split of variance can use, and how many points are resampled together."""
+    import pandas as pd
+
+    if crossed:
+        # Shocks common to all points are in no difference of points, so only replications that all have can be told apart.
+        table = table.loc[:, table.notna().mean() >= MOST_POINTS_HAVE_IT]
+    table = table[table.notna().sum(axis=1) >= (max(table.shape[1], 2) if crossed else 2)]
+    mates = pd.Series(1, index=table.index).groupby(table.index // block).transform("sum")
+    # A point that failed takes its block with it, unless hardly a block is whole: then points are resampled one by one.
+    if (mates == block).sum() >= 2 * block:
+        return table[mates == block].to_numpy(dtype=np.float64), block
+    return table.to_numpy(dtype=np.float64), 1
 
 
 def _crossed(values: Floats) -> Floats:

@@ -3,8 +3,8 @@
 Nothing is read but stored tables. States differ in marker and hatching as well as in colour.
 """
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import matplotlib.dates
 import matplotlib.lines
@@ -153,27 +153,7 @@ def price_paths(frames: "Frames") -> "Drawing":
     for axes, name in zip(panels.flat, offered, strict=False):
         path = _price_path(weeks, name)
         parts.append(path)
-        low, high = path["price_low_usd"] / 1000, path["price_high_usd"] / 1000
-        axes.plot(path["date"], path["reference_value_usd"] / 1000, color=BLACK, linewidth=0.9)
-        axes.plot(
-            path["date"],
-            path["first_lot_price_usd"] / 1000,
-            color=BLUE,
-            linestyle=(0, (4, 1.5)),
-            linewidth=0.9,
-        )
-        axes.vlines(path["date"], low, high, color=VERMILION, alpha=0.45, linewidth=1.4)
-        sold = path["sold_gpus"] > 0
-        for chosen, face in ((sold, VERMILION), (~sold, "white")):
-            axes.scatter(
-                path.loc[chosen, "date"],
-                path.loc[chosen, "price_usd"] / 1000,
-                s=6,
-                facecolor=face,
-                edgecolor=VERMILION,
-                linewidth=0.5,
-                zorder=3,
-            )
+        _draw_price_path(axes, path)
         axes.set_title(f"{name}, {int(path['sold_gpus'].sum()):,} sold")
         axes.set_ylim(bottom=0)
         _years(axes, weeks)
@@ -183,26 +163,40 @@ def price_paths(frames: "Frames") -> "Drawing":
         _say(panels[0, 0], "no lender offered a unit in this run")
         return figure, pd.DataFrame(columns=["week"])
     figure.supylabel("thousand USD per GPU", fontsize=7.5)
-    handles = [
-        matplotlib.lines.Line2D([], [], color=BLACK, label="best use V*"),
-        matplotlib.lines.Line2D(
-            [], [], color=BLUE, linestyle=(0, (4, 1.5)), label="first lot p\N{SUBSCRIPT ZERO}"
-        ),
-        matplotlib.lines.Line2D(
-            [], [], color=VERMILION, marker="o", linewidth=1.4, alpha=0.7, label="price p with [low, high]"
-        ),
-        matplotlib.lines.Line2D(
-            [],
-            [],
-            color=VERMILION,
-            marker="o",
-            markerfacecolor="white",
-            linestyle="",
-            label="quoted, none sold",
-        ),
-    ]
-    figure.legend(handles=handles, loc="outside upper center", ncols=4)
+    figure.legend(handles=_price_legend(), loc="outside upper center", ncols=4)
     return figure, pd.concat(parts, ignore_index=True)
+
+
+def _draw_price_path(axes: Axes, path: pd.DataFrame) -> None:
+    """One class: lines of best use and first lot, prices with their range; empty marks where none was sold."""
+    axes.plot(path["date"], path["reference_value_usd"] / 1000, color=BLACK, linewidth=0.9)
+    axes.plot(
+        path["date"], path["first_lot_price_usd"] / 1000, color=BLUE, linestyle=(0, (4, 1.5)), linewidth=0.9
+    )
+    low, high = path["price_low_usd"] / 1000, path["price_high_usd"] / 1000
+    axes.vlines(path["date"], low, high, color=VERMILION, alpha=0.45, linewidth=1.4)
+    sold = path["sold_gpus"] > 0
+    for chosen, face in ((sold, VERMILION), (~sold, "white")):
+        axes.scatter(
+            path.loc[chosen, "date"],
+            path.loc[chosen, "price_usd"] / 1000,
+            s=6,
+            facecolor=face,
+            edgecolor=VERMILION,
+            linewidth=0.5,
+            zorder=3,
+        )
+
+
+def _price_legend() -> list[matplotlib.lines.Line2D]:
+    dashed, hollow = {"linestyle": (0, (4, 1.5))}, {"markerfacecolor": "white", "linestyle": ""}
+    looks: list[tuple[str, dict[str, Any]]] = [
+        ("best use V*", {"color": BLACK}),
+        ("first lot p\N{SUBSCRIPT ZERO}", {"color": BLUE, **dashed}),
+        ("price p with [low, high]", {"color": VERMILION, "marker": "o", "linewidth": 1.4, "alpha": 0.7}),
+        ("quoted, none sold", {"color": VERMILION, "marker": "o", **hollow}),
+    ]
+    return [matplotlib.lines.Line2D([], [], label=label, **look) for label, look in looks]
 
 
 def _price_path(weeks: pd.DataFrame, name: str) -> pd.DataFrame:
@@ -237,6 +231,29 @@ def loss_waterfall(frames: "Frames") -> "Drawing":
     if record.files == 0:
         _say(axes, "no defaulted loan was closed in this run")
         return figure, pd.DataFrame(columns=["line", "musd"])
+    bars = _waterfall_bars(record)
+    _draw_bars(axes, bars)
+    axes.set_title(
+        f"{record.files} loans in default: {record.loss_given_default:.0%} of what was owed is lost"
+    )
+    plotted = pd.DataFrame(
+        [(bar.label.replace("\n", " "), bar.height) for bar in bars], columns=["line", "musd"]
+    )
+    return figure, plotted
+
+
+class Bar(NamedTuple):
+    """One bar of the waterfall, million USD; `sign` says whether it adds or takes."""
+
+    label: str
+    bottom: float
+    height: float
+    colour: str
+    sign: str = ""
+
+
+def _waterfall_bars(record: CreditRecord) -> list[Bar]:
+    """Value at default, what was lost and gained on the way, recovery, loss and claim."""
     steps = [
         ("decay, lost\nincome", -record.decay_and_lost_income),
         ("quality", -record.quality),
@@ -246,50 +263,35 @@ def loss_waterfall(frames: "Frames") -> "Drawing":
         ("coins,\ncash, sites,\nslots", record.slot_and_other),
         ("costs, paid\nto others", -record.costs_and_others),
     ]
-    bars = [("collateral,\nbest use", 0.0, record.value_at_default, BLACK)]
+    bars = [Bar("collateral,\nbest use", 0.0, record.value_at_default, BLACK)]
     level = record.value_at_default
-    for word, change in steps:
-        bars.append((word, min(level, level + change), abs(change), GREEN if change > 0 else VERMILION))
+    for label, change in steps:
+        sign = "+" if change >= 0.5 else "−" if change <= -0.5 else ""
+        colour = GREEN if change > 0 else VERMILION
+        bars.append(Bar(label, min(level, level + change), abs(change), colour, sign))
         level += change
-    bars += [
-        ("recovery", 0.0, record.recovery, BLACK),
-        ("loss", record.recovery, record.loss, VERMILION),
-        ("owed", 0.0, record.exposure, GREY),
+    return [
+        *bars,
+        Bar("recovery", 0.0, record.recovery, BLACK),
+        Bar("loss", record.recovery, record.loss, VERMILION),
+        Bar("owed", 0.0, record.exposure, GREY),
     ]
-    top = max(bottom + height for _, bottom, height, _ in bars)
-    signs = [
-        "",
-        *("+" if change >= 0.5 else "−" if change <= -0.5 else "" for _, change in steps),
-        "",
-        "",
-        "",
-    ]
-    for x, ((_, bottom, height, colour), sign) in enumerate(zip(bars, signs, strict=True)):
-        hatch = {VERMILION: "////", GREEN: "...."}.get(colour, "")
-        axes.bar(
-            x,
-            height,
-            0.7,
-            bottom=bottom,
-            color=colour if not hatch else "white",
-            edgecolor=colour,
-            hatch=hatch,
-        )
-        axes.text(
-            x, bottom + height + 0.015 * top, f"{sign}{height:,.0f}", ha="center", va="bottom", fontsize=7
-        )
-    axes.set_xticks(range(len(bars)), [word for word, *_ in bars], fontsize=6)
+
+
+def _draw_bars(axes: Axes, bars: Sequence[Bar]) -> None:
+    """Bars side by side with their amounts; what is lost or gained is hatched."""
+    top = max(bar.bottom + bar.height for bar in bars)
+    for x, bar in enumerate(bars):
+        hatch = {VERMILION: "////", GREEN: "...."}.get(bar.colour, "")
+        face = bar.colour if not hatch else "white"
+        axes.bar(x, bar.height, 0.7, bottom=bar.bottom, color=face, edgecolor=bar.colour, hatch=hatch)
+        text, above = f"{bar.sign}{bar.height:,.0f}", bar.bottom + bar.height + 0.015 * top
+        axes.text(x, above, text, ha="center", va="bottom", fontsize=7)
+    axes.set_xticks(range(len(bars)), [bar.label for bar in bars], fontsize=6)
     axes.grid(visible=False, axis="x")
     axes.axhline(0, color=BLACK, linewidth=0.6)
     axes.set_ylim(top=1.12 * top)
     axes.set_ylabel("million USD")
-    axes.set_title(
-        f"{record.files} loans in default: {record.loss_given_default:.0%} of what was owed is lost"
-    )
-    plotted = pd.DataFrame(
-        [(word.replace("\n", " "), height) for word, _, height, _ in bars], columns=["line", "musd"]
-    )
-    return figure, plotted
 
 
 def _record(frames: "Frames") -> CreditRecord:

@@ -152,14 +152,34 @@ def discount_path(frames: "Frames") -> "Drawing":
 
     Where several classes are forced, the one most sold is shown, or most offered if none is sold.
     """
-    weeks = frames["weeks"]
     figure = Figure(figsize=(SINGLE_COLUMN, 3.9))
     upper, middle, lower = figure.subplots(3, 1, sharex=True, height_ratios=(3, 2, 1.2))
+    name = _class_most_forced(frames["weeks"])
+    path = _weeks_offered(frames["weeks"], name)
+    if path.empty:
+        for axes in (middle, lower):
+            axes.set_axis_off()
+        _say(upper, "no unit was under a mandate in this run")
+        return figure, path
+    _three_prices(upper, path)
+    upper.set_title(f"{name} under a lender's mandate")
+    _two_gaps(middle, path)
+    _offered_and_sold(lower, path)
+    figure.align_ylabels()
+    return figure, path
+
+
+def _class_most_forced(weeks: pd.DataFrame) -> str:
+    """The generation most sold under a mandate, or most offered if none is sold."""
     units = {
         name: (int(weeks[f"forced_sold_{name}"].sum()), int(weeks[f"forced_offered_{name}"].sum()))
         for name in GENERATIONS
     }
-    name = max(units, key=lambda each: units[each])
+    return max(units, key=lambda each: units[each])
+
+
+def _weeks_offered(weeks: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Prices, gaps and volumes of a generation in the weeks in which lenders offer it."""
     columns = {
         "week": "week",
         f"fundamental_usd_{name}": "reference_value_usd",
@@ -174,15 +194,14 @@ def discount_path(frames: "Frames") -> "Drawing":
     path.insert(0, "generation", name)
     path["structural_gap_usd"] = path["reference_value_usd"] - path["first_lot_price_usd"]
     path["fire_sale_discount_usd"] = path["first_lot_price_usd"] - path["price_usd"]
-    if path.empty:
-        for axes in (middle, lower):
-            axes.set_axis_off()
-        _say(upper, "no unit was under a mandate in this run")
-        return figure, path
+    return path
+
+
+def _three_prices(axes: Axes, path: pd.DataFrame) -> None:
+    """Best use, first lot and price with its range; a line is broken over weeks in which nothing was offered."""
     week = path["week"]
-    # A line is broken over weeks in which nothing was offered.
     every = path.set_index("week").reindex(range(int(week.min()), int(week.max()) + 1))
-    upper.fill_between(
+    axes.fill_between(
         every.index,
         every["price_low_usd"] / 1000,
         every["price_high_usd"] / 1000,
@@ -195,16 +214,20 @@ def discount_path(frames: "Frames") -> "Drawing":
         ("first_lot_price_usd", "first lot p\N{SUBSCRIPT ZERO}", BLUE, (0, (4, 1.5))),
         ("price_usd", "price p [low, high]", VERMILION, "-"),
     ):
-        marker = {"marker": "o", "markersize": 2.2} if column == "price_usd" else {}
-        upper.plot(every.index, every[column] / 1000, color=colour, linestyle=line, label=label, **marker)
-    upper.legend(loc="best")
-    upper.set_ylabel("thousand USD\nper GPU")
-    upper.set_title(f"{name} under a lender's mandate")
-    gap, discount = path["structural_gap_usd"] / 1000, path["fire_sale_discount_usd"] / 1000
-    middle.bar(
+        marker: dict[str, Any] = {"marker": "o", "markersize": 2.2} if column == "price_usd" else {}
+        axes.plot(every.index, every[column] / 1000, color=colour, linestyle=line, label=label, **marker)
+    axes.legend(loc="best")
+    axes.set_ylabel("thousand USD\nper GPU")
+
+
+def _two_gaps(axes: Axes, path: pd.DataFrame) -> None:
+    """Structural gap and, on top of it, fire-sale discount."""
+    week, gap = path["week"], path["structural_gap_usd"] / 1000
+    discount = path["fire_sale_discount_usd"] / 1000
+    axes.bar(
         week, gap, width=0.8, color="#BDBDBD", edgecolor=BLACK, linewidth=0.4, label="structural gap V* − p₀"
     )
-    middle.bar(
+    axes.bar(
         week,
         discount,
         width=0.8,
@@ -215,27 +238,22 @@ def discount_path(frames: "Frames") -> "Drawing":
         hatch="////",
         label="fire-sale discount p₀ − p",
     )
-    middle.axhline(0, color=BLACK, linewidth=0.6)
-    middle.set_ylabel("thousand USD\nper GPU")
-    middle.set_ylim(top=1.45 * max(float((gap + discount).max()), 0.1))
-    middle.legend(loc="upper left", ncols=1, borderaxespad=0.2)
-    lower.bar(
-        week,
-        path["offered_gpus"] / 1000,
-        width=0.8,
-        color="none",
-        edgecolor=BLACK,
-        linewidth=0.6,
-        label="offered",
-    )
-    lower.bar(week, path["sold_gpus"] / 1000, width=0.8, color=BLUE, label="sold")
-    lower.set_ylabel("thousand\nGPUs")
-    lower.legend(loc="upper left", ncols=2, borderaxespad=0.2)
-    lower.set_ylim(top=1.4 * float(path["offered_gpus"].max()) / 1000)
-    lower.set_xlabel("week of the run")
-    lower.xaxis.get_major_locator().set_params(integer=True)
-    figure.align_ylabels()
-    return figure, path
+    axes.axhline(0, color=BLACK, linewidth=0.6)
+    axes.set_ylabel("thousand USD\nper GPU")
+    axes.set_ylim(top=1.45 * max(float((gap + discount).max()), 0.1))
+    axes.legend(loc="upper left", ncols=1, borderaxespad=0.2)
+
+
+def _offered_and_sold(axes: Axes, path: pd.DataFrame) -> None:
+    """GPUs offered and sold, week by week."""
+    week, offered = path["week"], path["offered_gpus"] / 1000
+    axes.bar(week, offered, width=0.8, color="none", edgecolor=BLACK, linewidth=0.6, label="offered")
+    axes.bar(week, path["sold_gpus"] / 1000, width=0.8, color=BLUE, label="sold")
+    axes.set_ylabel("thousand\nGPUs")
+    axes.legend(loc="upper left", ncols=2, borderaxespad=0.2)
+    axes.set_ylim(top=1.4 * float(path["offered_gpus"].max()) / 1000)
+    axes.set_xlabel("week of the run")
+    axes.locator_params(axis="x", integer=True)
 
 
 def _used_trades(frames: "Frames") -> pd.DataFrame:

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from agents.vocabulary import GENERATIONS, PRODUCT_GENERATION, AgentKind, PoolKind
 from experiments.design.scenario import Scenario
-from experiments.figures.style import BLUE, DOUBLE_COLUMN, NO_STAMP, VERMILION, style
+from experiments.figures import absorption_figure
 from experiments.runs import store
 from experiments.runs.run import RunError
 from sim.debt.credit_metrics import market_depth
@@ -332,87 +333,14 @@ def save(
     meanings = {"absorption": COLUMNS, "capacity": CAPACITY_COLUMNS, "depth": DEPTH_COLUMNS}
     with store.writing(folder, overwrite=overwrite) as scratch:
         store.save(scratch, tables, meanings, manifest)
-        draw(points, scratch / "absorption.png", generation)
+        table = pd.DataFrame(tables["absorption"])
+        absorption_figure.write(table, scratch / "absorption.png", generation, HEADLINE_SHARE)
     return headline
 
 
 def _columns(rows: Sequence[Any], kind: type) -> dict[str, Any]:
     records = [asdict(row) for row in rows]
     return {f.name: np.array([record[f.name] for record in records]) for f in fields(kind)}
-
-
-def draw(points: Sequence[Point], path: Path, generation: str) -> None:
-    """Absorption curves: price over first-lot price against quantity, band over seeds, regime named at each change."""
-    import matplotlib.style
-    from matplotlib.figure import Figure
-
-    with matplotlib.style.context(style()):
-        figure = Figure(figsize=(DOUBLE_COLUMN, 3.4))
-        panels = figure.subplots(1, 2, sharey=True)
-        looks = {
-            "loose": (BLUE, "solid", 1.0),
-            "tight": (VERMILION, (0, (4, 1.5)), 0.0),
-            "as set": ("black", "solid", 1.0),
-        }
-        for axes, way in zip(panels, WAYS, strict=True):
-            said: set[tuple[int, str]] = set()
-            for slots, (colour, dash, above) in looks.items():
-                arm = [p for p in points if (p.way, p.slots) == (way, slots)]
-                if not arm:
-                    continue
-                quantity = sorted({p.quantity for p in arm})
-                ratio = [[p.price / p.first_lot_price for p in arm if p.quantity == q] for q in quantity]
-                middle = [float(np.median(r)) for r in ratio]
-                axes.plot(
-                    quantity, middle, color=colour, linestyle=dash, marker="o", markersize=3, label=slots
-                )
-                axes.fill_between(
-                    quantity,
-                    [min(r) for r in ratio],
-                    [max(r) for r in ratio],
-                    color=colour,
-                    alpha=0.15,
-                    linewidth=0,
-                )
-                before = ""
-                for q, height in zip(quantity, middle, strict=True):
-                    names = [p.regime for p in arm if p.quantity == q]
-                    name = max(sorted(set(names)), key=names.count)
-                    # Curves that end in the same regime say so once.
-                    if name != before and (q, name) not in said:
-                        said.add((q, name))
-                        axes.annotate(
-                            name,
-                            (q, height),
-                            xytext=(2, 5 if above else -9) if q < quantity[-1] else (2, 9 if above else -9),
-                            ha="left" if q < quantity[-1] else "right",
-                            textcoords="offset points",
-                            fontsize=5.5,
-                            color=colour,
-                            rotation=20 if above else -20,
-                            va="bottom" if above else "top",
-                        )
-                    before = name
-            axes.axhline(HEADLINE_SHARE, color="0.6", linewidth=0.6)
-            axes.set_xscale("log")
-            axes.set_ylim(0, 1.25)
-            axes.set_title(f"{generation}, {way}")
-            axes.set_xlabel("GPUs forced in one week")
-        panels[0].set_ylabel("price over first-lot price")
-        panels[0].annotate(
-            f"{HEADLINE_SHARE:.0%} of the first-lot price",
-            (0.98, HEADLINE_SHARE),
-            xycoords=("axes fraction", "data"),
-            ha="right",
-            xytext=(0, 2),
-            textcoords="offset points",
-            fontsize=5.5,
-            color="0.4",
-        )
-        if len({p.slots for p in points}) > 1:
-            panels[1].legend(title="free slots", loc="lower left")
-        for ending in ("png", "pdf"):
-            figure.savefig(path.with_suffix(f".{ending}"), metadata=NO_STAMP[ending], dpi=200)
 
 
 def run_absorption(

@@ -6,7 +6,6 @@ survivors, with the variance of seed and of parameters apart. A sentence is asse
 and at every corner of the sceptic's box; otherwise the frontier where it flips is given.
 """
 
-import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,59 +14,28 @@ import numpy as np
 from scipy.stats import qmc
 
 from experiments.analysis.errors import AnalysisError
-from experiments.design.designs import Design, Factor, Value, Variation
+from experiments.design.designs import Design, Value
 from experiments.design.experiment import Experiment, Replications
 from experiments.design.plan import Plan
 from experiments.design.planner import plan_experiment
 from experiments.measures.forced_sales import forced_sales
 from experiments.measures.outcomes import OUTCOMES
+from experiments.methods.priors import SCEPTICS_BOX, Prior
 from experiments.runs.store import arrow_table
+from experiments.validation.arms import ARMS, FORCED, Arm
 from experiments.validation.measures import Facts
 from experiments.validation.row import Row
-from experiments.validation.score import ARMS, FORCED, Arm, facts_of, measured, rows, wilson
-from sim.parameters import Parameters
+from experiments.validation.rows import registered
+from experiments.validation.score import facts_of, measured, wilson
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 CUTOFF = 3.0
+LEAST_SURVIVORS = 10  # fewer have no quantiles to speak of
 SEED = 20261005
 HOLDS = 0.95
-WIDENING = 3.0
-GRADES = ("C", "assumption")
-# Beginnings of units that are no scale: uniform between their ends.
-BOUNDED = ("share", "probability", "log", "correlation", "ratio", "multiple")
-WIDEST = 100.0  # ratio of the ends of a range, and upper end where the default is zero, beyond which it is no belief
-# Length of the run, numerics, when a scenario strikes, and shares that have to sum to one: not beliefs about the world.
-LEFT_OUT = (
-    "clock.",
-    "market.",
-    "search.",
-    "discount.",
-    "forced_sale.",
-    "rent.slump",
-    "credit.stop",
-    "hardware.unit_watts.",
-    "world.generation_mix.",
-    "world.miners",
-    "world.neo_clouds",
-    "world.lenders",
-    "world.liquidators",
-    "world.hyperscalers",
-    "world.enterprises",
-    "world.exporters",
-    "world.salvagers",
-    "world.places_per_operator",
-)
-# economics.md 14; total dealer cash of 0.1 to 5 billion USD is five dealers' own.
-SCEPTICS_BOX: dict[str, tuple[float, float]] = {
-    "site.vacancy": (0.005, 0.06),
-    "site.assignable_share": (0.0, 1.0),
-    "hyperscalers.used_discount": (0.05, 0.5),
-    "liquidators.warehouse_capital_usd": (20e6, 1e9),
-    "forced_sale.deadline_weeks": (4, 52),
-}
 SOLD_WELL = 0.7  # of the first-lot price: the study threshold of economics.md 18
 HEADLINES = {
     "discount": "share of p0",
@@ -83,27 +51,6 @@ CLAIMS = {
     "structural_gap": "one lot already fetches less than best use",
     "gap_less_discount": "the structural gap is larger than the fire-sale discount",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Prior:
-    """An independent prior: uniform between two ends, of the logarithm for scales.
-
-    Attributes
-    ----------
-    held
-        The schema's allowed range is narrower than the widening asks for.
-    """
-
-    factor: Factor
-    unit: str
-    default: float
-    held: bool = False
-
-    @property
-    def key(self) -> str:
-        """Dotted parameter key."""
-        return self.factor.key
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,46 +95,6 @@ class Match:
         n = len(self.survives)
         share = float(self.survives.mean()) if n else float("nan")
         return (share, *wilson(share, n)) if n else (share, share, share)
-
-
-def priors() -> list[Prior]:
-    """Priors of every parameter graded C or assumed that is a belief about the world, and of the sceptic's box."""
-    found = []
-    for row in Parameters().describe():
-        key = row["key"]
-        if key in SCEPTICS_BOX:
-            low, high = SCEPTICS_BOX[key]
-            scale = "log" if high / max(low, 1e-12) > 20 and low > 0 else "linear"
-            found.append(_prior(row, low, high, scale, held=False))
-        elif row["grade"] in GRADES and not key.startswith(LEFT_OUT):
-            prior = _belief(row)
-            if prior is not None:
-                found.append(prior)
-    return found
-
-
-def _belief(row: Mapping[str, Any]) -> Prior | None:
-    value, low, high = row["value"], row["low"], row["high"]
-    if isinstance(value, bool | str) or low is None or high is None or not low < high:
-        return None
-    is_scale = value > 0 and not str(row["unit"]).startswith(BOUNDED)
-    if value == 0 and high > WIDEST:
-        return None  # switched off, over a range that is no belief
-    if not is_scale:
-        return _prior(row, low, high, "linear", held=False)
-    if low <= 0 or high / low > WIDEST:
-        # An allowed range this wide is no belief; three times either way is.
-        return _prior(row, max(low, value / WIDENING), min(high, value * WIDENING), "log", held=False)
-    return _prior(row, low, high, "log", held=high / low < WIDENING)
-
-
-def _prior(row: Mapping[str, Any], low: float, high: float, scale: Any, *, held: bool) -> Prior:
-    whole = isinstance(row["value"], int)
-    if whole:
-        low, high = float(np.floor(low)), float(np.ceil(high))
-        low = max(low, 1.0) if scale == "log" else low
-    variation = Variation(low=float(low), high=float(high), scale=scale)
-    return Prior(Factor(row["key"], variation, whole), row["unit"], float(row["value"]), held)
 
 
 def wave(beliefs: Sequence[Prior], points: int, seed: int = SEED) -> Floats:
@@ -279,26 +186,11 @@ def recovery(
     """
     import pandas as pd
 
-    widths, inside = [], []
-    # A point that was left early has no statistics that could tell it from a pretended truth.
-    whole = np.flatnonzero(statistics[[t.name for t in targets]].notna().all(axis=1).to_numpy())
-    table, corner = statistics.iloc[whole], cube[whole]
-    for truth in range(min(truths, len(whole))):
-        pretended = [
-            Target(t.name, float(table[t.name].iloc[truth]), t.data_variance, t.discrepancy_variance)
-            for t in targets
-        ]
-        left = history_match(table, pretended, seed_variance, cutoff=match.cutoff).survives.copy()
-        left[truth] = False
-        if left.sum() < 10:
-            continue
-        ends = np.quantile(corner[left], (0.05, 0.95), axis=0)
-        widths.append(ends[1] - ends[0])
-        inside.append((ends[0] <= corner[truth]) & (corner[truth] <= ends[1]))
+    widths, inside = _synthetic_matches(cube, statistics, targets, seed_variance, match.cutoff, truths)
     rows = []
     survivors = cube[match.survives]
     for i, prior in enumerate(beliefs):
-        enough = len(survivors) >= 10
+        enough = len(survivors) >= LEAST_SURVIVORS
         ends = np.quantile(survivors[:, i], (0.05, 0.95)) if enough else np.array([np.nan, np.nan])
         width = float(ends[1] - ends[0]) / 0.9
         synthetic = float(np.median([entry[i] for entry in widths])) / 0.9 if widths else float("nan")
@@ -319,6 +211,34 @@ def recovery(
             }
         )
     return pd.DataFrame(rows)
+
+
+def _synthetic_matches(
+    cube: Floats,
+    statistics: "pd.DataFrame",
+    targets: Sequence[Target],
+    seed_variance: Mapping[str, float],
+    cutoff: float,
+    truths: int,
+) -> tuple[list[Floats], list[Any]]:
+    """Per pretended truth and prior: width of the survivors' central 90 %, and whether the true value lies in it."""
+    widths, inside = [], []
+    # A point that was left early has no statistics that could tell it from a pretended truth.
+    whole = np.flatnonzero(statistics[[t.name for t in targets]].notna().all(axis=1).to_numpy())
+    table, corner = statistics.iloc[whole], cube[whole]
+    for truth in range(min(truths, len(whole))):
+        pretended = [
+            Target(t.name, float(table[t.name].iloc[truth]), t.data_variance, t.discrepancy_variance)
+            for t in targets
+        ]
+        left = history_match(table, pretended, seed_variance, cutoff=cutoff).survives.copy()
+        left[truth] = False
+        if left.sum() < LEAST_SURVIVORS:
+            continue
+        ends = np.quantile(corner[left], (0.05, 0.95), axis=0)
+        widths.append(ends[1] - ends[0])
+        inside.append((ends[0] <= corner[truth]) & (corner[truth] <= ends[1]))
+    return widths, inside
 
 
 def headline_ranges(
@@ -400,19 +320,6 @@ def frontier(
 # -- the model ----
 
 
-def overrides_at(beliefs: Sequence[Prior], coordinates: Floats) -> dict[str, Value]:
-    """Parameters of a point of the cube."""
-    return {
-        prior.key: prior.factor.at(min(float(u), 1.0 - 1e-12))
-        for prior, u in zip(beliefs, coordinates, strict=True)
-    }
-
-
-def box_corners() -> list[dict[str, Value]]:
-    """The corners of the sceptic's box, every other parameter at its default."""
-    return [dict(zip(SCEPTICS_BOX, ends, strict=True)) for ends in itertools.product(*SCEPTICS_BOX.values())]
-
-
 def headlines_of(facts: Facts) -> dict[str, float]:
     """The headlines of a run with a forced sale."""
     sales = forced_sales(
@@ -490,4 +397,4 @@ def evaluate(
 
 def matched_rows() -> list[Row]:
     """Scored rows that enter the implausibility."""
-    return [row for row in rows() if row.calibrates and row.scored]
+    return [row for row in registered() if row.calibrates and row.scored]

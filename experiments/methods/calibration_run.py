@@ -15,14 +15,16 @@ import numpy as np
 from experiments.analysis.errors import AnalysisError
 from experiments.design.designs import Value
 from experiments.design.plan import Plan, plan_of
-from experiments.methods import calibration
-from experiments.methods.calibration import HEADLINES, Prior, Target
+from experiments.methods import calibration, priors
+from experiments.methods.calibration import HEADLINES, Target
+from experiments.methods.priors import Prior
 from experiments.runs.source_digest import source_digest
 from experiments.sweep.engine import Progress, sweep
 from experiments.sweep.jobs import Run
 from experiments.sweep.store import load
 from experiments.validation.row import Row
-from experiments.validation.score import code, rows
+from experiments.validation.rows import registered
+from experiments.validation.score import code
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,7 +36,7 @@ Task = Callable[[Sequence[Row], Mapping[str, float] | None], Run]
 
 def calibration_code() -> str:
     """Digest of the model, the validation rows and the calibration itself."""
-    return f"{code()} {source_digest(calibration)}"
+    return f"{code()} {source_digest(calibration, priors)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +62,13 @@ class WavePoint:
         self, parameters: Mapping[str, Value], seed: int, replication: int
     ) -> tuple[dict[str, float], dict[str, Any]]:
         """Statistics and headlines, and no series."""
-        chosen = [row for row in rows() if row.id in self.ids]
+        chosen = [row for row in registered() if row.id in self.ids]
         noise = None if self.noise is None else dict(self.noise)
         return calibration.evaluate(parameters, seed, chosen, replication, seed_variance=noise), {}
 
     def meanings(self) -> dict[str, tuple[str, str]]:
         """Unit and meaning of every outcome."""
-        said = {row.id: (row.unit, row.quantity) for row in rows() if row.id in self.ids}
+        said = {row.id: (row.unit, row.quantity) for row in registered() if row.id in self.ids}
         return said | {name: (unit, name.replace("_", " ")) for name, unit in HEADLINES.items()}
 
 
@@ -99,7 +101,7 @@ def run_wave(
     """
     place = Path(folder)
     chosen = list(calibration.matched_rows() if matched is None else matched)
-    believed = list(calibration.priors() if beliefs is None else beliefs)
+    believed = list(priors.priors() if beliefs is None else beliefs)
     names = [*HEADLINES, *(row.id for row in chosen)]
 
     def swept(plan: Plan, run: Run, part: str) -> "pd.DataFrame":
@@ -109,7 +111,7 @@ def run_wave(
         return runs.reindex(columns=names).astype(float).reset_index(drop=True)
 
     repeated = plan_of([{}], name="seed", seed=seed, replications={"count": SEED_RUNS})
-    box = plan_of(calibration.box_corners(), name="corners", seed=seed, replications={"count": 1})
+    box = plan_of(priors.box_corners(), name="corners", seed=seed, replications={"count": 1})
     # Sentences are held against the corners by their headlines alone.
     seeds, corners = swept(repeated, task(chosen, None), "seed"), swept(box, task([], None), "corners")
     noise = {str(name): float(value) for name, value in seeds.var(ddof=1).items() if value == value}
@@ -154,7 +156,7 @@ def tables_of(
         "recovery": calibration.recovery(cube, points, targets, noise, beliefs, match),
         "headlines": calibration.headline_ranges(headlines, match.survives, noise),
         "assertions": calibration.assertions(headlines, match.survives, corners),
-        "corners": pd.DataFrame(calibration.box_corners()).join(corners[list(HEADLINES)]),
+        "corners": pd.DataFrame(priors.box_corners()).join(corners[list(HEADLINES)]),
     }
     fronts = []
     for name, held in tables["assertions"].set_index("headline")["asserted"].items():
@@ -168,6 +170,6 @@ def tables_of(
         fronts.append(plane)
     if fronts:
         tables["frontier"] = pd.concat(fronts, ignore_index=True)
-    values = [calibration.overrides_at(beliefs, line) for line in cube]
+    values = [priors.overrides_at(beliefs, line) for line in cube]
     tables["points"] = pd.DataFrame(values).join(points).assign(survives=match.survives)
     return tables

@@ -4,8 +4,8 @@ import hashlib
 from pathlib import Path
 from types import ModuleType
 
-# Data files are among the sources: a changed price is another run.
-COUNTED = (".py", ".pyx", ".pxd", ".csv")
+# Data files are among the sources: a changed price or row is another run.
+COUNTED = (".py", ".pyx", ".pxd", ".csv", ".toml")
 
 
 def source_digest(*parts: ModuleType) -> str:

@@ -201,28 +201,19 @@ class SweepStore:
             }
             for name, data in written.items():
                 self._write(self._part(name), data)
+            optional = {
+                "series.parquet": self._write_series(log, sources, positions, points, replications, meanings),
+                "archive.parquet": self._write_archive(sources, positions),
+            }
+            described = [*written, *(name for name, there in optional.items() if there), "manifest.json"]
             gone = [str(path.relative_to(self.folder)) for path in journal(self.folder)]
-            described = list(written)
-            kept = np.flatnonzero(np.asarray(log.column("has_series").to_numpy(zero_copy_only=False)))
-            if sources is not None and len(kept):
-                reader = SeriesReader(sources)
-                self._write_series(
-                    reader, sources, positions[kept], points[kept], replications[kept], meanings
-                )
-                described.append("series.parquet")
-            elif (self.folder / "series.parquet").exists():
-                gone.append("series.parquet")
-            if self._write_archive(sources, positions):
-                described.append("archive.parquet")
-            elif (self.folder / "archive.parquet").exists():
-                gone.append("archive.parquet")
+            gone += [name for name, there in optional.items() if not there and (self.folder / name).exists()]
             whole = {
                 **self.manifest(),
                 **manifest,
                 "digest": table_digest(runs),
                 "counts": _counts(runs, log),
             }
-            described.append("manifest.json")
             self._write(self._part("manifest.json"), json_bytes(whole))
             about = metadata.describe(self.folder, plan.experiment, whole, described, self._part)
             for name, text in about.items():
@@ -314,14 +305,19 @@ class SweepStore:
 
     def _write_series(
         self,
-        reader: "SeriesReader",
-        sources: Sources,
+        log: pa.Table,
+        sources: Sources | None,
         positions: np.ndarray[Any, Any],
         points: np.ndarray[Any, Any],
         replications: np.ndarray[Any, Any],
         meanings: Mapping[str, tuple[str, str]],
-    ) -> None:
-        """series.parquet, a few hundred runs at a time, so that memory does not grow with the sweep."""
+    ) -> bool:
+        """series.parquet, a few hundred runs at a time, so that memory does not grow with the sweep; True if there is any."""
+        kept = _with_series(log)
+        if sources is None or not len(kept):
+            return False
+        reader = SeriesReader(sources)
+        positions, points, replications = positions[kept], points[kept], replications[kept]
         ids = sources.table.column("run_id")
         writer = None
         with self._part("series.parquet").open("wb") as handle:
@@ -338,6 +334,7 @@ class SweepStore:
             if writer is not None:
                 writer.close()
             files.disk.sync(handle)
+        return True
 
     def _write_archive(self, sources: Sources | None, members: np.ndarray[Any, Any]) -> bool:
         """Keep stored runs that the experiment no longer asks for; True if there are any."""
@@ -392,7 +389,7 @@ def load(path: str | Path) -> SweepResults:
     runs = runs_table(plan, table, positions, points, replications, meanings)
     log = log_table(table, positions)
     series = None
-    kept = np.flatnonzero(np.asarray(log.column("has_series").to_numpy(zero_copy_only=False)))
+    kept = _with_series(log)
     if sources is not None and len(kept):
         reader = SeriesReader(sources)
         names = [log.column("run_id")[int(row)].as_py() for row in kept]
@@ -465,6 +462,11 @@ def _members(
         np.array(points, dtype=np.int32),
         np.array(replications, dtype=np.int32),
     )
+
+
+def _with_series(log: pa.Table) -> np.ndarray[Any, Any]:
+    """Rows of the log whose run kept weekly paths."""
+    return np.flatnonzero(np.asarray(log.column("has_series").to_numpy(zero_copy_only=False)))
 
 
 def _counts(runs: pa.Table, log: pa.Table) -> dict[str, int]:

@@ -1,6 +1,5 @@
 """What the rows of the validation table measure on one seed: functions of the tables of a run's arms."""
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,7 +7,6 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from sim.base.reference import rows_of
 from sim.debt.credit_metrics import LoanTerms, fair_spread
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
@@ -220,18 +218,14 @@ def collateral_channel(arms: Mapping[str, Facts]) -> float:
     return same - other
 
 
-def expected_loss_spread(standing: str) -> Measure:
-    """Spread that pays for the expected loss of a loan on tenants of one standing, basis points.
+def expected_loss_spread(arms: Mapping[str, Facts], rating: str) -> float:
+    """Spread that pays for the expected loss of a loan on tenants of one rating, basis points.
 
     Hazard of such tenants, discount 1 - p / V* of the forced H100 of the same seed.
     """
-
-    def measure(arms: Mapping[str, Facts]) -> float:
-        loss = loss_of_best_use(arms)
-        hazard = 12.0 * float(arms["forced"].parameters[f"tenants.hazard_{standing}"])
-        return 1e4 * fair_spread(_terms(arms["forced"]), hazard, loss) if loss == loss else float("nan")
-
-    return measure
+    loss = loss_of_best_use(arms)
+    hazard = 12.0 * float(arms["forced"].parameters[f"tenants.hazard_{rating}"])
+    return 1e4 * fair_spread(_terms(arms["forced"]), hazard, loss) if loss == loss else float("nan")
 
 
 def slump_falls(arms: Mapping[str, Facts]) -> Floats:
@@ -339,19 +333,15 @@ def depth(arms: Mapping[str, Facts]) -> float:
     return abs(float(np.log(many / few))) / float(np.log(4.0)) if few > 0 < many else float("nan")
 
 
-def level(generation: str) -> Measure:
+def level(arms: Mapping[str, Facts], generation: str) -> float:
     """Calm mean price of used units of one generation, USD per GPU."""
-    return lambda arms: _price(_used(arms["calm"], generation))
+    return _price(_used(arms["calm"], generation))
 
 
-def ladder(arm: str) -> Measure:
-    """Price of H100 sold within one horizon over the price within half a year."""
-
-    def measure(arms: Mapping[str, Facts]) -> float:
-        quick, slow = (_price(_used(arms[name], "H100", forced=True)) for name in (arm, "half_year"))
-        return quick / slow
-
-    return measure
+def ladder(arms: Mapping[str, Facts], arm: str) -> float:
+    """Price of H100 sold within the deadline of one arm over the price within half a year."""
+    quick, slow = (_price(_used(arms[name], "H100", forced=True)) for name in (arm, "half_year"))
+    return quick / slow
 
 
 def loss_of_best_use(arms: Mapping[str, Facts]) -> float:
@@ -366,16 +356,3 @@ def loss_of_best_use(arms: Mapping[str, Facts]) -> float:
 def hall_megawatts(arms: Mapping[str, Facts]) -> float:
     """IT megawatts of 10,000 H100."""
     return 10_000 / 8 * float(arms["calm"].parameters["hardware.unit_watts.H100"]) / 1e6
-
-
-def observed_range(generation: str) -> tuple[float, float]:
-    """Lowest and highest cited price of used or street units, ranges in the note included; USD per GPU, or NaN."""
-    prices: list[float] = []
-    for row in rows_of("used_price_points.csv"):
-        # Boards without a server and sales of new units are no price of a used system unit.
-        if row["generation"] != generation or "PCIe" in row["kind"] or row["kind"].endswith("new"):
-            continue
-        prices.append(float(row["usd_per_gpu"]))
-        for low, high in re.findall(r"(\d[\d,]{3,})-(\d[\d,]{3,})", row["kind"]):
-            prices += [float(low.replace(",", "")), float(high.replace(",", ""))]
-    return (min(prices), max(prices)) if prices else (float("nan"), float("nan"))

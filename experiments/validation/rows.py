@@ -1,476 +1,225 @@
-"""The rows of the validation table, registered before they are run (theory.md C as corrected by economics.md 15)."""
+"""Reads the rows of the validation table from `rows.toml`, where they are declared, and says what is wrong with one.
 
+Bands are given by their ends, by a target and half a width, or by a function of `ranges` that reads the shipped data;
+statistics by a function of `measures`, with its arguments by name.
+"""
+
+import difflib
+import functools
+import inspect
 import math
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
+from importlib import resources
+from typing import Any, Literal, Self
 
-from experiments.validation import measures as measured
+from pydantic import Field, ValidationError, model_validator
+
+from agents.schema import Section
+from agents.vocabulary import GENERATIONS
+from experiments.validation import measures
+from experiments.validation.arms import ARMS
+from experiments.validation.ranges import RANGES
 from experiments.validation.row import Row
-from sim.base.reference import spread_prints
+from sim.state.tenants import RATINGS
 
-NONE = math.nan
+FILE = "rows.toml"
+# A function as a row names it: by its name alone, or as a table of its name and its arguments.
+Named = str | dict[str, str]
+# What the arguments of measures and ranges may be.
+ARGUMENTS: dict[str, Iterable[str]] = {"arm": ARMS, "generation": GENERATIONS, "rating": RATINGS}
 
 
-def _verification(name: str, quantity: str) -> Row:
-    return Row(
-        name,
-        quantity,
-        "verification",
-        "",
-        NONE,
-        NONE,
-        "theory",
-        "theory.md A, D",
-        "exact",
-        0.0,
-        why="verification, not scored",
+class RowError(ValueError):
+    """A row that cannot be used; the message is one line and names the file, the row, the key and the nearest valid name."""
+
+
+class RowTable(Section):
+    """A table ``[[row]]`` of the file, as it is written there."""
+
+    id: str = Field(min_length=1, description="name of the row in every table")
+    quantity: str = Field(min_length=1, description="what is measured, in words")
+    kind: Literal["band", "sign", "share", "comparison", "reported", "verification"] = Field(
+        description="how it is scored"
     )
+    unit: str = Field(description="of the band and of the statistic")
+    low: float | None = Field(None, description="lower end of the band")
+    high: float | None = Field(None, description="upper end of the band")
+    target: float | None = Field(None, description="middle of the band")
+    within: float | None = Field(None, gt=0, description="half the width of the band around the target")
+    range: Named | None = Field(None, description="what reads the band from the shipped data")
+    data: str = Field(min_length=1, description="what was observed")
+    source: str = Field(min_length=1, description="where it was observed")
+    statistic: str = Field(min_length=1, description="what the model is asked for")
+    arms: tuple[str, ...] = Field((), description="runs the statistic is taken from")
+    measure: Named | None = Field(None, description="the function that takes it")
+    discrepancy: float | None = Field(None, ge=0, description="standard deviation of the model's own miss")
+    discrepancy_share: float | None = Field(None, gt=0, description="the same over the middle of the band")
+    calibrates: bool = Field(False, description="it enters the implausibility of history matching")
+    why: str = Field("", description="a note")
 
-
-def _missing(
-    name: str,
-    quantity: str,
-    kind: str,
-    unit: str,
-    low: float,
-    high: float,
-    data: str,
-    source: str,
-    statistic: str,
-    why: str,
-) -> Row:
-    return Row(name, quantity, kind, unit, low, high, data, source, statistic, 0.0, why=why)
-
-
-def _levels() -> list[Row]:
-    found = []
-    for name, kind in (
-        ("H100", "reported"),
-        ("A100", "band"),
-        ("H200", "band"),
-        ("B200", "band"),
-        ("V100", "band"),
-    ):
-        low, high = measured.observed_range(name)
-        known = low == low
-        found.append(
-            Row(
-                f"V25-{name}",
-                f"level of used prices, {name}" + (" (rents are set on it)" if kind == "reported" else ""),
-                kind,
-                "USD per GPU",
-                low,
-                high,
-                "cited prices of used and street units, boards left out",
-                "used_price_points.csv",
-                "calm mean price of used units over a year",
-                0.25 * (low + high) / 2 if known else NONE,
-                ("calm",),
-                measured.level(name) if known else None,
-                "" if known else "only prices of boards without a server are cited",
-                calibrates=known,
-            )
-        )
-    return found
-
-
-def _spreads() -> list[Row]:
-    """V26: observed spreads by the standing of tenants against what expected loss alone asks for."""
-    observed = {**spread_prints(), "speculative": ([], [1100.0, 1500.0])}
-    return [
-        Row(
-            f"V26-{standing}",
-            f"loan spread, {standing} tenants",
-            "band",
-            "basis points",
-            min(observed[standing][1]),
-            max(observed[standing][1]),
-            "dated prints" if observed[standing][0] else "1,300 of a 2025 facility, 15 % either way",
-            "spread_points.csv" if observed[standing][0] else "economics.md 15",
-            "fair spread at the hazard of such tenants and 1 - p / V* of the forced H100",
-            100.0,
-            ("forced",),
-            measured.expected_loss_spread(standing),
-            "expected loss only; the rest of an observed spread pays for risk and liquidity",
-        )
-        for standing in ("investment", "mixed", "speculative")
-    ]
+    @model_validator(mode="after")
+    def _one_band_and_one_discrepancy(self) -> Self:
+        ends = self.low is not None or self.high is not None
+        if ends + (self.target is not None) + (self.range is not None) > 1:
+            raise ValueError("a band is given by low and high, or by target and within, or by range")
+        if (self.target is None) != (self.within is None):
+            raise ValueError("target and within go together")
+        if (self.discrepancy is not None) and (self.discrepancy_share is not None):
+            raise ValueError("either discrepancy or discrepancy_share")
+        if self.measure is None and not self.why:
+            raise ValueError("without a measure, `why` says what is missing")
+        if self.measure is not None and not self.arms:
+            raise ValueError("a measure is taken from arms, and none is named")
+        return self
 
 
 @cache
-def registered() -> list[Row]:
-    """Every row in the order of the table."""
-    share = "share"
-    return [
-        _verification("V1", "fixtures T1 to T12"),
-        _verification("V2", "identity of the decomposition"),
-        Row(
-            "V3",
-            "calm sold price of H100 over net book",
-            "band",
-            "ratio",
-            1.2,
-            2.0,
-            "20,000 sold over 11,500 net book, USD per GPU",
-            "used_price_points.csv; economics.md 15",
-            "GPU-weighted calm price over list price less a six-year line at the mean age",
-            0.2,
-            ("calm",),
-            measured.price_over_book,
-            calibrates=True,
-        ),
-        Row(
-            "V3-NVL72",
-            "moved NVL72 in stress over net book",
-            "band",
-            "ratio",
-            0.25,
-            0.45,
-            "orderly recovery on net book, specific capital",
-            "Kermani and Ma; economics.md 15",
-            "price of moved forced GB200 in a slump over net book at the sale",
-            0.1,
-            ("liquid_slump",),
-            measured.liquid_price_over_book,
-        ),
-        Row(
-            "V4",
-            "raw distressed discount, redeployable class",
-            "band",
-            share,
-            0.10,
-            0.30,
-            "aircraft of distressed sellers",
-            "Pulvino 1998; Franks et al.",
-            "1 less forced over unforced price, regression with generation x quarter effects",
-            0.05,
-            ("forced",),
-            measured.raw_discount,
-            calibrates=True,
-        ),
-        _missing(
-            "V5",
-            "quality share of the raw discount",
-            "reported",
-            share,
-            0.4,
-            0.6,
-            "aircraft maintenance",
-            "Franks et al.",
-            "raw less quality-adjusted coefficient",
-            "the quality share is an input (hardware.as_is_factor), so it is not scored",
-        ),
-        Row(
-            "V6",
-            "outsider over insider price, with search",
-            "band",
-            "ratio",
-            0.5,
-            0.9,
-            "aerospace auctions",
-            "Ramey and Shapiro 2001",
-            "mean price of forced H100 paid by enterprises, exporters and dealers over that of operators",
-            0.1,
-            ("search",),
-            measured.outsider_ratio,
-        ),
-        Row(
-            "V7-share",
-            "insiders' share of used less of new purchases, with search",
-            "sign",
-            share,
-            0.0,
-            NONE,
-            "aerospace auctions",
-            "Ramey and Shapiro 2001",
-            "units bought by operators over all, calm",
-            0.1,
-            ("search_calm",),
-            measured.insider_excess,
-        ),
-        Row(
-            "V7-distress",
-            "insiders' share of used H100 with the sale less without, with search",
-            "sign",
-            share,
-            NONE,
-            0.0,
-            "aircraft in downturns",
-            "Pulvino 1998",
-            "units bought by operators over all from the week of the sale, same seed",
-            0.1,
-            ("search", "search_calm"),
-            measured.insider_retreat,
-        ),
-        Row(
-            "V8",
-            "spillover of one forced lot on same-type prices",
-            "band",
-            "log",
-            -0.02,
-            -0.003,
-            "houses near a foreclosure",
-            "Campbell, Giglio and Pathak 2011, by analogy",
-            "quote of one more H100 in the four weeks after 256 forced H100, against the same seed without",
-            0.01,
-            ("one_lot", "calm"),
-            measured.spillover,
-            calibrates=True,
-        ),
-        *(
-            Row(
-                f"V9-{days}",
-                f"immediacy: {days} days over 180 days",
-                "comparison",
-                "ratio",
-                target - 0.10,
-                target + 0.10,
-                "practitioner ladder",
-                "theory.md C",
-                "price of forced H100 by deadline, same seed",
-                0.1,
-                (arm, "half_year"),
-                measured.ladder(arm),
-                "comparison only",
+def registered() -> tuple[Row, ...]:
+    """Every row in the order of the table.
+
+    >>> row = registered()[2]
+    >>> row.id, row.low, row.high
+    ('V3', 1.2, 2.0)
+    """
+    file = resources.files("experiments.validation") / FILE
+    return rows_of(file.read_text(encoding="utf-8"), FILE)
+
+
+def rows_of(text: str, source: str) -> tuple[Row, ...]:
+    """Rows from the text of a file; `source` is named in errors.
+
+    Raises
+    ------
+    RowError
+        For the first fault found: the file, the row, the key, what is allowed and the nearest valid name.
+    """
+    try:
+        tables = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise RowError(f"{source}: not valid TOML: {error}") from None
+    for key in tables:
+        if key != "row":
+            raise RowError(f"{source}: no key is called {key}{_nearest(key, ['row'])}")
+    found: dict[str, Row] = {}
+    for number, table in enumerate(tables.get("row", []), 1):
+        place = f"{source}: row {table.get('id', f'number {number}')}"
+        row = _row(table, place)
+        if row.id in found:
+            raise RowError(f"{place}: id: there is another row of that id")
+        found[row.id] = row
+    return tuple(found.values())
+
+
+def _row(table: Mapping[str, Any], place: str) -> Row:
+    try:
+        line = RowTable.model_validate(table)
+    except ValidationError as error:
+        raise RowError(f"{place}: {_explain(error)}") from None
+    for arm in line.arms:
+        if arm not in ARMS:
+            raise RowError(f"{place}: arms: no arm is called {arm}{_nearest(arm, ARMS)}")
+    low, high = _band(line, place)
+    discrepancy = line.discrepancy
+    if line.discrepancy_share is not None:
+        discrepancy = line.discrepancy_share * (low + high) / 2
+    if discrepancy is None and line.measure is not None:
+        raise RowError(f"{place}: discrepancy is missing: the standard deviation of the model's own miss")
+    return Row(
+        line.id,
+        line.quantity,
+        line.kind,
+        line.unit,
+        low,
+        high,
+        line.data,
+        line.source,
+        line.statistic,
+        math.nan if discrepancy is None else discrepancy,
+        line.arms,
+        None if line.measure is None else _function(line.measure, _measures(), f"{place}: measure", given=1),
+        line.why,
+        line.calibrates,
+    )
+
+
+def _band(line: RowTable, place: str) -> tuple[float, float]:
+    """Ends of the band; NaN where there is none."""
+    low, high = (math.nan if end is None else end for end in (line.low, line.high))
+    if line.target is not None and line.within is not None:
+        low, high = line.target - line.within, line.target + line.within
+    if line.range is not None:
+        low, high = _function(line.range, RANGES, f"{place}: range")()
+        if math.isnan(low):
+            raise RowError(
+                f"{place}: range: the shipped data hold none; leave range and measure out and say why"
             )
-            for days, target, arm in (
-                (7, 0.45, "seven_days"),
-                (30, 0.65, "thirty_days"),
-                (90, 0.85, "forced"),
-            )
-        ),
-        Row(
-            "V10-order",
-            "fall after a rent shock of -60 %: older classes fall more",
-            "sign",
-            "rank correlation",
-            0.0,
-            NONE,
-            "mining rigs by efficiency class, 2022",
-            "Hashrate Index",
-            "rank correlation of age of class and fall, air-cooled classes",
-            0.2,
-            ("slump", "calm"),
-            measured.fall_order,
-        ),
-        Row(
-            "V10-spread",
-            "fall of the A100 less fall of the B200",
-            "band",
-            share,
-            0.02,
-            0.08,
-            "mining rigs by efficiency class, 2022",
-            "Hashrate Index",
-            "peak-to-trough fall against the same seed without shock",
-            0.05,
-            ("slump", "calm"),
-            measured.fall_spread,
-        ),
-        _verification("V11", "index fall over rent fall in a pure rent shock"),
-        Row(
-            "V12",
-            "six-month fall after a demand segment closes",
-            "band",
-            share,
-            0.45,
-            0.65,
-            "consumer GPUs 2022",
-            "theory.md C",
-            "quote of one more H100 half a year after miners stop buying, against the same seed",
-            0.1,
-            ("segment_closed", "calm"),
-            measured.closed_segment_fall,
-        ),
-        Row(
-            "V13",
-            "fall on complete loss of demand",
-            "band",
-            share,
-            0.85,
-            0.97,
-            "rigs, telecom",
-            "theory.md C",
-            "quote of one more H100 in the four weeks after all but breakers stop buying, against the same seed",
-            0.05,
-            ("all_closed", "calm"),
-            measured.closed_market_fall,
-        ),
-        _verification("V14", "kurtosis and leverage cap"),
-        _verification("V15", "contagion against shock size"),
-        Row(
-            "V16",
-            "fair spread after a peer's sale, loans on the same class less loans on another",
-            "sign",
-            "basis points",
-            0.0,
-            NONE,
-            "airline collateral",
-            "Benmelech and Bergman 2011",
-            "fair spread at 5 % a year and the discount of the week's quotes: H100 less GB200, forced less calm",
-            5.0,
-            ("forced", "calm"),
-            measured.collateral_channel,
-            "lenders of the model offer one spread for all classes; this is the spread they would need",
-        ),
-        Row(
-            "V17",
-            "recovery: industry distress x specificity",
-            "sign",
-            share,
-            NONE,
-            0.0,
-            "defaulted bonds",
-            "Acharya et al. 2007",
-            "recovery on book, slump less calm, of GB200 less that of H100",
-            0.05,
-            ("liquid_slump", "liquid", "forced_slump", "forced"),
-            measured.distress_and_specificity,
-        ),
-        Row(
-            "V18-turnover",
-            "thick classes turn over faster",
-            "sign",
-            "rank correlation",
-            0.0,
-            NONE,
-            "aircraft types",
-            "Gavazza 2011",
-            "installed base against used sales over installed base, calm",
-            0.2,
-            ("calm",),
-            measured.thick_turnover,
-        ),
-        Row(
-            "V18-dispersion",
-            "thick classes have less dispersed prices",
-            "sign",
-            "rank correlation",
-            NONE,
-            0.0,
-            "aircraft types",
-            "Gavazza 2011",
-            "installed base against spread of log prices within weeks, calm",
-            0.2,
-            ("calm",),
-            measured.thick_dispersion,
-        ),
-        _missing(
-            "V19",
-            "leased units change hands faster",
-            "band",
-            share,
-            -0.5,
-            -0.2,
-            "aircraft leases",
-            "Gavazza 2011",
-            "holding time",
-            "the model has no leased units: who runs them owns them",
-        ),
-        Row(
-            "V20",
-            "IT power of 10,000 H100",
-            "verification",
-            "MW",
-            12.75,
-            14.0,
-            "system nameplates",
-            "theory.md C",
-            "nameplate watts of 1,250 systems",
-            0.0,
-            ("calm",),
-            measured.hall_megawatts,
-            "verification",
-        ),
-        Row(
-            "V21-silence",
-            "replay Oct 2025 to Sep 2026: no GPU foreclosure",
-            "share",
-            "share of seeds",
-            0.8,
-            1.0,
-            "none was seen",
-            "economics.md 15",
-            "no possession of GPUs and no forced sale",
-            0.1,
-            ("replay",),
-            measured.no_foreclosure,
-            calibrates=True,
-        ),
-        Row(
-            "V21-waiver",
-            "replay Oct 2025 to Sep 2026: a waiver or amendment",
-            "share",
-            "share of seeds",
-            0.8,
-            1.0,
-            "several were filed",
-            "economics.md 15",
-            "at least one waiver or amendment among the events",
-            0.1,
-            ("replay",),
-            measured.some_waiver,
-            calibrates=True,
-        ),
-        Row(
-            "V22-price",
-            "capitalised power rent in stress",
-            "band",
-            "USD per IT kW",
-            360.0,
-            1480.0,
-            "distressed sites: 360, 500, 700, at most 1,480",
-            "economics.md 15",
-            "median over pools and weeks in which power binds, forced arm",
-            350.0,
-            ("forced",),
-            measured.slot_price,
-            calibrates=True,
-        ),
-        Row(
-            "V22-rent",
-            "calm annual rent of a slot",
-            "band",
-            "USD per IT kW and year",
-            1370.0,
-            2380.0,
-            "colocation rents",
-            "economics.md 15",
-            "posted fee and interest on the scarcity rent where used units went",
-            250.0,
-            ("calm",),
-            measured.slot_rent,
-            calibrates=True,
-        ),
-        Row(
-            "V24",
-            "depth |dlnP/dlnQ| of a thick air-cooled class",
-            "band",
-            "log per log",
-            0.0,
-            0.36,
-            "price impact of block sales",
-            "economics.md 15",
-            "H100 between 10,000 and 40,000 forced GPUs, same seed",
-            0.1,
-            ("forced", "forced_large"),
-            measured.depth,
-            calibrates=True,
-        ),
-        *_levels(),
-        *_spreads(),
-        Row(
-            "V27",
-            "loss on best use beside the loss that advances of 50 to 80 % bear",
-            "reported",
-            share,
-            0.2,
-            0.5,
-            "advance rates",
-            "economics.md 15",
-            "1 - p / V* of 10,000 forced H100",
-            0.1,
-            ("forced",),
-            measured.loss_of_best_use,
-            "advance rates are inputs",
-        ),
-    ]
+    if low > high:
+        raise RowError(f"{place}: low = {low:g} is above high = {high:g}")
+    if line.kind == "sign" and sorted(end for end in (low, high) if end == end) != [0.0]:
+        raise RowError(f"{place}: a sign row has low = 0 or high = 0, and no other end")
+    if line.measure is not None and line.kind in ("band", "share", "comparison") and math.isnan(low + high):
+        raise RowError(f"{place}: low and high are missing: a row of kind {line.kind} needs both")
+    return low, high
+
+
+def _measures() -> dict[str, Callable[..., Any]]:
+    """Functions of `measures` that take a number from the tables of arms."""
+    found: dict[str, Callable[..., Any]] = {}
+    for name, function in inspect.getmembers(measures, inspect.isfunction):
+        signature = inspect.signature(function)
+        takes_arms = next(iter(signature.parameters), "") == "arms"
+        if takes_arms and signature.return_annotation is float and not name.startswith("_"):
+            found[name] = function
+    return found
+
+
+def _function(
+    entry: Named, known: Mapping[str, Callable[..., Any]], place: str, given: int = 0
+) -> Callable[..., Any]:
+    """The function a row names, with its arguments filled in but for the first `given`."""
+    arguments = {"name": entry} if isinstance(entry, str) else dict(entry)
+    name = arguments.pop("name", None)
+    if name is None:
+        raise RowError(f"{place}: name is missing: which function?")
+    if name not in known:
+        raise RowError(f"{place}: no function is called {name}{_nearest(name, known)}")
+    wanted = list(inspect.signature(known[name]).parameters)[given:]
+    for key, value in arguments.items():
+        if key not in wanted:
+            raise RowError(f"{place}: {name} has no argument {key}{_nearest(key, wanted)}")
+        if value not in ARGUMENTS[key]:
+            raise RowError(f"{place}: no {key} is called {value}{_nearest(value, ARGUMENTS[key])}")
+    for key in wanted:
+        if key not in arguments:
+            raise RowError(f"{place}: {name} needs {key}; there are {', '.join(ARGUMENTS[key])}")
+    return functools.partial(known[name], **arguments) if arguments else known[name]
+
+
+def _explain(error: ValidationError) -> str:
+    """The first fault of a table: key, what it means, nearest valid name."""
+    first = error.errors()[0]
+    key = str(first["loc"][0]) if first["loc"] else ""
+    rule = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "extra_forbidden":
+        return f"no key is called {key}{_nearest(key, RowTable.model_fields)}"
+    if not key:
+        return rule
+    meaning = RowTable.model_fields[key].description
+    if first["type"] == "missing":
+        return f"{key} is missing: {meaning}"
+    got = first["input"]
+    if first["type"] == "literal_error":
+        options = RowTable.model_fields[key].annotation.__args__  # type: ignore[union-attr]
+        return f"{key} = {got!r}: one of {', '.join(options)}{_nearest(str(got), options, else_all=False)}"
+    return f"{key} = {got!r} ({meaning}): {rule[0].lower()}{rule[1:]}"
+
+
+def _nearest(name: str, known: Iterable[str], *, else_all: bool = True) -> str:
+    """Ending of an error message: the closest valid name, or all of them."""
+    names = list(known)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    if near:
+        return f"; did you mean {near[0]}?"
+    return (f"; there are {', '.join(names)}" if names else "; there are none") if else_all else ""

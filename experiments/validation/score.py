@@ -1,6 +1,6 @@
 """Scores the model against what is known of markets like this one, and publishes what fails beside what passes.
 
-Rows are those of `theory.md` C as corrected by `economics.md` 15, registered here before they are run: data, source,
+Rows are those of `theory.md` C as corrected by `economics.md` 15, registered in `rows.toml` before they are run: data, source,
 statistic, band and discrepancy. Each replication runs every arm, so that rows which compare arms compare the same shocks. A
 band row passes if the central 90 % of seeds lies in its band, a sign row if 95 % of seeds have the sign, a share row if the
 wanted share of seeds shows the event. What the tables of a run do not hold is not available, and is never made up.
@@ -27,7 +27,8 @@ from experiments.runs.source_digest import source_digest
 from experiments.sweep import store as sweep_store
 from experiments.sweep.engine import Progress, sweep
 from experiments.sweep.model_task import FINGERPRINT
-from experiments.validation.measures import SALE_WEEK, SLUMP_WEEK, WATCHED, YEAR, Facts, Floats
+from experiments.validation.arms import ARMS, Arm
+from experiments.validation.measures import SALE_WEEK, WATCHED, YEAR, Facts, Floats
 from experiments.validation.row import Row
 from experiments.validation.rows import registered
 from sim.discount.collateral import quotes
@@ -38,78 +39,6 @@ if TYPE_CHECKING:
 
 SEEDS = 200  # theory.md C; fewer is a draft
 SEED = 20261005
-CLOCK: dict[str, Any] = {"clock.weeks": YEAR}
-# No row looks at the anatomy of prices, and it changes none of them.
-PLAIN: dict[str, Any] = {"discount.anatomy": False, "discount.shapley_weeks": 0}
-FORCED: dict[str, Any] = {
-    **CLOCK,
-    "forced_sale.enabled": True,
-    "forced_sale.generation": "H100",
-    "forced_sale.gpus": 10_000,
-    "forced_sale.week": SALE_WEEK,
-}
-LIQUID = FORCED | {
-    "forced_sale.generation": "GB200",
-    "forced_sale.gpus": 7_200,
-    "forced_sale.age_years": 0.5,
-}
-SLUMP = {"rent.slump_week": SLUMP_WEEK, "rent.slump": -0.5}
-
-
-@dataclass(frozen=True, slots=True)
-class Arm:
-    """One run of a replication.
-
-    Attributes
-    ----------
-    overrides
-        Parameters, on top of those of the scenario.
-    scenario
-        Shipped scenario it starts from.
-    closed
-        Types of buyers that leave the market for good in the week of the sale.
-    """
-
-    overrides: Mapping[str, Any]
-    scenario: str = "calm"
-    closed: tuple[str, ...] = ()
-
-    @property
-    def parameters(self) -> dict[str, Any]:
-        """Dotted key -> value of all that differs from the model's defaults."""
-        return {**scenario.load(self.scenario).overrides, **self.overrides, **PLAIN}
-
-
-ALL_BUYERS = ("miner", "neo_cloud", "liquidator", "hyperscaler", "enterprise", "exporter")
-ARMS: dict[str, Arm] = {
-    "calm": Arm(CLOCK),
-    "forced": Arm(FORCED),
-    "forced_large": Arm(FORCED | {"forced_sale.gpus": 40_000}),
-    "one_lot": Arm(FORCED | {"forced_sale.gpus": 256}),
-    "search": Arm(FORCED | {"search.enabled": True}),
-    "search_calm": Arm(CLOCK | {"search.enabled": True}),
-    "segment_closed": Arm(CLOCK, closed=("miner",)),  # buys a quarter to a third of the used units in calm
-    "all_closed": Arm(CLOCK, closed=ALL_BUYERS),
-    "slump": Arm(CLOCK | {"rent.slump_week": SLUMP_WEEK, "rent.slump": float(np.log(0.4))}),
-    "liquid_slump": Arm(LIQUID | SLUMP),
-    "liquid": Arm(LIQUID),
-    "forced_slump": Arm(FORCED | SLUMP),
-    "replay": Arm({}, scenario="rebound_2026"),
-    "seven_days": Arm(FORCED | {"forced_sale.deadline_weeks": 1}),
-    "thirty_days": Arm(FORCED | {"forced_sale.deadline_weeks": 4}),
-    "half_year": Arm(FORCED | {"forced_sale.deadline_weeks": 26}),
-}
-
-
-# -- the registered rows ----
-
-
-def rows() -> list[Row]:
-    """Every row in order, scored or not."""
-    return registered()
-
-
-# -- running and scoring ----
 
 
 def facts_of(arm: Arm, seed: int, replication: int = 0, changes: Mapping[str, Any] | None = None) -> Facts:
@@ -126,7 +55,7 @@ def facts_of(arm: Arm, seed: int, replication: int = 0, changes: Mapping[str, An
     def watch(model: Any, week: int) -> None:
         if week == SALE_WEEK and arm.closed:
             kinds = [AgentKind[name.upper()] for name in arm.closed]
-            model.world.active[np.isin(model.ledger.parties.kind, kinds)] = False
+            model.world.leave_market(np.isin(model.ledger.parties.kind, kinds))
         if week in WATCHED:
             quoted[week] = dict(zip(GENERATIONS, quotes(model).tolist(), strict=True))
 
@@ -155,7 +84,7 @@ def statistics(
     only
         Ids of rows; all that can be measured if left out.
     """
-    chosen = [row for row in rows() if row.measure is not None and (not only or row.id in only)]
+    chosen = [row for row in registered() if row.measure is not None and (not only or row.id in only)]
     needed = dict.fromkeys(name for row in chosen for name in row.arms)
     arms = {name: facts_of(ARMS[name], seed, replication, changes) for name in needed}
     return measured(chosen, arms)
@@ -193,7 +122,7 @@ class Replication:
 
     def meanings(self) -> dict[str, tuple[str, str]]:
         """Unit and meaning of every statistic."""
-        return {row.id: (row.unit, row.quantity) for row in rows()}
+        return {row.id: (row.unit, row.quantity) for row in registered()}
 
 
 def validate(
@@ -216,11 +145,11 @@ def validate(
     if sweep(plan, run, folder, executor=workers, on_progress=on_progress).interrupted:
         raise KeyboardInterrupt
     runs = sweep_store.load(folder).runs.set_index("replication").sort_index()
-    values = runs[[row.id for row in rows() if row.id in runs]]
-    return score(rows(), values), values
+    values = runs[[row.id for row in registered() if row.id in runs]]
+    return score(registered(), values), values
 
 
-def score(registered: Sequence[Row], values: "pd.DataFrame") -> "pd.DataFrame":
+def score(rows: Sequence[Row], values: "pd.DataFrame") -> "pd.DataFrame":
     """Verdict of every row from its statistics over seeds.
 
     Returns
@@ -232,7 +161,7 @@ def score(registered: Sequence[Row], values: "pd.DataFrame") -> "pd.DataFrame":
     import pandas as pd
 
     lines = []
-    for row in registered:
+    for row in rows:
         sample = values[row.id].to_numpy(dtype=np.float64) if row.id in values else np.zeros(0)
         known = sample[np.isfinite(sample)]
         q05, median, q95 = np.quantile(known, (0.05, 0.5, 0.95)) if len(known) else (np.nan,) * 3

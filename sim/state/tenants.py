@@ -30,6 +30,7 @@ from sim.base.randomness import Purpose, Randomness
 from sim.base.rows import append_row
 from sim.parameters.tenants import TenantParameters
 
+RATINGS = ("investment", "mixed", "speculative")
 # Contracts are for whole nodes.
 NODE_GPUS = int(UNIT.min())
 
@@ -46,7 +47,7 @@ class TenantState(IntEnum):
 class Tenants:
     """One row per tenant."""
 
-    rating: Ints  # 0 investment, 1 mixed, 2 speculative
+    rating: Ints  # index into RATINGS
     state: Ints  # TenantState
 
 

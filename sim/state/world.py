@@ -281,6 +281,10 @@ class World:
         owed = ledger.debt() + unpaid
         return np.asarray(ledger.parties.cash - owed + np.rint(usd * 100).astype(np.int64))
 
+    def leave_market(self, parties: Ints | Bools) -> None:
+        """Parties, by row or as a mask, place no bid from now on; what they own, owe and run stays theirs."""
+        self.active[parties] = False
+
     def log(self, week: int, kind: str, party: int, **what: int | str) -> None:
         """Append an event and count it."""
         self.credit.counts[kind] = self.credit.counts.get(kind, 0) + 1
