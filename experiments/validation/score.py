@@ -129,7 +129,7 @@ def facts_of(arm: Arm, seed: int, replication: int = 0, changes: Mapping[str, An
             kinds = [AgentKind[name.upper()] for name in arm.closed]
             model.world.active[np.isin(model.ledger.parties.kind, kinds)] = False
         if week in WATCHED:
-            quoted[week] = dict(zip(GENERATIONS, quotes(model).tolist(), strict=True))
+            quoted[week] = dict(zip(GENERATIONS, quotes(model.market_week).tolist(), strict=True))
 
     model = simulate(parameters, seed, replication=replication, watch=watch)
     lots = model.world.ledger.lots

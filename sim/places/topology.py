@@ -108,7 +108,7 @@ class Topology:
     def __init__(
         self, parameters: Parameters, places: Places | None = None, rules: ExportRules | None = None
     ) -> None:
-        self.parameters = parameters
+        self.freight = parameters.freight
         self.places = load_places(parameters) if places is None else places
         self.rules = export_rules() if rules is None else rules
         self.unit_watts = parameters.hardware.unit_watts.array().astype(np.int64)[PRODUCT_GENERATION]
@@ -141,7 +141,7 @@ class Topology:
     # -- lanes between docks ------------------------------------------------------------------------------
 
     def _lay_lanes(self) -> None:
-        places, freight = self.places, self.parameters.freight
+        places, freight = self.places, self.freight
         n = places.n
         here, there = places.lat[:, None], places.lon[:, None]
         self._km = np.maximum(great_circle_km(here, there, places.lat[None, :], places.lon[None, :]), 1.0)
@@ -206,7 +206,7 @@ class Topology:
             leg = lane[come, last]
             for total, part in ((km, self.lane_km), (weeks, self.lane_weeks), (usd, self.lane_usd)):
                 total[moved, last] = total[moved, come] + part[leg]
-        whole = weeks.astype(np.int64) + round(self.parameters.freight.transit_weeks)
+        whole = weeks.astype(np.int64) + round(self.freight.transit_weeks)
         np.fill_diagonal(whole, 0)
         return km, whole, usd
 
@@ -360,7 +360,7 @@ class Topology:
         return lanes, np.concatenate([across, self._leaving(), self._entering(entered)], axis=1)
 
     def _leaving(self) -> Ints:
-        freight = self.parameters.freight
+        freight = self.freight
         lift = np.where(PRODUCT_LIQUID, freight.deinstall_liquid_usd, freight.deinstall_air_usd)
         # Sold as is means sold untested.
         test = np.where(PRODUCT_CONDITION == Condition.AS_IS, 0.0, freight.testing_usd)
@@ -370,7 +370,7 @@ class Topology:
         return np.where(stored[None, :], to_cents(haul), cost[:, None])
 
     def _entering(self, pools: Ints) -> Ints:
-        freight, places = self.parameters.freight, self.places
+        freight, places = self.freight, self.places
         cost = to_cents(np.where(PRODUCT_LIQUID, freight.reinstall_liquid_usd, freight.reinstall_air_usd))
         place = self.pool_place[pools]
         stored = self.pool_kind[pools] == PoolKind.WAREHOUSE

@@ -27,6 +27,7 @@ from sim.debt.loss_bridge import LossBridge
 from sim.drivers.drivers import Drivers
 from sim.parameters import Parameters
 from sim.places.topology import Topology
+from sim.state.best_use_marks import BestUseMarks
 from sim.state.ledger import Account, Ledger
 from sim.state.standing import Credit
 from sim.state.tenants import (
@@ -108,6 +109,7 @@ class World:
     site_watts: Ints  # IT watts of the sites each party owns
     typical_value: Floats  # (N_PRODUCTS,) value at the typical operator, last seen, USD per GPU
     moving_cost: Floats  # (N_PRODUCTS,) typical cost of moving a GPU, USD
+    best_use_marks: BestUseMarks = field(default_factory=BestUseMarks)
     events: list[Event] = field(default_factory=list)
     place_watts: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
