@@ -126,8 +126,7 @@ def facts_of(arm: Arm, seed: int, replication: int = 0, changes: Mapping[str, An
 
     def watch(model: Any, week: int) -> None:
         if week == SALE_WEEK and arm.closed:
-            kinds = [AgentKind[name.upper()] for name in arm.closed]
-            model.world.active[np.isin(model.ledger.parties.kind, kinds)] = False
+            model.world.withdraw([AgentKind[name.upper()] for name in arm.closed])
         if week in WATCHED:
             quoted[week] = dict(zip(GENERATIONS, quotes(model.market_week).tolist(), strict=True))
 

@@ -4,6 +4,7 @@ Capacity is held per pool in IT watts and moves between pools of one place only,
 to its watts. Nothing here decides; it answers what is free, what stands where, and what was last paid.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -220,6 +221,10 @@ class World:
     def rows(self, kind: AgentKind) -> Ints:
         """Party rows of an agent kind."""
         return np.flatnonzero(self.ledger.parties.kind == kind)
+
+    def withdraw(self, kinds: Collection[AgentKind]) -> None:
+        """Parties of some kinds bid no more, for good."""
+        self.active[np.isin(self.ledger.parties.kind, list(kinds))] = False
 
     def fleet_watts(self) -> Ints:
         """IT watts of the hardware each party holds and no lender has taken."""
