@@ -47,7 +47,7 @@ class Party(mesa.Agent):  # type: ignore[misc]
     @property
     def parameters(self) -> Section:
         """The parameter section that describes this type."""
-        section: Section = self.model.section_of(self.kind)
+        section: Section = self.model.parameters.section_of(self.kind)
         return section
 
     @property

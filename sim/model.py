@@ -10,6 +10,7 @@
 
 import copy
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import mesa
@@ -22,14 +23,11 @@ from agents.miner import Miner
 from agents.neo_cloud import NeoCloud
 from agents.outside_buyer import Enterprise, Exporter, Hyperscaler, Salvager
 from agents.party import Party
-from agents.schema import Section
-from agents.vocabulary import AgentKind, Floats, Intents, View
+from agents.vocabulary import AgentKind, Bools, Floats, Intents, View
 from sim.base.randomness import Randomness
 from sim.base.recorder import Recorder
-from sim.debt.loss_bridge import LOSS_BRIDGE
-from sim.discount.anatomy import BestUseMarks, record_anatomy
-from sim.discount.shapley import record_shapley
-from sim.discount.three_prices import ThreePrices, best_uses, reference_values, three_prices
+from sim.discount.shapley import Calendar
+from sim.discount.three_prices import reference_values, three_prices
 from sim.drivers.drivers import Drivers
 from sim.lending import (
     bitcoin_margin,
@@ -44,11 +42,14 @@ from sim.lending import (
 from sim.market import market, search, settlement, treasury
 from sim.market.market import MarketResult
 from sim.market.outlook import look
+from sim.market.venue import venue_of
+from sim.market.week import Cohort, MarketWeek, ask, cohort_of
 from sim.opening.population import build_world
 from sim.operating import operations, tenancy
 from sim.parameters import Parameters
 from sim.places.topology import Topology, load_places
-from sim.record.tables import record_run, record_week
+from sim.record.columns import TABLES
+from sim.record.tables import record_anatomy, record_run, record_shapley, record_week
 from sim.state import recoveries
 from sim.state.ledger import Ledger
 from sim.state.standing import QUARTER_WEEKS
@@ -95,29 +96,26 @@ class FireSaleModel(mesa.Model):  # type: ignore[misc]
 
     def __init__(self, parameters: Parameters | None = None, *, rng: int = 7, replication: int = 0) -> None:
         super().__init__(rng=rng)
-        self.parameters = parameters if parameters is not None else Parameters()
-        self.n_weeks = self.parameters.clock.weeks
+        parameters = parameters if parameters is not None else Parameters()
         randomness = Randomness(rng, replication)
-        topology = Topology(self.parameters, load_places(self.parameters))
-        drivers = Drivers(self.parameters, randomness, topology.zone_names, self.n_weeks)
-        self.world = build_world(self.parameters, randomness, drivers, topology)
+        topology = Topology(parameters, load_places(parameters))
+        drivers = Drivers(parameters, randomness, topology.zone_names, parameters.clock.weeks)
+        self.world = build_world(parameters, randomness, drivers, topology)
         for agent_type in AGENT_TYPES:
             rows = self.world.rows(agent_type.kind)
             agent_type.create_agents(self, len(rows), row=rows.tolist())
-        self.recorder = Recorder(self.n_weeks)
-        self.month = 0
+        self.recorder = Recorder(self.n_weeks, TABLES)
         self.timings: dict[str, float] = {}
+        self.shapley_calendar = Calendar()
+        # What the phases of a week hand on, until the quotes make one `MarketWeek` of it.
         self.view: View = look(self.world, 0)
+        self.intents = Intents()
+        self.present: Bools
+        self.result: MarketResult
+        self.market_week: MarketWeek
         self.world.credit.opening_worth[:] = self.world.net_asset_value()
         self.world.price[:] = np.maximum(self.view.reference_value - self.view.moving_cost, 1.0)[:, None]
-        self.intents = Intents()
-        self.result: MarketResult | None = None
-        self.hint: Any = None
-        self.quotes: list[ThreePrices] = []
-        self.dissected: dict[int, int] = {}  # forced class -> week its frictions were last taken apart
-        self.reference: Floats = reference_values(self.view)
-        self.world.best_use = self.reference
-        self.best_marks = BestUseMarks()
+        self.world.best_use = reference_values(self.view)
         self.phases = (
             ("drivers", self._draw),
             ("operations", self._operate),
@@ -135,7 +133,7 @@ class FireSaleModel(mesa.Model):  # type: ignore[misc]
             ("record", self._record),
             ("close", self._close),
         )
-        record_run(self)
+        record_run(self.recorder, topology)
 
     # -- one week -----------------------------------------------------------------------------------------
 
@@ -177,8 +175,7 @@ class FireSaleModel(mesa.Model):  # type: ignore[misc]
     def _let(self, week: int) -> None:
         """Once a month tenants pay, ask for relief or fail, and operators let what stands free."""
         if self.parameters.credit.tenants and self.world.drivers.starts_month(week):
-            self.month += 1
-            tenancy.live_month(self.world, week, self.month)
+            tenancy.live_month(self.world, week, self.world.drivers.months_begun(week))
 
     def _call_margin(self, week: int) -> None:
         """Bitcoin loans are tested on the week's low: post, pay, or be sold."""
@@ -195,11 +192,12 @@ class FireSaleModel(mesa.Model):  # type: ignore[misc]
 
     def _test_covenants(self, week: int) -> None:
         """Marks are kept every week; appraisals and tests come once a quarter."""
+        marks = self.world.best_use_marks
         monitoring.mark(self.world)
-        self.best_marks.mark(self.reference)
+        marks.mark(self.world.best_use)
         if week % QUARTER_WEEKS == 0:
             monitoring.review(self.world, week)
-            self.best_marks.appraise(self.parameters.credit)
+            marks.appraise(self.parameters.credit)
 
     def _work_out(self, week: int) -> None:
         """Grace and cure run out, lenders choose, possession is taken."""
@@ -214,7 +212,7 @@ class FireSaleModel(mesa.Model):  # type: ignore[misc]
         financing.open_lines(self.world, week)
         orders.pay_on_delivery(self.world, week)
         self.view = look(self.world, week)
-        self.intents = self.gather(self.view)
+        self.intents = ask(self.cohorts(), self.view, self.parameters)
         self._search(week)
         treasury.carry_out(self.world, week, self.intents)
 
@@ -225,105 +223,54 @@ class FireSaleModel(mesa.Model):  # type: ignore[misc]
         if not self.present.all():
             self.intents.buy = search.admit(self.intents.buy, self.present)
 
-    def gather(self, view: View) -> Intents:
-        """Cohort rules for every type; types that override `decide` are asked one by one."""
-        parts: list[Intents] = []
-        for agent_type, agents in self.agents_by_type.items():
-            if agent_type.decide is Party.decide:
-                rows = np.sort(np.array([agent.row for agent in agents], dtype=np.int64))
-                parts.append(agent_type.decide_all(view, rows, self.section_of(agent_type.kind)))
-            else:
-                parts += [agent.decide(view) for agent in sorted(agents, key=lambda agent: agent.row)]
-        return Intents.concatenate(parts)
-
     def _clear(self, week: int) -> None:
         """Intents become one book for all classes, and the kernel clears it."""
-        power, cooling = self._headroom()
-        options = self.parameters.market
-        self.result = market.run_market(
-            self.intents.sell,
-            self.intents.buy,
-            self.world.topology.network(),
-            self.world.topology.places.n,
-            power,
-            cooling,
-            theta=options.theta,
-            steps=options.ladder_steps,
-            refine=options.refine,
-        )
-        self.world.listed = np.unique(self.intents.sell.product[self.intents.sell.quantity > 0])
-        found = self.result.clearing.price[:, self.world.topology.places.n :] / 100.0
-        self.world.price = np.where(np.isfinite(found) & self._met()[:, None], found, self.world.price)
+        world, venue, sell = self.world, venue_of(self.world), self.intents.sell
+        self.result = market.run_market(sell, self.intents.buy, venue)
+        world.listed = np.unique(sell.product[sell.quantity > 0])
+        found = self.result.clearing.price[:, venue.first_node :] / 100.0
+        world.price = np.where(np.isfinite(found) & self._met()[:, None], found, world.price)
 
-    def _met(self) -> Any:
+    def _met(self) -> Bools:
         """Classes with offers and bids this week. Without bids a price is half the reserve and tells nothing of value."""
-        assert self.result is not None
         offered, wanted = np.zeros((2, len(self.world.volume)), dtype=np.bool_)
         offered[self.world.listed] = True
         wanted[self.result.orders.buy.product[self.result.orders.intent]] = True
-        return offered & wanted
-
-    def _headroom(self) -> tuple[Any, Any]:
-        """Headroom per node of the network: docks have none."""
-        free, damp = self.world.headroom()
-        docks = np.zeros(self.world.topology.places.n, dtype=np.int64)
-        return np.r_[docks, free], np.r_[docks, damp]
+        return np.asarray(offered & wanted)
 
     def _quote(self, week: int) -> None:
-        """Best use, first lot and price of every forced class."""
-        assert self.result is not None
-        self.reference = reference_values(self.view)
-        self.quotes = []
-        self.world.best_use = self.reference
-        self.world.first_lot_price[:] = -1
-        recoveries.mark_files(self.world)
-        if not self.intents.sell.forced.any():
-            return
-        power, cooling = self._headroom()
-        options, forced = self.parameters.market, self.intents.sell.product[self.intents.sell.forced]
-        belief = self.view.belief
-        _, best = best_uses(self.view, self.reference, forced)
-        _, believed = best_uses(self.view, reference_values(self.view, belief), forced, belief)
-        self.quotes = three_prices(
-            self.result,
-            self.intents.sell,
-            self.intents.buy,
-            self.world.topology.network(),
-            self.world.topology.places.n,
-            power,
-            cooling,
-            best,
-            believed,
-            self.world.volume,
-            theta=options.theta,
-            steps=options.ladder_steps,
-            refine=options.refine,
-        )
-        for quote in self.quotes:
+        """Best use, first lot and price of every forced class; the week's market is complete."""
+        world = self.world
+        world.best_use = reference_values(self.view)
+        recoveries.mark_files(world)
+        quotes = three_prices(self.result, self.view, world.best_use, world.volume)
+        world.first_lot_price[:] = -1
+        for quote in quotes:
             if np.isfinite(quote.first_lot_price):  # nobody may want even one lot
-                self.world.first_lot_price[quote.product] = round(quote.first_lot_price * 100)
+                world.first_lot_price[quote.product] = round(quote.first_lot_price * 100)
+        self.market_week = MarketWeek(
+            week=week,
+            world=world,
+            view=self.view,
+            intents=self.intents,
+            present=self.present,
+            cohorts=self.cohorts(),
+            result=self.result,
+            reference=world.best_use,
+            quotes=quotes,
+        )
 
     def _dissect(self, week: int) -> None:
         """Why prices are below value, before settlement changes the world they were found in."""
         options = self.parameters.discount
         if options.anatomy:
-            record_anatomy(self, week)
-        # A class that was away from the market is new to it when it comes back.
-        forced = {quote.product: quote.sold > 0 for quote in self.quotes}
-        self.dissected = {product: when for product, when in self.dissected.items() if product in forced}
-        every = options.shapley_weeks
-        due = (
-            {p for p, sold in forced.items() if sold or week - self.dissected.get(p, -every) >= every}
-            if every
-            else set()
-        )
-        record_shapley(self, week, due, pairs=options.shapley_pairs, present=self.present)
-        self.dissected |= dict.fromkeys(due, week)
+            record_anatomy(self.recorder, self.market_week)
+        due = self.shapley_calendar.due(week, self.market_week.quotes, options.shapley_weeks)
+        record_shapley(self.recorder, self.market_week, due)
 
     def _settle(self, week: int) -> None:
         """Cash against title, then scrap, then what is left of failed loans."""
-        assert self.result is not None
-        self.slot_rents = settlement.settle(self.world, week, self.result)
+        settlement.settle(self.world, week, self.result)
         salvager = int(self.world.rows(AgentKind.SALVAGER)[0])
         settlement.scrap(self.world, week, self.intents.scrap, salvager)
         estates.close(self.world, week)
@@ -337,7 +284,8 @@ class FireSaleModel(mesa.Model):  # type: ignore[misc]
         self.world.volume = (1 - newest) * self.world.volume + newest * traded
 
     def _record(self, week: int) -> None:
-        record_week(self, week)
+        """The settled week is written down."""
+        record_week(self.recorder, self.market_week)
 
     def _close(self, week: int) -> None:
         """The books close to zero and nothing stands where there are no watts, or the run stops."""
@@ -350,6 +298,16 @@ class FireSaleModel(mesa.Model):  # type: ignore[misc]
     # -- faces --------------------------------------------------------------------------------------------
 
     @property
+    def parameters(self) -> Parameters:
+        """What the world lives by."""
+        return self.world.parameters
+
+    @property
+    def n_weeks(self) -> int:
+        """How many weeks can be lived: so many the drivers are drawn for."""
+        return self.world.drivers.n_weeks
+
+    @property
     def ledger(self) -> Ledger:
         """The books."""
         return self.world.ledger
@@ -359,14 +317,27 @@ class FireSaleModel(mesa.Model):  # type: ignore[misc]
         """Last clearing prices, USD per GPU, shape (products, pools)."""
         return self.world.price
 
-    def section_of(self, kind: AgentKind) -> Section:
-        """Parameter section that describes an agent type."""
-        section: Section = getattr(self.parameters, SECTIONS[kind])
-        return section
+    def cohorts(self) -> tuple[Cohort, ...]:
+        """The agents by type, as they are asked."""
+        return tuple(cohort_of(agent_type, agents) for agent_type, agents in self.agents_by_type.items())
 
-    def branch(self) -> "FireSaleModel":
-        """An independent copy of the whole state; both go on with the same shocks (economics.md section 3)."""
-        return copy.deepcopy(self)
+    def branch(self, settings: Mapping[str, Any] | None = None) -> "FireSaleModel":
+        """An independent copy of the whole state; both go on with the same shocks (economics.md section 3).
+
+        Parameters
+        ----------
+        settings
+            Dotted key -> value of what is different from now on.
+
+        Raises
+        ------
+        ParameterError
+            For an unknown key, a value out of range, or a key that has acted when the model was made.
+        """
+        other = copy.deepcopy(self)
+        if settings:
+            other.world.parameters = self.parameters.later(settings, "branch")
+        return other
 
     def tables(self) -> dict[str, dict[str, Any]]:
         """Everything recorded, the loss bridge as it stands, and the drivers: table -> column -> values."""
@@ -374,9 +345,9 @@ class FireSaleModel(mesa.Model):  # type: ignore[misc]
         return self.recorder.tables() | {"loss_bridge": self.world.bridge.table(), "drivers": drivers}
 
     def columns(self) -> dict[str, dict[str, tuple[str, str]]]:
-        """Unit and meaning of every column."""
-        _, drivers = self.world.drivers.table()
-        return self.recorder.columns() | {"loss_bridge": dict(LOSS_BRIDGE), "drivers": drivers}
+        """Unit and meaning of every column of `tables`."""
+        always = {table: dict(TABLES[table]) for table in ("loss_bridge", "drivers")}
+        return self.recorder.columns() | always
 
     def get_model_vars_dataframe(self) -> Any:
         """One row per week, as a pandas DataFrame indexed by week."""
@@ -389,16 +360,3 @@ class FireSaleModel(mesa.Model):  # type: ignore[misc]
         import pandas as pd
 
         return pd.DataFrame(self.tables()["agents"]).set_index(["week", "party"])
-
-
-SECTIONS: dict[AgentKind, str] = {
-    AgentKind.MINER: "miners",
-    AgentKind.NEO_CLOUD: "neo_clouds",
-    AgentKind.LENDER: "lenders",
-    AgentKind.LIQUIDATOR: "liquidators",
-    AgentKind.HYPERSCALER: "hyperscalers",
-    AgentKind.ENTERPRISE: "enterprises",
-    AgentKind.EXPORTER: "exporters",
-    AgentKind.SALVAGER: "salvagers",
-    AgentKind.MANUFACTURER: "manufacturer",
-}

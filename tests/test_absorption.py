@@ -65,7 +65,7 @@ def test_points_are_the_models_own_forced_week() -> None:
     settings = [*EARLY, *absorption.ONE_WEEK, "forced_sale.gpus=2000", "site.vacancy=0.06"]
     model = FireSaleModel(scenario.parameters(None, [*settings, "forced_sale.in_place=false"]), rng=7)
     model.run_for(3)
-    (quote,) = model.quotes
+    (quote,) = model.market_week.quotes
     first = next(p for p in points if (p.way, p.slots, p.quantity) == ("moved", "loose", 2_000))
     assert (first.price, first.first_lot_price, first.sold) == (
         quote.price,
@@ -104,7 +104,7 @@ def test_answer_measures_both_ways_at_the_scenarios_own_vacancy(tmp_path, monkey
     model = FireSaleModel(load("ten_thousand_h100").parameters(None, settings), rng=7)
     model.run_for(3)
     row = next(r for r in table.to_pylist() if r["way"] == "moved" and r["quantity"] == 100_000)
-    assert row["price"] == model.quotes[0].price
+    assert row["price"] == model.market_week.quotes[0].price
     for ending in ("png", "pdf"):
         assert (tmp_path / "absorption" / f"absorption.{ending}").stat().st_size > 5_000
 

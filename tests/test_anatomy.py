@@ -19,11 +19,15 @@ from agents.vocabulary import (
     QuantityCap,
     SellOrders,
 )
-from sim.discount.anatomy import ANATOMY, COMPONENTS, BestUseMarks, IdentityBroken, dissect, whole_cents
+from sim.discount import anatomy
+from sim.discount.anatomy import ANATOMY
+from sim.discount.arcs import COMPONENTS, IdentityBroken, whole_cents
 from sim.kernel.book import Network
 from sim.market.market import run_market
+from sim.market.venue import Venue
 from sim.model import FireSaleModel
 from sim.parameters import Parameters
+from sim.state.best_use_marks import BestUseMarks
 
 H = 7  # H100 clean, sold in eights
 NAMED = [
@@ -62,19 +66,8 @@ def columns(model):
     return columns_of(model)
 
 
-def columns_of(model, **options):
-    return dissect(
-        model.week,
-        model.result,
-        model.view,
-        model.world.topology.network(),
-        model.world.topology.places.n,
-        model.reference,
-        model.quotes,
-        theta=model.parameters.market.theta,
-        miners=model.parameters.miners,
-        **options,
-    )
+def columns_of(model):
+    return anatomy.columns(model.market_week)
 
 
 def total(columns):
@@ -85,7 +78,7 @@ def total(columns):
 
 
 def fixture_f1b(model, *, kind=PoolKind.OPEN, offered=1_000):
-    """F1b of economics.md 2 as a view, intents and a clearing: pools 0 (lots), 1, 2, 3 (A, B, C)."""
+    """F1b of economics.md 2 as a week's market, at 22,000 USD in best use: pools 0 (lots), 1, 2, 3 (A, B, C)."""
     pools = 4
     view = model.view
     view = replace(
@@ -117,14 +110,19 @@ def fixture_f1b(model, *, kind=PoolKind.OPEN, offered=1_000):
     one = np.ones(1, dtype=np.int64)
     sell = SellOrders(9 * one, 0 * one, H * one, offered * one, 300_000 * one, np.array([True]))
     power = np.array([0, 600_000, 650_000, 5_000_000])
-    result = run_market(sell, buy, network, 0, power, 0 * power, theta=0.5, steps=400, refine=True)
-    return view, network, result
+    result = run_market(sell, buy, Venue(network, 0, power, 0 * power, theta=0.5, steps=400, refine=True))
+    return cleared(model, view, result)
+
+
+def cleared(model, view, result):
+    """The week of a model with another market."""
+    return replace(
+        model.market_week, week=0, view=view, result=result, reference=np.full(8, 22_000.0), quotes=()
+    )
 
 
 def f1b_rows(model, kind, offered=1_000):
-    view, network, result = fixture_f1b(model, kind=kind, offered=offered)
-    reference = np.full(8, 22_000.0)
-    columns = dissect(0, result, view, network, 0, reference, [], theta=0.5, miners=model.parameters.miners)
+    columns = anatomy.columns(fixture_f1b(model, kind=kind, offered=offered))
     return {int(b): i for i, b in enumerate(columns["buyer"])}, columns
 
 
@@ -167,13 +165,10 @@ def test_no_bid_lots_stand_alone(model):
 
 
 def test_a_price_off_the_optimum_is_caught(model):
-    view, network, result = fixture_f1b(model)
-    clearing = result.clearing
-    clearing.price[H, 1] += 1.0  # A cent more delivered than paid at the seller plus freight
+    week = fixture_f1b(model)
+    week.result.clearing.price[H, 1] += 1.0  # A cent more delivered than paid at the seller plus freight
     with pytest.raises(IdentityBroken, match="sum to"):
-        dissect(
-            0, result, view, network, 0, np.full(8, 22_000.0), [], theta=0.5, miners=model.parameters.miners
-        )
+        anatomy.columns(week)
 
 
 # -- the model's own weeks -----------------------------------------------------------------------------------
@@ -232,7 +227,9 @@ def test_beliefs_are_a_line_of_their_own(model, columns):
 
 def test_an_appraisal_is_passed_through(model):
     marks = np.arange(N_PRODUCTS) * 1_000.0
-    columns = columns_of(model, appraisal=marks)
+    world = model.world
+    appraised = replace(world, credit=replace(world.credit, appraisal=marks))
+    columns = anatomy.columns(replace(model.market_week, world=appraised))
     assert (columns["appraisal"][columns["forced"]] == 700_000).all()
 
 
@@ -258,7 +255,7 @@ def test_rounding_keeps_the_sum_and_stays_near(parts):
 def test_no_user_pays_more_than_the_best_use_as_it_believes_it(belief):
     """p0 may stand above V* by optimism alone: every bid of a user is within the bound under its own belief."""
     model = sale(4, valuation={"expectations": belief})
-    (quote,) = model.quotes
+    (quote,) = model.market_week.quotes
     buy = model.intents.buy
     users = (buy.product == quote.product) & (model.view.pool_kind[buy.pool] != PoolKind.WAREHOUSE)
     assert users.any()
@@ -298,7 +295,7 @@ def test_the_mark_splits_into_past_prices_and_staleness(model, columns):
 @pytest.mark.parametrize("theta", [0.25, 0.5, 1.0])
 def test_bargaining_is_search_where_buyers_must_be_met(model, theta):
     """One seller, one buyer (T12): the price lies theta of the way from the reserve to the limit, the rest is the buyer's."""
-    view, network, _ = fixture_f1b(model)
+    view, network = (week := fixture_f1b(model)).view, week.result.venue.network
     one, eight = np.ones(1, dtype=np.int64), np.full(1, 8)
     sell = SellOrders(9 * one, 0 * one, H * one, eight, 300_000 * one, np.array([True]))
     buy = BuyIntents(
@@ -306,11 +303,10 @@ def test_bargaining_is_search_where_buyers_must_be_met(model, theta):
         QuantityCap.APPETITE * one, 0 * one,
     )  # fmt: skip
     power = np.array([0, 600_000, 0, 0])
-    result = run_market(sell, buy, network, 0, power, 0 * power, theta=theta, steps=16, refine=True)
-    arguments = (0, result, view, network, 0, np.full(8, 22_000.0), [])
+    result = run_market(sell, buy, Venue(network, 0, power, 0 * power, theta=theta, steps=16, refine=True))
+    week = cleared(model, view, result)
     plain, met = (
-        dissect(*arguments, theta=theta, miners=model.parameters.miners, searching=searching)
-        for searching in (False, True)
+        anatomy.columns(replace(week, world=searched(model.world, searching))) for searching in (False, True)
     )
     interval = 2_200_000 - 50_000 - 300_000
     assert met["clearing_price"][0] == 300_000 + theta * interval
@@ -322,9 +318,15 @@ def test_bargaining_is_search_where_buyers_must_be_met(model, theta):
         assert (total(columns) == columns["reference_value"] - columns["clearing_price"]).all()
 
 
+def searched(world, enabled):
+    """A world in which buyers must be met, or need not be."""
+    parameters = Parameters.from_overrides(world.parameters.flat() | {"search.enabled": enabled})
+    return replace(world, parameters=parameters)
+
+
 def test_search_thins_the_market_of_a_run():
-    searched = sale(5, search={"enabled": True, "contacts_per_year": 12})
-    assert 0 < searched.present.mean() < 0.6
-    columns = columns_of(searched, searching=True)
+    thin = sale(5, search={"enabled": True, "contacts_per_year": 12})
+    assert 0 < thin.present.mean() < 0.6
+    columns = columns_of(thin)
     assert (total(columns) == columns["reference_value"] - columns["clearing_price"]).all()
-    assert searched.present[columns["buyer"][columns["buyer"] >= 0]].all()
+    assert thin.present[columns["buyer"][columns["buyer"] >= 0]].all()

@@ -13,7 +13,6 @@ from experiments.methods.branches import (
     HORIZONS,
     OUTCOMES,
     Question,
-    changed,
     responses,
     site_of,
 )
@@ -95,8 +94,8 @@ def test_asking_changes_nothing():
 
 
 def test_held_units_earn_for_the_lender_and_are_not_offered():
-    parameters = Parameters.from_overrides({"forced_sale.enabled": True, "forced_sale.week": 1})
-    model = FireSaleModel(changed(parameters, BRANCHES["held"]), rng=3)
+    sale = {"forced_sale.enabled": True, "forced_sale.week": 1}
+    model = FireSaleModel(Parameters.from_overrides(sale | BRANCHES["held"]), rng=3)
     model.run_for(8)
     weeks = model.tables()["weeks"]
     assert weeks["forced_offered_H100"].sum() == 0

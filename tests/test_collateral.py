@@ -48,8 +48,9 @@ def test_values_are_units_at_the_price_of_their_pool(model, table):
     gpus = [table["gpus"][now & (table["debtor"] == debtor)].sum() for debtor in debtors]
     debtor = debtors[int(np.argmin(gpus))]
     own = np.flatnonzero(np.isin(lots.lien, np.flatnonzero(loans.debtor == debtor)))
+    week = model.market_week
     price = collateral.price_with(
-        model, collateral.bids_for_all(model), collateral.offers(model, own), np.array([debtor])
+        week, collateral.bids_for_all(week), collateral.offers(week, own), np.array([debtor])
     )[lots.product[own], lots.pool[own]]
     gross = float((lots.quantity[own] * price).sum())
     mine = now & (table["debtor"] == debtor)
@@ -60,8 +61,8 @@ def test_values_are_units_at_the_price_of_their_pool(model, table):
 def test_looking_changes_nothing(model):
     other = model.branch()
     for _ in range(3):
-        collateral.rows(other, 26)
-        collateral.quotes(other)
+        collateral.rows(other.market_week)
+        collateral.quotes(other.market_week)
     a, b = model.branch(), other
     a.run_for(4)
     b.run_for(4)
@@ -71,7 +72,7 @@ def test_looking_changes_nothing(model):
 
 def test_who_fails_together_gets_less(model, monkeypatch):
     monkeypatch.setattr(type(model.world.credit), "coverage", lambda self: np.zeros(len(self.standing)))
-    found = collateral.rows(model, 26)
+    found = collateral.rows(model.market_week)
     assert found["breached"].all()
     assert (found["systemic_usd"] <= found["liquidation_usd"] * (1 + 1e-12)).all()
     assert found["systemic_usd"].sum() < 0.7 * found["liquidation_usd"].sum()
@@ -89,7 +90,7 @@ def test_lenders_that_mark_to_the_joint_price_join_the_sale(monkeypatch):
         return np.where(np.arange(len(self.standing)) == largest, 0.0, 9.0)
 
     monkeypatch.setattr(type(model.world.credit), "coverage", one_fails)
-    joined = collateral.rows(model, 26)
+    joined = collateral.rows(model.market_week)
     marked = origination.tested_basis(model.world, joined["creditor"]) != Basis.COST
     covenant = model.parameters.credit.loan_to_value_covenant
     for debtor in np.unique(joined["debtor"][marked]):
@@ -101,9 +102,9 @@ def test_lenders_that_mark_to_the_joint_price_join_the_sale(monkeypatch):
 
 
 def test_a_quote_is_the_price_of_one_unit_where_most_stand(model):
-    quoted = collateral.quotes(model)
+    quoted = collateral.quotes(model.market_week)
     assert (quoted[np.isfinite(quoted)] > 0).all()
-    best = model.reference
+    best = model.market_week.reference
     known = np.isfinite(quoted)
     assert (quoted[known] <= best[known] * (1 + 1e-9)).all()
 

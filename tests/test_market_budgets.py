@@ -7,6 +7,7 @@ from theory.joint_budgets import clear_joint
 
 from agents.vocabulary import N_PRODUCTS, BuyIntents, SellOrders
 from sim.kernel.book import Network
+from sim.market.venue import Venue
 
 H, G = 6, 15
 # Whole units of 8 and 72 make steps; the market is enlarged until they do not matter.
@@ -78,7 +79,7 @@ def cleared(supply, reserve, freight, value, budget, power, cooling, watts, wet,
         cap=np.zeros(n, dtype=np.int64), delay=np.zeros(n, dtype=np.int64),
     )  # fmt: skip
     headroom = [np.r_[0, np.rint(kw * 1_000 * MANY)].astype(np.int64) for kw in (power, cooling)]
-    joint = clear_joint(sell, buy, network, 0, *headroom, theta=0.5, steps=40, **options)
+    joint = clear_joint(sell, buy, Venue(network, 0, *headroom, theta=0.5, steps=40, refine=False), **options)
     orders, clearing = joint.orders, joint.clearing
     price = clearing.price[products, 0] / 100
     rho, eta = clearing.power_rent[1:] * 10, clearing.cooling_rent[1:] * 10
@@ -161,6 +162,6 @@ def test_nobody_on_one_side(sellers, buyers):
     columns = (row, row, row + H, 900 * some, row * 0.0, some, 10_000 * some, row, row)
     buy = BuyIntents(*(x[:buyers] for x in columns))
     room = np.array([10**9])
-    joint = clear_joint(sell, buy, network, 0, room, room, theta=0.5, steps=10)
+    joint = clear_joint(sell, buy, Venue(network, 0, room, room, theta=0.5, steps=10, refine=False))
     assert joint.clearing.surplus == 0
     assert len(joint.orders.book.side) == sellers

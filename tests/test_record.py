@@ -1,11 +1,31 @@
-"""What is written down of credit: contracts by name, the cause of forced sales, the loss bridge, the origin of drivers."""
+"""What is written down: declared columns; contracts by name, causes of forced sales, the loss bridge, the origin of drivers."""
 
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from experiments.runs import store
+from sim.base.recorder import Recorder
+from sim.model import FireSaleModel
+from sim.parameters import Parameters
+from sim.record.columns import TABLES, WEEKLY
 from sim.state.ledger import LoanKind
+
+
+@pytest.fixture(scope="module")
+def lived() -> FireSaleModel:
+    """A run that writes every table: a forced sale, past the first quarter, with all orders of relaxation taken."""
+    changes = {
+        "clock.weeks": 14,
+        "forced_sale.enabled": True,
+        "forced_sale.week": 2,
+        "forced_sale.gpus": 800,
+        "discount.shapley_pairs": 16,
+    }
+    model = FireSaleModel(Parameters.from_overrides(changes), rng=7)
+    model.run_for(14)
+    return model
 
 
 def test_loans_carry_their_contract(stored_run: Path) -> None:
@@ -52,3 +72,26 @@ def test_drivers_say_where_every_week_comes_from(stored_run: Path) -> None:
     assert np.all(drivers.groupby("series").size() == 6)
     assert set(drivers.loc[drivers["series"] == "sofr", "origin"]) == {"assumed"}
     assert set(drivers.loc[drivers["series"] == "btc_usd", "origin"]) <= {"drawn", "assumed"}
+
+
+def test_a_run_has_exactly_the_declared_weekly_columns(lived: FireSaleModel) -> None:
+    declared = {column.name: (column.unit, column.meaning) for column in WEEKLY}
+    assert len(declared) == len(WEEKLY)
+    assert list(lived.tables()["weeks"]) == list(declared)
+    assert lived.columns()["weeks"] == declared == TABLES["weeks"]
+
+
+def test_every_table_of_a_run_has_exactly_the_declared_columns(lived: FireSaleModel) -> None:
+    tables, meanings = lived.tables(), lived.columns()
+    assert set(tables) == set(meanings) == set(TABLES)
+    for table, columns in tables.items():
+        assert list(columns) == list(TABLES[table]), table
+        assert meanings[table] == dict(TABLES[table]), table
+
+
+def test_what_is_not_declared_is_not_written() -> None:
+    recorder = Recorder(1, {"weeks": {"week": ("week", "week")}, "pools": {"pool": ("pool", "pool")}})
+    with pytest.raises(ValueError, match=r"pools: columns are not those declared, pool"):
+        recorder.rows("pools", {"pool": np.zeros(1), "place": np.zeros(1)})
+    with pytest.raises(ValueError, match="weeks"):
+        recorder.week({"date": 0})

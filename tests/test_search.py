@@ -17,6 +17,7 @@ from sim.base.randomness import Purpose, Randomness
 from sim.kernel.clearing import clear
 from sim.market import search
 from sim.market.market import clear_intents
+from sim.market.venue import venue_of
 from sim.model import FireSaleModel
 from sim.parameters.market import SearchParameters
 
@@ -112,13 +113,7 @@ def forced_week() -> FireSaleModel:
 
 def cleared(model: FireSaleModel, buy: BuyIntents) -> np.ndarray:
     """Filled units of every buyer in this week's book with other intents."""
-    power, cooling = model._headroom()
-    options = model.parameters.market
-    network = model.world.topology.network()
-    orders, clearing = clear_intents(
-        model.intents.sell, buy, network, model.world.topology.places.n, power, cooling,
-        theta=options.theta, steps=options.ladder_steps, refine=options.refine, whole=True,
-    )  # fmt: skip
+    orders, clearing = clear_intents(model.intents.sell, buy, venue_of(model.world), whole=True)
     bought = np.zeros(len(model.view.cash), dtype=np.int64)
     np.add.at(bought, buy.party[orders.intent], clearing.filled[len(orders.sell.party) :])
     return bought

@@ -31,6 +31,7 @@ from sim.discount.shapley import (
 )
 from sim.kernel.book import Network
 from sim.market import search
+from sim.market.venue import Venue
 from sim.model import FireSaleModel
 from sim.parameters import Parameters
 
@@ -71,13 +72,15 @@ def market(buy, power, quantity=1_000, steps=400):
     return Setting(
         sell=SellOrders(9 * one, 0 * one, H * one, quantity * one, 300_000 * one, np.array([True])),
         rebuild=rebuild,
-        network=Network(4, lanes, freight, PRODUCT_UNIT.copy(), unit_watts, PRODUCT_LIQUID.copy()),
-        first_node=0,
-        power=power,
-        cooling=0 * power,
-        theta=0.5,
-        steps=steps,
-        refine=True,
+        venue=Venue(
+            network=Network(4, lanes, freight, PRODUCT_UNIT.copy(), unit_watts, PRODUCT_LIQUID.copy()),
+            first_node=0,
+            power=power,
+            cooling=0 * power,
+            theta=0.5,
+            steps=steps,
+            refine=True,
+        ),
     )
 
 
@@ -269,7 +272,7 @@ def model():
 
 @pytest.fixture(scope="module")
 def rebuild(model):
-    return AgentsRebuild(model)
+    return AgentsRebuild(model.market_week)
 
 
 def same(first, second):
@@ -284,8 +287,8 @@ def test_agents_asked_again_say_the_same(model, rebuild):
 
 
 def test_nothing_relaxed_is_the_week_itself(model, rebuild):
-    setting = setting_of(model, rebuild)
-    (quote,) = model.quotes
+    setting = setting_of(model.market_week, rebuild)
+    (quote,) = model.market_week.quotes
     assert setting.price(frozenset(), quote.product) / 100 == pytest.approx(quote.price, abs=1e-6)
     assert setting.first_lot_price(frozenset(), quote.product) / 100 == pytest.approx(
         quote.first_lot_price, abs=1e-6
@@ -294,7 +297,7 @@ def test_nothing_relaxed_is_the_week_itself(model, rebuild):
 
 
 def test_with_everything_relaxed_supply_does_not_matter(model, rebuild):
-    setting = setting_of(model, rebuild)
+    setting = setting_of(model.market_week, rebuild)
     everything = frozenset(FAMILIES)
     for product in setting.forced:
         assert setting.price(everything, int(product)) == setting.first_lot_price(everything, int(product))
@@ -340,8 +343,8 @@ def test_a_failed_insider_bids_again_when_healed():
     world.active[insider] = False
     world.ledger.parties.cash[insider] = 0
     gone = view.pair_party == insider
-    model.view = replace(view, pair_party=view.pair_party[~gone], pair_pool=view.pair_pool[~gone])
-    rebuild = AgentsRebuild(model)
+    unpaired = replace(view, pair_party=view.pair_party[~gone], pair_pool=view.pair_pool[~gone])
+    rebuild = AgentsRebuild(replace(model.market_week, view=unpaired))
     assert "distressed_insiders" in rebuild.active()
     assert insider not in rebuild(frozenset({"order_limits"})).party
     healed = rebuild(frozenset({"distressed_insiders"}))
@@ -358,7 +361,7 @@ def test_buyers_that_were_not_met_come_back_when_search_is_relaxed():
     assert 0.2 < here.mean() < 0.8
     assert here[model.intents.buy.party].all()
     assert np.array_equal(here, search.present(model.world.randomness, model.week, len(here), 30))
-    rebuild = AgentsRebuild(model, here)
+    rebuild = AgentsRebuild(model.market_week)
     assert "search" in rebuild.active()
     everybody = rebuild(frozenset({"search"}))
     assert not here[everybody.party].all()
@@ -369,9 +372,9 @@ def test_buyers_that_were_not_met_come_back_when_search_is_relaxed():
 
 def test_rows_of_a_week(model, rebuild):
     """Cents of the level game run from p to V*, those of the impact game from p0 - p to zero."""
-    (quote,) = model.quotes
+    (quote,) = model.market_week.quotes
     rows, interactions = decompose(
-        setting_of(model, rebuild),
+        setting_of(model.market_week, rebuild),
         rebuild.active(),
         quote.product,
         np.array([quote.reference_value, quote.believed_value]),
@@ -414,8 +417,13 @@ def test_shapley_values_are_recorded_when_a_class_is_first_forced():
 @pytest.mark.slow
 def test_sampled_orders_against_all_of_them(model, rebuild):
     """On the model's own week: values over all 5,040 orders are within four stated errors of the sampled ones."""
-    (quote,) = model.quotes
-    arguments = (setting_of(model, rebuild), rebuild.active(), quote.product, np.array([1.0, 1.0]))
+    (quote,) = model.market_week.quotes
+    arguments = (
+        setting_of(model.market_week, rebuild),
+        rebuild.active(),
+        quote.product,
+        np.array([1.0, 1.0]),
+    )
     full, interactions = decompose(*arguments)
     part, _ = decompose(*arguments, orders_of(7, 4, 0))
     assert len(interactions) == 2 * 21

@@ -125,7 +125,7 @@ def test_one_by_one_and_cohort_intend_the_same(sale: FireSaleModel, agent_type: 
     view = sale.view
     agents = sorted(sale.agents_by_type[agent_type], key=lambda agent: agent.row)
     rows = np.array([agent.row for agent in agents])
-    together = agent_type.decide_all(view, rows, sale.section_of(agent_type.kind))
+    together = agent_type.decide_all(view, rows, sale.parameters.section_of(agent_type.kind))
     apart = Intents.concatenate([agent.decide(view) for agent in agents])
     for table in ("sell", "buy", "scrap", "treasury"):
         whole, pieces = getattr(together, table), getattr(apart, table)
@@ -244,7 +244,6 @@ def test_marks_stand_still_where_nobody_bids():
     for _ in range(30):
         before = model.price.copy()
         model.run_for(1)
-        assert model.result is not None
         bid = np.unique(model.result.orders.buy.product[model.result.orders.intent])
         unmet += len(np.setdiff1d(model.world.listed, bid))
         still = np.setdiff1d(np.arange(len(before)), bid)

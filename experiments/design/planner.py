@@ -12,6 +12,7 @@ from experiments.design.plan import Plan, Point, parameter_line, parameters_id
 from experiments.measures.outcomes import OUTCOMES
 from sim.base.faults import nearest
 from sim.parameters import ParameterError, Parameters, walk
+from sim.record.columns import TABLES
 
 
 class Planner:
@@ -52,8 +53,6 @@ class Planner:
 
     def _check_record(self) -> None:
         """What shall be kept, and what the stop rule looks at, must exist."""
-        from experiments.sweep.model_task import series_columns
-
         asked = self.experiment
         for where, names in (
             ("record.outcomes", asked.record.outcomes),
@@ -61,7 +60,7 @@ class Planner:
         ):
             self._check_names(where, names, OUTCOMES, "outcome")
         if columns := asked.record.series.columns:
-            self._check_names("record.series.columns", columns, series_columns(), "weekly column")
+            self._check_names("record.series.columns", columns, TABLES["weeks"], "weekly column")
 
     def _check_names(self, where: str, names: Iterable[str], known: Iterable[str], what: str) -> None:
         for name in names:

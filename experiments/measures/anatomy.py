@@ -12,7 +12,7 @@ import numpy as np
 
 from agents.vocabulary import GENERATIONS
 from experiments.measures.forced_sales import Columns
-from sim.discount.anatomy import COMPONENTS
+from sim.discount.arcs import COMPONENTS
 from sim.discount.relaxation import FAMILIES
 from sim.discount.shapley import BELIEFS, GAMES, NOT_ATTRIBUTED
 

@@ -22,6 +22,7 @@ from experiments.runs import store
 from experiments.runs.run import RunError
 from sim.debt.credit_metrics import market_depth
 from sim.market.market import rent_per_gpu
+from sim.market.week import MarketWeek
 from sim.model import FireSaleModel
 
 QUANTITIES = (1_000, 3_000, 6_000, 10_000, 20_000, 40_000, 80_000, 150_000, 300_000)
@@ -157,11 +158,11 @@ def _forced_week(
         raise RunError(f"the world cannot be built: {error}") from error
     model.run_for(parameters.forced_sale.week + 1)
     generation = GENERATIONS.index(parameters.forced_sale.generation)
-    quotes = [quote for quote in model.quotes if PRODUCT_GENERATION[quote.product] == generation]
+    quotes = [quote for quote in model.market_week.quotes if PRODUCT_GENERATION[quote.product] == generation]
     if not quotes:
         raise RunError("nothing was offered in the forced week")
     quote = max(quotes, key=lambda one: one.offered)
-    slot_bound, cash_bound, regime = _binding(model, quote.product, quote.offered)
+    slot_bound, cash_bound, regime = _binding(model.market_week, quote.product, quote.offered)
     return Point(
         way=way,
         slots=slots,
@@ -180,21 +181,20 @@ def _forced_week(
     )
 
 
-def _binding(model: FireSaleModel, product: int, offered: int) -> tuple[float, float, str]:
+def _binding(week: MarketWeek, product: int, offered: int) -> tuple[float, float, str]:
     """Shares of the units sold where slots or cash bind, and the name of what decides the price.
 
     The price is decided by the buyer with the least left of its limit among those free to buy more: neither its slot nor its
     cash is used up. Where every buyer is bound, by the constraint that binds more of the units.
     """
-    assert model.result is not None
-    result = model.result
+    result = week.result
     trades, buy = result.trades, result.orders.buy
     forced = result.orders.sell.forced[trades.sell] & (trades.product == product)
     rows, quantity = trades.buy[forced], trades.quantity[forced]
     sold = int(quantity.sum())
     if sold == 0:
         return 0.0, 0.0, "scrap"
-    rent = rent_per_gpu(result.clearing, model.world.topology.network())[product, trades.buyer_node[forced]]
+    rent = rent_per_gpu(result.clearing, result.venue.network)[product, trades.buyer_node[forced]]
     spent = np.zeros(len(buy.party))
     np.add.at(spent, trades.buy, trades.quantity * (trades.price + trades.freight).astype(float))
     slots = rent > 0
@@ -208,8 +208,8 @@ def _binding(model: FireSaleModel, product: int, offered: int) -> tuple[float, f
     limit = buy.value[rows] * (1.0 - buy.margin[rows])
     left = limit - (trades.price + trades.freight)[forced] - rent
     marginal = rows[free][int(np.argmin(left[free]))]
-    kind = AgentKind(int(model.view.party_kind[buy.party[marginal]]))
-    where = PoolKind(int(model.view.pool_kind[buy.pool[marginal]]))
+    kind = AgentKind(int(week.view.party_kind[buy.party[marginal]]))
+    where = PoolKind(int(week.view.pool_kind[buy.pool[marginal]]))
     return *shares, f"{_words(kind.name)}, {_words(where.name)}"
 
 

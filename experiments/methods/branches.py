@@ -11,7 +11,7 @@ intervals over replications. Sold less held is what selling does; held less no_d
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,6 @@ from experiments.runs.run import RunError
 from sim.discount import collateral
 from sim.lending.forced_sale import BORROWER
 from sim.model import FireSaleModel
-from sim.parameters import Parameters
 
 HORIZONS = (0, 4, 13, 26, 52)
 # Changes of parameters that make a branch; the hosting contract passes to the lender where it is to operate.
@@ -88,7 +87,8 @@ class Question:
         product, pool = (np.array([number]) for number in (self.site.product, self.site.pool))
         one = np.ones(1, dtype=np.int64)
         unit = SellOrders(-one, pool, product, PRODUCT_UNIT[product], 0 * one, np.array([False]))
-        prices = collateral.price_with(self.model, collateral.bids_for_all(self.model), unit)
+        market = self.model.market_week
+        prices = collateral.price_with(market, collateral.bids_for_all(market), unit)
         self.price = float(prices[self.site.product, self.site.pool])
 
 
@@ -111,8 +111,7 @@ def run_replication(
     site = site_of(model)
     rows: list[dict[str, Any]] = []
     for name, changes in BRANCHES.items():
-        branch = model.branch()
-        branch.parameters = branch.world.parameters = changed(parameters, changes)
+        branch = model.branch(changes)
         question = Question(branch, site, weeks)
         for horizon, week in zip(HORIZONS, weeks, strict=True):
             branch.run_for(week + 1 - branch.time)
@@ -136,15 +135,6 @@ def site_of(model: FireSaleModel) -> Site:
     own = np.flatnonzero((lots.owner == model.ledger.parties.name.index(BORROWER)) & (lots.lien >= 0))
     row = own[np.argmax(lots.quantity[own])]
     return Site(int(lots.product[row]), int(lots.pool[row]))
-
-
-def changed(parameters: Parameters, changes: Mapping[str, Any]) -> Parameters:
-    """Parameters with some dotted keys (two deep) replaced."""
-    for key, value in changes.items():
-        section, name = key.split(".")
-        update = getattr(parameters, section).model_copy(update={name: value})
-        parameters = parameters.model_copy(update={section: update})
-    return parameters
 
 
 def _defaults(model: FireSaleModel, week: int) -> int:

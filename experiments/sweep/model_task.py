@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, Self
 
 import numpy as np
@@ -20,6 +19,7 @@ from experiments.runs.run import simulate
 from experiments.runs.source_digest import source_digest
 from experiments.runs.store import arrow_table
 from sim.parameters import Parameters
+from sim.record.columns import TABLES
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +66,7 @@ class ModelTask:
     def meanings(self) -> dict[str, tuple[str, str]]:
         """Unit and meaning of every outcome and kept weekly column."""
         said = {name: (outcome.unit, outcome.meaning) for name, outcome in OUTCOMES.items()}
-        return said | ({name: series_columns()[name] for name in self.series} if self.series else {})
-
-
-@cache
-def series_columns() -> dict[str, tuple[str, str]]:
-    """Unit and meaning of every weekly column there is; lives one week to learn them."""
-    model = simulate(Parameters.from_overrides({"clock.weeks": 1}), 0)
-    weeks: dict[str, tuple[str, str]] = model.columns()["weeks"]
-    return weeks
+        return said | {name: TABLES["weeks"][name] for name in self.series}
 
 
 READ = ("weeks", "trades", "events", "agents")

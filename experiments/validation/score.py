@@ -54,10 +54,9 @@ def facts_of(arm: Arm, seed: int, replication: int = 0, changes: Mapping[str, An
 
     def watch(model: Any, week: int) -> None:
         if week == SALE_WEEK and arm.closed:
-            kinds = [AgentKind[name.upper()] for name in arm.closed]
-            model.world.leave_market(np.isin(model.ledger.parties.kind, kinds))
+            model.world.withdraw([AgentKind[name.upper()] for name in arm.closed])
         if week in WATCHED:
-            quoted[week] = dict(zip(GENERATIONS, quotes(model).tolist(), strict=True))
+            quoted[week] = dict(zip(GENERATIONS, quotes(model.market_week).tolist(), strict=True))
 
     model = simulate(parameters, seed, replication=replication, watch=watch)
     lots = model.world.ledger.lots

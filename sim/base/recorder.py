@@ -4,7 +4,7 @@ Each column carries a unit and a meaning, written into the Parquet schema and th
 computed here that the model needs; a recorder can be dropped without changing a run.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -20,32 +20,39 @@ class Recorder:
     ----------
     n_weeks : int
         Length the weekly columns are made for at first; they double when a run goes on longer.
+    declared
+        Table -> column -> unit and meaning, of all that may be written; ``weeks`` is the weekly one.
     """
 
-    def __init__(self, n_weeks: int) -> None:
+    def __init__(self, n_weeks: int, declared: Mapping[str, Mapping[str, Meaning]]) -> None:
         self._capacity = max(n_weeks, 1)
+        self._declared = declared
         self._weeks = 0
         self._weekly: dict[str, Column] = {}
-        self._meaning: dict[str, dict[str, Meaning]] = {"weeks": {}}
         self._blocks: dict[str, list[dict[str, Column]]] = {}
 
-    def week(self, values: Mapping[str, tuple[float | int | np.datetime64, str, str]]) -> None:
-        """Record one week: column -> (value, unit, meaning). The first week fixes the columns."""
+    def week(self, values: Mapping[str, float | int | np.datetime64]) -> None:
+        """Record one week: column -> value. The first week fixes the columns' types."""
+        self._require("weeks", values)
         if self._weeks == 0:
-            for name, (value, unit, meaning) in values.items():
+            for name, value in values.items():
                 self._weekly[name] = np.zeros(self._capacity, dtype=np.asarray(value).dtype)
-                self._meaning["weeks"][name] = (unit, meaning)
         if self._weeks == self._capacity:
             self._weekly = {n: np.concatenate([c, np.zeros_like(c)]) for n, c in self._weekly.items()}
             self._capacity *= 2
-        for name, (value, _, _) in values.items():
+        for name, value in values.items():
             self._weekly[name][self._weeks] = value
         self._weeks += 1
 
-    def rows(self, table: str, columns: Mapping[str, Column], meaning: Mapping[str, Meaning]) -> None:
-        """Append rows to a table; every call brings the same columns."""
-        self._meaning.setdefault(table, dict(meaning))
+    def rows(self, table: str, columns: Mapping[str, Column]) -> None:
+        """Append rows to a table."""
+        self._require(table, columns)
         self._blocks.setdefault(table, []).append({name: np.array(c) for name, c in columns.items()})
+
+    def _require(self, table: str, columns: Iterable[str]) -> None:
+        """What is written has the declared columns in the declared order."""
+        if list(columns) != list(self._declared[table]):
+            raise ValueError(f"{table}: columns are not those declared, {', '.join(self._declared[table])}")
 
     def tables(self) -> dict[str, dict[str, Column]]:
         """Everything recorded so far: table -> column -> values."""
@@ -57,5 +64,5 @@ class Recorder:
         return result
 
     def columns(self) -> dict[str, dict[str, Meaning]]:
-        """Unit and meaning of every column: table -> column -> (unit, meaning)."""
-        return {table: dict(columns) for table, columns in self._meaning.items()}
+        """Unit and meaning of every column written: table -> column -> (unit, meaning)."""
+        return {table: dict(self._declared[table]) for table in ("weeks", *self._blocks)}

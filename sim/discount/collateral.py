@@ -8,7 +8,7 @@ clearing is the coarse one, without the refinement around its price: within 2 % 
 
 from collections.abc import Sequence
 from dataclasses import fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -33,12 +33,10 @@ from sim.lending.monitoring import examine_loans
 from sim.lending.origination import tested_basis
 from sim.market import search
 from sim.market.market import clear_intents
+from sim.market.week import MarketWeek
 from sim.state.ledger import LoanKind
 from sim.state.standing import QUARTER_WEEKS, Standing
-from sim.state.world import REST_OF_WORLD
-
-if TYPE_CHECKING:
-    from sim.model import FireSaleModel
+from sim.state.world import REST_OF_WORLD, World
 
 PROBE_WEEKS, FIRST_PROBE = 52, 26
 ROUNDS = 5  # of lenders that mark to the joint price and so join the sale
@@ -74,15 +72,15 @@ def probed(week: int) -> bool:
     return week % PROBE_WEEKS == FIRST_PROBE
 
 
-def bids_for_all(model: "FireSaleModel") -> BuyIntents:
+def bids_for_all(week: MarketWeek) -> BuyIntents:
     """What the buyers present would bid this week if every class of used hardware were on offer; they bid for nothing else."""
     used = np.flatnonzero(PRODUCT_CONDITION != Condition.NEW)
-    view = replace(model.view, listed=np.union1d(model.view.listed, used))
-    return search.admit(model.gather(view).buy, model.present)
+    view = replace(week.view, listed=np.union1d(week.view.listed, used))
+    return search.admit(week.ask(view).buy, week.present)
 
 
 def price_with(
-    model: "FireSaleModel", buy: BuyIntents, extra: SellOrders, absent: Sequence[int] | Ints = ()
+    week: MarketWeek, buy: BuyIntents, extra: SellOrders, absent: Sequence[int] | Ints = ()
 ) -> Floats:
     """Prices of the week's book with more on offer, USD per GPU, (products, pools); NaN where a class has no price.
 
@@ -95,35 +93,21 @@ def price_with(
     absent
         Parties that neither buy nor sell of their own will.
     """
-    assert model.result is not None
-    orders, options = model.result.orders, model.parameters.market
-    first = model.world.topology.places.n
-    sell = orders.sell
+    sell, venue = week.result.orders.sell, week.result.venue
     stays = sell.forced | ~np.isin(sell.party, absent)
     both = SellOrders(
         *(np.r_[getattr(sell, f.name)[stays], getattr(extra, f.name)] for f in fields(SellOrders))
     )
     wanted = np.where(np.isin(buy.party, absent), 0, buy.wanted)
-    _, clearing = clear_intents(
-        both,
-        replace(buy, wanted=wanted),
-        model.world.topology.network(),
-        first,
-        orders.book.power,
-        orders.book.cooling,
-        theta=options.theta,
-        steps=options.ladder_steps,
-        refine=False,
-        whole=False,
-    )
-    return np.asarray(clearing.price[:, first:] / 100.0)
+    _, clearing = clear_intents(both, replace(buy, wanted=wanted), replace(venue, refine=False), whole=False)
+    return np.asarray(clearing.price[:, venue.first_node :] / 100.0)
 
 
-def offers(model: "FireSaleModel", lots: Ints) -> SellOrders:
+def offers(week: MarketWeek, lots: Ints) -> SellOrders:
     """Sell orders of lots at scrap reserve: whatever the market pays above it is taken."""
-    table = model.ledger.lots
+    table = week.world.ledger.lots
     product = table.product[lots]
-    salvage = model.view.salvage[PRODUCT_GENERATION[product]]
+    salvage = week.view.salvage[PRODUCT_GENERATION[product]]
     return SellOrders(
         party=table.owner[lots],
         pool=table.pool[lots],
@@ -134,15 +118,15 @@ def offers(model: "FireSaleModel", lots: Ints) -> SellOrders:
     )
 
 
-def rows(model: "FireSaleModel", week: int) -> dict[str, np.ndarray[Any, Any]]:
+def rows(week: MarketWeek) -> dict[str, np.ndarray[Any, Any]]:
     """Columns of `COLLATERAL` for this week; empty if no secured loan is live."""
-    world = model.world
+    world = week.world
     loans, lots, credit = world.ledger.loans, world.ledger.lots, world.credit
     live = np.flatnonzero(loans.live() & (loans.kind <= LoanKind.ASSET_BACKED))
     pledged = np.flatnonzero(np.isin(lots.lien, live) & (lots.status != LotStatus.FORCED))
     # Loans whose collateral a lender offers already are priced by the sale itself.
     live = live[np.isin(live, lots.lien[pledged])]
-    tests = examine_loans(world, week)
+    tests = examine_loans(world, week.week)
     failing = credit.standing >= Standing.GRACE
     failing[tests.debtor[tests.breach.any]] = True
 
@@ -156,16 +140,16 @@ def rows(model: "FireSaleModel", week: int) -> dict[str, np.ndarray[Any, Any]]:
     appraised = by_loan(credit.appraisal[lots.product[pledged]])
     nothing = np.full(len(live), np.nan)
     own, joint = nothing, nothing
-    if probed(week) and len(live):
+    if probed(week.week) and len(live):
         kept = 1.0 - world.parameters.lenders.enforcement_cost
-        alone, together, failing = _prices(model, live, pledged, failing)
+        alone, together, failing = _prices(week, live, pledged, failing)
         own, joint = kept * by_loan(alone), kept * by_loan(np.minimum(alone, together))
     balance = loans.balance[live] / 100.0
     with np.errstate(invalid="ignore"):
         ratios = loan_to_values(balance, 1, appraised, own, joint)
     known = np.isfinite(own)
     return {
-        "week": np.full(len(live), week),
+        "week": np.full(len(live), week.week),
         "loan": live,
         "debtor": loans.debtor[live],
         "creditor": loans.creditor[live],
@@ -183,24 +167,22 @@ def rows(model: "FireSaleModel", week: int) -> dict[str, np.ndarray[Any, Any]]:
     }
 
 
-def _prices(
-    model: "FireSaleModel", live: Ints, pledged: Ints, failing: Bools
-) -> tuple[Floats, Floats, Bools]:
+def _prices(week: MarketWeek, live: Ints, pledged: Ints, failing: Bools) -> tuple[Floats, Floats, Bools]:
     """Price of each pledged lot if its debtor alone is sold out, if all that fail are, and who fails in the end.
 
     Lenders that mark to market look at the joint price: whom it puts over the covenant joins the sale, until nobody does.
     """
-    world = model.world
+    world = week.world
     loans, lots = world.ledger.loans, world.ledger.lots
     debtor = loans.debtor[lots.lien[pledged]]
 
-    buy = bids_for_all(model)
+    buy = bids_for_all(week)
 
     def sold_out(parties: Ints) -> Floats:
         chosen = pledged[np.isin(debtor, parties)]
-        table = price_with(model, buy, offers(model, chosen), parties)
+        table = price_with(week, buy, offers(week, chosen), parties)
         found = table[lots.product[pledged], lots.pool[pledged]]
-        scrap = model.view.salvage[PRODUCT_GENERATION[lots.product[pledged]]]
+        scrap = week.view.salvage[PRODUCT_GENERATION[lots.product[pledged]]]
         return np.asarray(np.where(np.isfinite(found), found, scrap))
 
     alone = np.zeros(len(pledged))
@@ -224,11 +206,11 @@ def _prices(
     return alone, together, failing
 
 
-def quotes(model: "FireSaleModel") -> Floats:
+def quotes(week: MarketWeek) -> Floats:
     """Price of one more unit of each generation where most of it stands, USD per GPU, (G,); NaN without units or buyers."""
-    lots, n = model.ledger.lots, len(GENERATIONS)
+    lots, n = week.world.ledger.lots, len(GENERATIONS)
     generation = PRODUCT_GENERATION[lots.product]
-    standing = np.zeros((n, model.world.topology.n_pools), dtype=np.int64)
+    standing = np.zeros((n, week.world.topology.n_pools), dtype=np.int64)
     np.add.at(standing, (generation, lots.pool), lots.quantity)
     known = np.flatnonzero(standing.any(axis=1))
     product = np.array([product_of(int(g), Condition.CLEAN) for g in known], dtype=np.int64)
@@ -237,48 +219,44 @@ def quotes(model: "FireSaleModel") -> Floats:
         pool=standing[known].argmax(axis=1),
         product=product,
         quantity=PRODUCT_UNIT[product],
-        reserve=np.rint(model.view.salvage[known] * 100).astype(np.int64),
+        reserve=np.rint(week.view.salvage[known] * 100).astype(np.int64),
         forced=np.ones(len(known), dtype=np.bool_),
     )
     found = np.full(n, np.nan)
-    found[known] = price_with(model, bids_for_all(model), one)[product, one.pool]
+    found[known] = price_with(week, bids_for_all(week), one)[product, one.pool]
     return found
 
 
-def weekly(model: "FireSaleModel") -> dict[str, tuple[float, str, str]]:
-    """Columns of the weekly table: of a forced class the depth of its market and the spiral it could start.
+def depth(week: MarketWeek, generation: int) -> float:
+    """Forced volume per 1 % fall of the price, from the class's normal weekly volume to this week's offer, USD.
 
-    Depth is the arc from the class's normal weekly volume to what is offered this week. The spiral counts every solvent
-    operator as if it kept its leverage constant by selling this class; as few lenders mark to market, it is an upper bound.
+    NaN where no class of the generation is forced, or no more is offered than is usual.
     """
-    row = {}
-    for g, name in enumerate(GENERATIONS):
-        quote = next((q for q in model.quotes if PRODUCT_GENERATION[q.product] == g), None)
-        depth = spiral = float("nan")
-        if quote is not None and 0 < quote.normal_volume < quote.offered and quote.price > 0:
-            ends = (quote.normal_volume, quote.offered), (quote.normal_volume_price, quote.price)
-            depth = float(market_depth(*ends)[0])
-            spiral = spiral_multiplier(_spiral_share(model, g, quote.price, 100.0 * depth))
-        row[f"depth_usd_per_percent_{name}"] = (
-            depth,
-            "USD",
-            f"forced volume per 1 % fall between normal volume and this week's offer, {name}",
-        )
-        row[f"spiral_multiplier_{name}"] = (
-            spiral,
-            "ratio",
-            f"total over first fall if all operators kept their leverage constant, {name}",
-        )
-    return row
+    quote = week.quote_of(generation)
+    if quote is None or not 0 < quote.normal_volume < quote.offered or quote.price <= 0:
+        return float("nan")
+    ends = (quote.normal_volume, quote.offered), (quote.normal_volume_price, quote.price)
+    return float(market_depth(*ends)[0])
 
 
-def _spiral_share(model: "FireSaleModel", generation: int, price: float, depth: float) -> float:
+def spiral(week: MarketWeek, generation: int) -> float:
+    """Total over first fall of the price if every solvent operator kept its leverage constant by selling this class.
+
+    As few lenders mark to market, it is an upper bound. NaN where the depth is.
+    """
+    quote, per_percent = week.quote_of(generation), depth(week, generation)
+    if quote is None or np.isnan(per_percent):
+        return float("nan")
+    return spiral_multiplier(_spiral_share(week.world, generation, quote.price, 100.0 * per_percent))
+
+
+def _spiral_share(world: World, generation: int, price: float, depth: float) -> float:
     """`sim.debt.credit_metrics.spiral_share` of solvent operators; their holdings of a class at a price, USD."""
-    world, parties = model.world, model.ledger.parties
+    ledger, parties = world.ledger, world.ledger.parties
     equity = world.net_asset_value() / 100.0
     solvent = np.isin(parties.kind, (AgentKind.MINER, AgentKind.NEO_CLOUD)) & (equity > 0)
-    lots, held = model.ledger.lots, np.zeros(parties.n)
+    lots, held = ledger.lots, np.zeros(parties.n)
     mine = PRODUCT_GENERATION[lots.product] == generation
     np.add.at(held, lots.owner[mine], lots.quantity[mine] * price)
-    leverage = 1.0 + model.ledger.debt()[solvent] / 100.0 / equity[solvent]
+    leverage = 1.0 + ledger.debt()[solvent] / 100.0 / equity[solvent]
     return spiral_share(leverage, 1.0, held[solvent], depth)

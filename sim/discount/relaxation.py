@@ -7,11 +7,11 @@ this week's offers.
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from agents.party import Party
+from agents.schema import Section
 from agents.vocabulary import (
     PRODUCT_LIQUID,
     PRODUCT_UNIT,
@@ -28,9 +28,9 @@ from sim.discount.three_prices import received
 from sim.kernel.book import Network
 from sim.kernel.clearing import Clearing
 from sim.market.market import clear_intents, cut_forced_supply, select
-
-if TYPE_CHECKING:
-    from sim.model import FireSaleModel
+from sim.market.search import admit
+from sim.market.venue import Venue
+from sim.market.week import Cohort, MarketWeek
 
 FAMILIES = (
     "transport",
@@ -64,8 +64,8 @@ class Setting:
         Offers; they stay as they are.
     rebuild
         Buy intents with families relaxed.
-    power, cooling : (nodes,) int64
-        Headroom before the clearing, IT watts.
+    venue
+        Where it is cleared when nothing is relaxed.
 
     Notes
     -----
@@ -75,13 +75,7 @@ class Setting:
 
     sell: SellOrders
     rebuild: Rebuild
-    network: Network
-    first_node: int
-    power: Ints
-    cooling: Ints
-    theta: float
-    steps: int
-    refine: bool
+    venue: Venue
     _networks: dict[Relaxed, Network] = field(default_factory=dict, init=False, repr=False, compare=False)
     _cleared: dict[Relaxed, Clearing] = field(default_factory=dict, init=False, repr=False, compare=False)
     _quoted: dict[tuple[Relaxed, int, bool], float] = field(
@@ -118,7 +112,7 @@ class Setting:
 
     def _quote(self, clearing: Clearing, product: int) -> float:
         rows = np.flatnonzero(self._mandates & (self.sell.product == product))
-        return received(clearing.price, self.sell, rows, self.first_node)
+        return received(clearing.price, self.sell, rows, self.venue.first_node)
 
     def _clearing(self, relaxed: Relaxed) -> Clearing:
         if relaxed not in self._cleared:
@@ -126,30 +120,32 @@ class Setting:
         return self._cleared[relaxed]
 
     def _clear(self, sell: SellOrders, relaxed: Relaxed, hint: Clearing | None) -> Clearing:
-        buy, network = self.rebuild(relaxed), self._network(relaxed)
-        power = np.full_like(self.power, ample_room(self.sell, network)) if "power" in relaxed else self.power
-        # Liquid watts are nested in watts: without limits of their own they end where the watts do.
-        cooling = power if "liquid" in relaxed else self.cooling
         kept = self._coupled(relaxed)
         _, clearing = clear_intents(
             replace(sell, quantity=np.where(kept[sell.product], sell.quantity, 0)),
-            select(buy, kept[buy.product]),  # type: ignore[arg-type]
-            network,
-            self.first_node,
-            power,
-            cooling,
-            theta=self.theta,
-            steps=self.steps,
-            refine=self.refine,
+            self._bids(relaxed, kept),
+            self._venue(relaxed),
             whole=False,
             hint=hint,
         )
         return clearing
 
+    def _bids(self, relaxed: Relaxed, kept: Bools) -> BuyIntents:
+        buy = self.rebuild(relaxed)
+        return select(buy, kept[buy.product])  # type: ignore[return-value]
+
+    def _venue(self, relaxed: Relaxed) -> Venue:
+        network, power = self._network(relaxed), self.venue.power
+        if "power" in relaxed:
+            power = np.full_like(power, ample_room(self.sell, network))
+        # Liquid watts are nested in watts: without limits of their own they end where the watts do.
+        cooling = power if "liquid" in relaxed else self.venue.cooling
+        return replace(self.venue, network=network, power=power, cooling=cooling)
+
     def _network(self, relaxed: Relaxed) -> Network:
         key = relaxed & {"transport", "liquid"}
         if key not in self._networks:
-            self._networks[key] = relaxed_network(self.network, self.first_node, key)
+            self._networks[key] = relaxed_network(self.venue.network, self.venue.first_node, key)
         return self._networks[key]
 
     def _coupled(self, relaxed: Relaxed) -> Bools:
@@ -190,87 +186,67 @@ class AgentsRebuild:
 
     Parameters
     ----------
-    model
-        A model that has decided and not yet settled this week. A type whose agents decide one by one is asked one by
-        one; its parameters cannot be relaxed, so its margins and cash are lifted on the intents it returns.
-    present : (parties,) bool, optional
-        Buyers the search layer let into this week's market; all if omitted. ``search`` brings the others back.
+    week
+        A market that has cleared and is not yet settled. A type whose agents decide one by one is asked one by one; its
+        parameters cannot be relaxed, so its margins and cash are lifted on the intents it returns. ``search`` brings buyers
+        back that were not present.
     """
 
-    def __init__(self, model: "FireSaleModel", present: Bools | None = None) -> None:
-        self.model = model
-        self.present = np.ones(len(model.view.cash), dtype=np.bool_) if present is None else present
-        view = model.view
+    def __init__(self, week: MarketWeek) -> None:
+        self.week = week
+        view = week.view
         # Bids do not depend on what is standing: without lots the agents' offers cost nothing to form.
         empty = {f.name: getattr(view, f.name)[:0] for f in fields(View) if f.name.startswith("lot_")}
         self.view = replace(view, **empty)
-        self.ample = ample_room(model.intents.sell, model.world.topology.network())
+        self.ample = ample_room(week.intents.sell, week.result.venue.network)
         self._kept: dict[Relaxed, BuyIntents] = {}
-        self._stated: dict[tuple[type[Party], Relaxed], list[Intents]] = {}
+        self._stated: dict[tuple[type[Party], Relaxed], Intents] = {}
         self._views: dict[Relaxed, View] = {}
 
     def __call__(self, relaxed: Relaxed) -> BuyIntents:
         """Intents with families relaxed; each combination is asked for once."""
         key = relaxed - {"transport"}
         if key not in self._kept:
-            self._kept[key] = self._state(key) if key else self.model.intents.buy
+            self._kept[key] = self._state(key) if key else self.week.intents.buy
         return self._kept[key]
 
     def active(self) -> list[str]:
         """Families whose relaxation can change anything this week."""
-        sell, buy = self.model.intents.sell, self.model.intents.buy
+        sell, buy, venue = self.week.intents.sell, self.week.intents.buy, self.week.result.venue
         offered = np.unique(sell.product[sell.quantity > 0])
-        network = self.model.world.topology.network()
-        entering = network.lanes[:, 1] >= self.model.world.topology.places.n
-        wet = PRODUCT_LIQUID[offered].any() or (network.freight[np.ix_(offered, entering)] < 0).any()
+        entering = venue.network.lanes[:, 1] >= venue.first_node
+        wet = PRODUCT_LIQUID[offered].any() or (venue.network.freight[np.ix_(offered, entering)] < 0).any()
         test = {
             "liquid": bool(wet),
-            "search": not self.present.all(),
+            "search": not self.week.present.all(),
             "distressed_insiders": len(self._distressed()) > 0,
             "margins": bool((buy.margin > 0).any()),
         }
         return [name for name in FAMILIES if test.get(name, True)]
 
     def _state(self, relaxed: Relaxed) -> BuyIntents:
-        parts: list[Intents] = []
-        for agent_type, agents in self.model.agents_by_type.items():
-            seen = relaxed & self._relevant(agent_type)
-            if (agent_type, seen) not in self._stated:
-                self._stated[agent_type, seen] = self._ask(agent_type, list(agents), seen)
-            parts += self._stated[agent_type, seen]
-        buy = Intents.concatenate(parts).buy
+        buy = Intents.concatenate([self._asked(cohort, relaxed) for cohort in self.week.cohorts]).buy
         if "margins" in relaxed:
             buy = replace(buy, margin=np.zeros_like(buy.margin))
         if "cash" in relaxed:
             buy = replace(buy, cash=np.maximum(buy.cash, np.maximum(buy.value, 0) * buy.wanted))
         if "search" not in relaxed:
-            buy = select(buy, self.present[buy.party])  # type: ignore[assignment]
+            buy = admit(buy, self.week.present)
         return buy
 
-    def _relevant(self, agent_type: type[Party]) -> Relaxed:
-        """Families that can change what agents of a type ask for; the search layer acts on what they asked."""
-        named = type(self.model.section_of(agent_type.kind)).model_fields.keys()
-        left = {"power", "liquid", "cash"}
-        if agent_type.kind in INSIDERS:
-            left.add("distressed_insiders")
-        if named & set(MARGINS):
-            left.add("margins")
-        if named & set(APPETITES):
-            left.add("order_limits")
-        return frozenset(left)
+    def _asked(self, cohort: Cohort, relaxed: Relaxed) -> Intents:
+        """What a cohort says with families relaxed; it is asked once for those that can matter to it."""
+        section = self._section(cohort.kind)
+        seen = relaxed & _relevant(cohort.kind, section)
+        key = (cohort.agent_type, seen)
+        if key not in self._stated:
+            if seen not in self._views:
+                self._views[seen] = self._view(seen)
+            self._stated[key] = cohort.ask(self._views[seen], _lifted(section, seen))
+        return self._stated[key]
 
-    def _ask(self, agent_type: type[Party], agents: list[Party], relaxed: Relaxed) -> list[Intents]:
-        """Intents of one type under a relaxed view and section."""
-        if relaxed not in self._views:
-            self._views[relaxed] = self._view(relaxed)
-        view, section = self._views[relaxed], self.model.section_of(agent_type.kind)
-        if agent_type.decide is not Party.decide:
-            return [agent.decide(view) for agent in sorted(agents, key=lambda agent: agent.row)]
-        names = (MARGINS if "margins" in relaxed else ()) + (APPETITES if "order_limits" in relaxed else ())
-        known = type(section).model_fields
-        lifted = {name: 0.0 if name in MARGINS else AMPLE_WATTS for name in names if name in known}
-        rows = np.sort(np.array([agent.row for agent in agents], dtype=np.int64))
-        return [agent_type.decide_all(view, rows, section.model_copy(update=lifted))]
+    def _section(self, kind: AgentKind) -> Section:
+        return self.week.world.parameters.section_of(kind)
 
     def _view(self, relaxed: Relaxed) -> View:
         view = self.view
@@ -294,13 +270,13 @@ class AgentsRebuild:
         keep = np.full(len(view.cash), np.nan)
         for kind in INSIDERS:
             mine = view.party_kind == kind
-            months = float(getattr(self.model.section_of(kind), "reserve_months", 0.0))
+            months = float(getattr(self._section(kind), "reserve_months", 0.0))
             keep[mine] = view.obligations[mine] * months
         return view.cash - keep, keep
 
     def _healthy(self) -> Bools:
         view = self.view
-        able = self.model.world.active & view.may_spend & ~view.distressed & ~view.frozen
+        able = self.week.world.active & view.may_spend & ~view.distressed & ~view.frozen
         spare, _ = self._spendable()
         return np.asarray(able & (np.nan_to_num(spare, nan=-1.0) > 0))
 
@@ -312,7 +288,7 @@ class AgentsRebuild:
 
     def _healed(self, view: View) -> View:
         """Distressed insiders bid again, with the spare cash of the median healthy one of their kind."""
-        world, rows, healthy = self.model.world, self._distressed(), self._healthy()
+        world, rows, healthy = self.week.world, self._distressed(), self._healthy()
         spare, keep = self._spendable()
         cash = view.cash.copy()
         for kind in INSIDERS:
@@ -335,6 +311,27 @@ class AgentsRebuild:
             distressed=view.distressed & ~sick,
             frozen=view.frozen & ~sick,
         )
+
+
+def _relevant(kind: AgentKind, section: Section) -> Relaxed:
+    """Families that can change what agents of a type ask for; the search layer acts on what they asked."""
+    named = type(section).model_fields.keys()
+    left = {"power", "liquid", "cash"}
+    if kind in INSIDERS:
+        left.add("distressed_insiders")
+    if named & set(MARGINS):
+        left.add("margins")
+    if named & set(APPETITES):
+        left.add("order_limits")
+    return frozenset(left)
+
+
+def _lifted(section: Section, relaxed: Relaxed) -> Section:
+    """A section without margins and appetites, as far as they are relaxed and it has them."""
+    names = (MARGINS if "margins" in relaxed else ()) + (APPETITES if "order_limits" in relaxed else ())
+    known = type(section).model_fields
+    lifted = {name: 0.0 if name in MARGINS else AMPLE_WATTS for name in names if name in known}
+    return section.model_copy(update=lifted)
 
 
 def names_of(mask: int, families: Iterable[str]) -> Relaxed:

@@ -10,21 +10,19 @@ range over orders, first-in and last-in. Values are added up as rationals and su
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cache
 from math import comb, factorial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from agents.vocabulary import CONDITIONS, GENERATIONS, PRODUCT_CONDITION, PRODUCT_GENERATION, Bools, Floats
+from agents.vocabulary import CONDITIONS, GENERATIONS, PRODUCT_CONDITION, PRODUCT_GENERATION, Floats
 from sim.base.randomness import Purpose
-from sim.discount.anatomy import whole_cents
+from sim.discount.arcs import whole_cents
 from sim.discount.relaxation import FAMILIES, AgentsRebuild, Setting, names_of
-
-if TYPE_CHECKING:
-    from sim.model import FireSaleModel
+from sim.market.week import MarketWeek, ThreePrices
 
 GAMES = ("level", "impact")
 BELIEFS = "beliefs"
@@ -181,6 +179,19 @@ def impact_of(setting: Setting, families: Sequence[str], product: int) -> Worth:
     return lambda mask: start - discount(mask)
 
 
+@dataclass(frozen=True, slots=True)
+class Game:
+    """A game over families: worth of coalitions, whole cents to share, and what relaxing all families leaves over.
+
+    ``played`` is false where there is nothing to attribute.
+    """
+
+    worth: Worth
+    total: int
+    left: Mapping[str, int]
+    played: bool = True
+
+
 def decompose(
     setting: Setting,
     families: Sequence[str],
@@ -206,37 +217,14 @@ def decompose(
     better users that did not bid. The impact game runs from the discount p0 - p to zero; where one lot would have fetched no
     more there is nothing to attribute, the game is not played, and its rows are zero over zero orders.
     """
-    none, everything = frozenset[str](), frozenset(families)
-    price, first_lot, freed, freed_lot = (
-        Fraction(quote(relaxed, product))
-        for relaxed in (none, everything)
-        for quote in (setting.price, setting.first_lot_price)
-    )
-    best, believed = (round(100 * float(x)) for x in reference)
     rows, interactions = [], []
-    games = {
-        "level": (
-            level_of(setting, families, product),
-            freed // 1 - price // 1,
-            {BELIEFS: best - believed, NOT_ATTRIBUTED: believed - freed // 1},
-        ),
-        "impact": (
-            impact_of(setting, families, product),
-            (first_lot - price) // 1 - (freed_lot - freed) // 1,
-            {BELIEFS: 0, NOT_ATTRIBUTED: (freed_lot - freed) // 1},
-        ),
-    }
-    for game, (worth, total, left) in games.items():
-        shares = None
-        if game == "level" or first_lot - price >= 1:
-            shares = solve(worth, len(families), orders)
-        else:
-            left = dict.fromkeys(left, 0)
-        rows += [{"game": game} | row for row in _rows(families, shares, total, left)]
+    for name, game in _games(setting, families, product, reference).items():
+        shares = solve(game.worth, len(families), orders) if game.played else None
+        rows += [{"game": name} | row for row in _rows(families, shares, game.total, game.left)]
         if shares is not None and shares.interaction is not None:
             interactions += [
                 {
-                    "game": game,
+                    "game": name,
                     "family": family,
                     "other": families[j],
                     "value": round(shares.interaction[i][j]),
@@ -245,6 +233,32 @@ def decompose(
                 for j in range(i)
             ]
     return rows, interactions
+
+
+def _games(setting: Setting, families: Sequence[str], product: int, reference: Floats) -> dict[str, Game]:
+    """The level and the impact game of a forced class."""
+    none, everything = frozenset[str](), frozenset(families)
+    price, first_lot, freed, freed_lot = (
+        Fraction(quote(relaxed, product))
+        for relaxed in (none, everything)
+        for quote in (setting.price, setting.first_lot_price)
+    )
+    best, believed = (round(100 * float(x)) for x in reference)
+    played = first_lot - price >= 1
+    over = (freed_lot - freed) // 1
+    return {
+        "level": Game(
+            level_of(setting, families, product),
+            freed // 1 - price // 1,
+            {BELIEFS: best - believed, NOT_ATTRIBUTED: believed - freed // 1},
+        ),
+        "impact": Game(
+            impact_of(setting, families, product),
+            (first_lot - price) // 1 - over,
+            {BELIEFS: 0, NOT_ATTRIBUTED: over if played else 0},
+            played,
+        ),
+    }
 
 
 def _rows(
@@ -264,32 +278,35 @@ def _rows(
     return rows
 
 
-def setting_of(model: "FireSaleModel", rebuild: AgentsRebuild) -> Setting:
-    """This week's market of a model that has cleared and not yet settled."""
-    assert model.result is not None
-    options, book = model.parameters.market, model.result.orders.book
-    return Setting(
-        sell=model.intents.sell,
-        rebuild=rebuild,
-        network=model.world.topology.network(),
-        first_node=model.world.topology.places.n,
-        power=book.power,
-        cooling=book.cooling,
-        theta=options.theta,
-        steps=options.ladder_steps,
-        refine=options.refine,
-    )
+def setting_of(week: MarketWeek, rebuild: AgentsRebuild) -> Setting:
+    """The market of a week that has cleared and is not yet settled."""
+    return Setting(week.intents.sell, rebuild, week.result.venue)
 
 
-def record_shapley(
-    model: "FireSaleModel",
-    week: int,
-    products: Collection[int],
-    *,
-    pairs: int,
-    present: Bools | None = None,
-) -> None:
-    """Write rows of `shapley` for forced classes and, where all orders were taken, of `shapley_interactions`.
+@dataclass(slots=True)
+class Calendar:
+    """When each forced class was last taken apart: class -> week."""
+
+    last: dict[int, int] = field(default_factory=dict)
+
+    def due(self, week: int, quotes: Collection[ThreePrices], every: int) -> set[int]:
+        """Classes to take apart this week, noted as done: new ones, those with units sold, and the overdue.
+
+        A class that was away from the market is new to it when it comes back. None ever if `every` is 0.
+        """
+        sold = {quote.product: quote.sold > 0 for quote in quotes}
+        self.last = {product: when for product, when in self.last.items() if product in sold}
+        if not every:
+            return set()
+        due = {p for p, some in sold.items() if some or week - self.last.get(p, -every) >= every}
+        self.last |= dict.fromkeys(due, week)
+        return due
+
+
+def tables(
+    week: MarketWeek, products: Collection[int]
+) -> dict[str, dict[str, np.ndarray[Any, np.dtype[Any]]]]:
+    """Columns of `shapley` for forced classes and, where all orders were taken, of `shapley_interactions`.
 
     All classes of a week are asked for the same coalitions, so that one clearing serves them all: 2 + 2n + 2 pairs (n - 3) of
     them for n families at work. Agents state their intents anew for each, which is dear, so by default a class is taken
@@ -297,28 +314,24 @@ def record_shapley(
     unsold (`discount.shapley_weeks`; 1 is every week). Measured times stand in docs/discount.md.
     """
     if not products:
-        return
-    rebuild = AgentsRebuild(model, present)
-    families, setting = rebuild.active(), setting_of(model, rebuild)
-    generator = model.world.randomness.generator(Purpose.RELAXATION, week)
-    orders = draw_orders(generator, len(families), pairs)
-    for quote in (quote for quote in model.quotes if quote.product in products):
+        return {}
+    rebuild = AgentsRebuild(week)
+    families, setting = rebuild.active(), setting_of(week, rebuild)
+    generator = week.world.randomness.generator(Purpose.RELAXATION, week.week)
+    orders = draw_orders(generator, len(families), week.world.parameters.discount.shapley_pairs)
+    found: dict[str, list[dict[str, Any]]] = {"shapley": [], "shapley_interactions": []}
+    for quote in (quote for quote in week.quotes if quote.product in products):
         about = {
-            "week": week,
+            "week": week.week,
             "generation": GENERATIONS[PRODUCT_GENERATION[quote.product]],
             "condition": CONDITIONS[PRODUCT_CONDITION[quote.product]],
         }
-        rows, interactions = decompose(
-            setting,
-            families,
-            quote.product,
-            np.array([quote.reference_value, quote.believed_value]),
-            orders,
-        )
-        for table, meaning, found in (
-            ("shapley", SHAPLEY, rows),
-            ("shapley_interactions", INTERACTIONS, interactions),
-        ):
-            if found:
-                whole = [about | row for row in found]
-                model.recorder.rows(table, {c: np.array([r[c] for r in whole]) for c in meaning}, meaning)
+        reference = np.array([quote.reference_value, quote.believed_value])
+        parts = decompose(setting, families, quote.product, reference, orders)
+        for rows, part in zip(found.values(), parts, strict=True):
+            rows += [about | row for row in part]
+    return {
+        table: {name: np.array([row[name] for row in rows]) for name in meaning}
+        for (table, rows), meaning in zip(found.items(), (SHAPLEY, INTERACTIONS), strict=True)
+        if rows
+    }

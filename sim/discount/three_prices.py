@@ -10,7 +10,7 @@ best use as they believe it, ``believed_value``, and V* less that, the belief ga
 V* therefore means optimistic buyers, never a use that was overlooked.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -21,7 +21,6 @@ from agents.vocabulary import (
     N_GENERATIONS,
     PRODUCT_CONDITION,
     PRODUCT_UNIT,
-    BuyIntents,
     Condition,
     Floats,
     Ints,
@@ -30,49 +29,8 @@ from agents.vocabulary import (
     View,
     product_of,
 )
-from sim.kernel.book import Network
 from sim.market.market import MarketResult, clear_intents, cut_forced_supply
-
-
-@dataclass(frozen=True, slots=True)
-class ThreePrices:
-    """Prices of one forced class in one week, USD per GPU.
-
-    ``normal_volume_price`` is the price when forced supply is cut to the class's normal weekly volume; the top of a
-    demand curve is thin, so the discount is shown against both.
-    """
-
-    product: int
-    offered: int
-    sold: int
-    normal_volume: int
-    reference_value: float
-    believed_value: float
-    first_lot_price: float
-    normal_volume_price: float
-    price: float
-    price_low: float
-    price_high: float
-
-    @property
-    def structural_gap(self) -> float:
-        """V* - p0: what one lot loses in this state, the belief gap included, USD per GPU."""
-        return self.reference_value - self.first_lot_price
-
-    @property
-    def belief_gap(self) -> float:
-        """V* less the best use as buyers believe it, USD per GPU: negative where they expect a high rent to stay."""
-        return self.reference_value - self.believed_value
-
-    @property
-    def fire_sale_discount(self) -> float:
-        """p0 - p: what the rest of the lots lose by coming together, USD per GPU."""
-        return self.first_lot_price - self.price
-
-    @property
-    def discount_share(self) -> float:
-        """Headline d = 1 - p/p0; NaN if the first lot has no price."""
-        return 1.0 - self.price / self.first_lot_price if self.first_lot_price > 0 else float("nan")
+from sim.market.week import ThreePrices
 
 
 def reference_values(view: View, belief: str = "consistent") -> Floats:
@@ -157,27 +115,16 @@ def best_uses(
 
 
 def three_prices(
-    result: MarketResult,
-    sell: SellOrders,
-    buy: BuyIntents,
-    network: Network,
-    first_node: int,
-    power: Ints,
-    cooling: Ints,
-    best: Floats,
-    believed: Floats,
-    normal_volume: Floats,
-    *,
-    theta: float,
-    steps: int,
-    refine: bool,
-) -> list[ThreePrices]:
+    result: MarketResult, view: View, reference: Floats, normal_volume: Floats
+) -> tuple[ThreePrices, ...]:
     """The three prices of every forced class on offer this week.
 
     Parameters
     ----------
-    best, believed : (N_PRODUCTS,) USD
-        Best admissible use of a unit as it is, under the conditional mean of rents and as buyers believe.
+    reference : (G,) USD
+        `reference_values` of the view.
+    normal_volume : (N_PRODUCTS,)
+        GPUs traded in a usual week.
 
     Notes
     -----
@@ -186,50 +133,52 @@ def three_prices(
     its reserve: where no bid reaches it the lot stays, and p and p0 count it at its reserve, as the anatomy's no-bid rows do.
     ``price_low`` and ``price_high`` are the kernel's own, 0 being no bid at all.
     """
-    prices: list[ThreePrices] = []
-    for product in np.unique(sell.product[sell.forced & (sell.quantity > 0)]):
-        rows = np.flatnonzero(sell.forced & (sell.product == product) & (sell.quantity > 0))
-        weight = sell.quantity[rows] / sell.quantity[rows].sum()
-        nodes = sell.pool[rows] + first_node
-        unit = int(PRODUCT_UNIT[product])
+    sell = result.orders.sell
+    forced = np.unique(sell.product[sell.forced & (sell.quantity > 0)])
+    if len(forced) == 0:
+        return ()
+    _, best = best_uses(view, reference, forced)
+    _, believed = best_uses(view, reference_values(view, view.belief), forced, view.belief)
+    return tuple(
+        _quoted(result, int(product), float(best[product]), float(believed[product]), normal_volume)
+        for product in forced
+    )
 
-        def quoted(
-            table: Floats, product: int = int(product), nodes: Ints = nodes, weight: Floats = weight
-        ) -> float:
-            return float(np.dot(table[product, nodes], weight)) / 100.0
 
-        def price_of(quantity: int, product: int = int(product)) -> Floats:
-            fewer = cut_forced_supply(sell, product, quantity)
-            _, clearing = clear_intents(
-                fewer,
-                buy,
-                network,
-                first_node,
-                power,
-                cooling,
-                theta=theta,
-                steps=steps,
-                refine=refine,
-                whole=False,
-            )
-            return np.asarray(clearing.price)
+def _quoted(
+    result: MarketResult, product: int, best: float, believed: float, normal_volume: Floats
+) -> ThreePrices:
+    """Prices of one forced class; ``best`` and ``believed`` are its best use under the mean of rents and as buyers believe."""
+    sell, clearing, first_node = result.orders.sell, result.clearing, result.venue.first_node
+    rows = np.flatnonzero(sell.forced & (sell.product == product) & (sell.quantity > 0))
+    unit, offered = int(PRODUCT_UNIT[product]), sell.quantity[rows]
+    normal = max(unit, int(normal_volume[product] // unit) * unit)
+    # The ends of the interval are the kernel's: no reserve lifts them.
+    low, high = (
+        float(np.dot(table[product, sell.pool[rows] + first_node], offered / offered.sum())) / 100.0
+        for table in (clearing.price_low, clearing.price_high)
+    )
+    first_lot, usual, price = (
+        received(table, sell, rows, first_node) / 100.0
+        for table in (_price_of(result, product, unit), _price_of(result, product, normal), clearing.price)
+    )
+    return ThreePrices(
+        product=product,
+        offered=int(offered.sum()),
+        sold=int(result.trades.quantity[np.isin(result.trades.sell, rows)].sum()),
+        normal_volume=normal,
+        reference_value=best,
+        believed_value=believed,
+        first_lot_price=first_lot,
+        normal_volume_price=usual,
+        price=price,
+        price_low=low,
+        price_high=high,
+    )
 
-        normal = max(unit, int(normal_volume[product] // unit) * unit)
-        clearing = result.clearing
-        sold = int(result.trades.quantity[np.isin(result.trades.sell, rows)].sum())
-        prices.append(
-            ThreePrices(
-                product=int(product),
-                offered=int(sell.quantity[rows].sum()),
-                sold=sold,
-                normal_volume=normal,
-                reference_value=float(best[product]),
-                believed_value=float(believed[product]),
-                first_lot_price=received(price_of(unit), sell, rows, first_node) / 100.0,
-                normal_volume_price=received(price_of(normal), sell, rows, first_node) / 100.0,
-                price=received(clearing.price, sell, rows, first_node) / 100.0,
-                price_low=quoted(clearing.price_low),
-                price_high=quoted(clearing.price_high),
-            )
-        )
-    return prices
+
+def _price_of(result: MarketResult, product: int, quantity: int) -> Floats:
+    """Prices had only `quantity` GPUs of a forced class come, cents per GPU, (products, nodes)."""
+    fewer = cut_forced_supply(result.orders.sell, product, quantity)
+    _, clearing = clear_intents(fewer, result.orders.buy, result.venue, whole=False)
+    return np.asarray(clearing.price)

@@ -20,6 +20,7 @@ from sim.drivers.regime import regime_path
 from sim.drivers.rent import Releases, rent_path
 from sim.drivers.replay import Origin, month_means
 from sim.parameters import ParameterError, Parameters
+from sim.parameters.outside import BitcoinParameters, RentParameters
 
 DT = 1.0 / WEEKS_PER_YEAR
 
@@ -57,7 +58,7 @@ class Drivers:
     def __init__(
         self, parameters: Parameters, randomness: Randomness, zone_names: tuple[str, ...], n_weeks: int
     ) -> None:
-        self.parameters = parameters
+        self.demand_elasticity = parameters.rent.demand_elasticity
         self.randomness = randomness
         self.n_weeks = n_weeks
         self.zone_names = zone_names
@@ -75,17 +76,16 @@ class Drivers:
         )
         self.regime = regime_path(parameters.correlation, randomness, n_weeks)
         self.stress = self.regime.stress
-        self._draw_bitcoin()
-        self._draw_rents()
+        self._draw_bitcoin(parameters.bitcoin)
+        self._draw_rents(parameters.rent)
         self.power_usd_per_mwh, by_zone = power_path(parameters.power, randomness, zone_names, self.dates)
         self.origin |= {f"power_usd_per_mwh_{name}": origin for name, origin in by_zone.items()}
-        self._draw_interest()
+        self._draw_interest(parameters)
         # The decline that every valuation expects (contracts.md 3, phi) is the one that happens.
         decline = np.exp(-parameters.hardware.salvage_decay * np.arange(n_weeks) * DT)
         self.salvage_usd = decline[:, None] * parameters.hardware.salvage_usd.array()
 
-    def _draw_bitcoin(self) -> None:
-        bitcoin = self.parameters.bitcoin
+    def _draw_bitcoin(self, bitcoin: BitcoinParameters) -> None:
         drawn = bitcoin_path(bitcoin, self.randomness, self.regime, self.start, self.n_weeks)
         self.bitcoin_score = drawn.score
         self.btc_usd, self.btc_low_usd = drawn.usd, drawn.low_usd
@@ -103,8 +103,7 @@ class Drivers:
         self.hashprice_usd_per_ph_day = np.asarray(path)
         self.origin["hashprice_usd_per_ph_day"] = origin
 
-    def _draw_rents(self) -> None:
-        rent = self.parameters.rent
+    def _draw_rents(self, rent: RentParameters) -> None:
         self.releases = Releases(rent, self.start)
         drawn = rent_path(
             rent, self.randomness, self.regime, self.bitcoin_score, self.releases, self.start, self.n_weeks
@@ -113,14 +112,14 @@ class Drivers:
         self.rent_exogenous, self.spot_factor = drawn.exogenous, drawn.spot_factor
         self.origin |= {f"rent_usd_per_hour_{name}": origin for name, origin in drawn.origin.items()}
 
-    def _draw_interest(self) -> None:
-        interest = self.parameters.interest
+    def _draw_interest(self, parameters: Parameters) -> None:
+        interest = parameters.interest
         sofr = sofr_path(interest, self.dates)
         self.sofr, self.origin["sofr"] = sofr.values, sofr.origin
         spread = spread_path(
             interest,
-            self.parameters.lenders.spread_mixed,
-            np.where(self.stress, self.parameters.correlation.stress_spread_rise, 0.0),
+            parameters.lenders.spread_mixed,
+            np.where(self.stress, parameters.correlation.stress_spread_rise, 0.0),
             self.dates,
         )
         self.spread, self.origin["spread"] = spread.values, spread.origin
@@ -132,11 +131,16 @@ class Drivers:
         monday = self.start + timedelta(weeks=week)
         return any((monday + timedelta(days=d)).day == 1 for d in range(7))
 
+    def months_begun(self, week: int) -> int:
+        """How many firsts of a month the run has seen when the week is over."""
+        before, last = self.start - timedelta(days=1), self.start + timedelta(weeks=week, days=6)
+        return 12 * (last.year - before.year) + last.month - before.month
+
     # -- rents --------------------------------------------------------------------------------------------
 
     def rent(self, week: int, supply_ratio: float) -> Floats:
         """Contract rent by generation given running over planned supply, USD per GPU-hour, shape (G,)."""
-        feedback = supply_ratio ** (-1.0 / self.parameters.rent.demand_elasticity)
+        feedback = supply_ratio ** (-1.0 / self.demand_elasticity)
         return np.asarray(self.rent_exogenous[week] * feedback)
 
     def pending_steps(self, week: int) -> tuple[Floats, Floats]:

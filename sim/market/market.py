@@ -20,6 +20,7 @@ from agents.vocabulary import (
 )
 from sim.kernel.book import Book, Network
 from sim.kernel.clearing import Clearing, clear, matched
+from sim.market.venue import Venue
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +58,9 @@ class Trades:
 
 @dataclass(frozen=True, slots=True)
 class MarketResult:
-    """What one clearing produced."""
+    """What one clearing produced, and the venue it took place at."""
 
+    venue: Venue
     orders: Orders
     clearing: Clearing
     trades: Trades
@@ -72,23 +74,14 @@ def select(table: SellOrders | BuyIntents, rows: Ints | Bools) -> SellOrders | B
 def build_orders(
     sell: SellOrders,
     buy: BuyIntents,
-    first_node: int,
-    power: Ints,
-    cooling: Ints,
+    venue: Venue,
     *,
-    steps: int,
     around: Floats | None = None,
 ) -> Orders:
     """Derive limit orders from intents.
 
     Parameters
     ----------
-    first_node
-        Node of pool 0 (docks come first).
-    power, cooling
-        Headroom per node in IT watts.
-    steps
-        Steps of a cash-covered demand curve.
     around
         Clearing prices (N_PRODUCTS, nodes) in cents to refine the demand curves at, or None.
     """
@@ -100,23 +93,23 @@ def build_orders(
     kept = np.flatnonzero(live)
     value = np.floor(buy.value[kept] * (1.0 - buy.margin[kept])).astype(np.int64)
     product = buy.product[kept]
-    arguments = (value, buy.wanted[kept], buy.cash[kept], PRODUCT_UNIT[product], floor[product], steps)
+    arguments = (value, buy.wanted[kept], buy.cash[kept], PRODUCT_UNIT[product], floor[product], venue.steps)
     if around is None:
         limit, quantity, row = cash_ladder(*arguments)
     else:
-        price = around[product, buy.pool[kept] + first_node]
+        price = around[product, buy.pool[kept] + venue.first_node]
         price = np.where(np.isfinite(price), price, 0.0)
         limit, quantity, row = refine_ladder(*arguments, np.ceil(price).astype(np.int64))
     intent = kept[row]
     n_sell = len(sell.party)
     book = Book(
         side=np.r_[np.zeros(n_sell, dtype=np.int8), np.ones(len(limit), dtype=np.int8)],
-        node=np.r_[sell.pool, buy.pool[intent]].astype(np.int32) + np.int32(first_node),
+        node=np.r_[sell.pool, buy.pool[intent]].astype(np.int32) + np.int32(venue.first_node),
         generation=np.r_[sell.product, buy.product[intent]].astype(np.int32),
         quantity=np.r_[sell.quantity, quantity].astype(np.int64),
         price=np.r_[sell.reserve, limit].astype(np.int64),
-        power=power,
-        cooling=cooling,
+        power=venue.power,
+        cooling=venue.cooling,
     )
     return Orders(sell, buy, intent, book)
 
@@ -124,14 +117,8 @@ def build_orders(
 def clear_intents(
     sell: SellOrders,
     buy: BuyIntents,
-    network: Network,
-    first_node: int,
-    power: Ints,
-    cooling: Ints,
+    venue: Venue,
     *,
-    theta: float,
-    steps: int,
-    refine: bool,
     whole: bool,
     hint: Clearing | None = None,
 ) -> tuple[Orders, Clearing]:
@@ -139,12 +126,13 @@ def clear_intents(
 
     ``hint`` is a clearing of much the same market to start from; prices do not depend on it.
     """
-    orders = build_orders(sell, buy, first_node, power, cooling, steps=steps)
-    pinched = refine and bool(np.any(buy.cash < buy.wanted * np.floor(buy.value * (1 - buy.margin))))
+    network, theta = venue.network, venue.theta
+    orders = build_orders(sell, buy, venue)
+    pinched = venue.refine and bool(np.any(buy.cash < buy.wanted * np.floor(buy.value * (1 - buy.margin))))
     clearing = clear(orders.book, network, theta=theta, hint=hint, whole=whole and not pinched)
     if pinched:
         gross = clearing.price + rent_per_gpu(clearing, network)
-        orders = build_orders(sell, buy, first_node, power, cooling, steps=steps, around=gross)
+        orders = build_orders(sell, buy, venue, around=gross)
         clearing = clear(orders.book, network, theta=theta, hint=clearing, whole=whole)
     return orders, clearing
 
@@ -158,23 +146,10 @@ def rent_per_gpu(clearing: Clearing, network: Network) -> Floats:
     return np.asarray(watts * rent)
 
 
-def run_market(
-    sell: SellOrders,
-    buy: BuyIntents,
-    network: Network,
-    first_node: int,
-    power: Ints,
-    cooling: Ints,
-    *,
-    theta: float,
-    steps: int,
-    refine: bool,
-) -> MarketResult:
+def run_market(sell: SellOrders, buy: BuyIntents, venue: Venue) -> MarketResult:
     """Clear whole units and say who bought from whom."""
-    orders, clearing = clear_intents(
-        sell, buy, network, first_node, power, cooling, theta=theta, steps=steps, refine=refine, whole=True
-    )
-    arcs = matched(clearing, orders.book, network)
+    orders, clearing = clear_intents(sell, buy, venue, whole=True)
+    arcs = matched(clearing, orders.book, venue.network)
     n_sell = len(sell.party)
     seller_node = orders.book.node[arcs["sell"]].astype(np.int64)
     buyer_node = orders.book.node[arcs["buy"]].astype(np.int64)
@@ -192,7 +167,7 @@ def run_market(
         buyer_node=buyer_node,
         product=product,
     )
-    return MarketResult(orders, clearing, trades)
+    return MarketResult(venue, orders, clearing, trades)
 
 
 def cut_forced_supply(sell: SellOrders, product: int, quantity: int) -> SellOrders:

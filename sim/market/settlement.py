@@ -31,11 +31,11 @@ from sim.state.standing import Plan
 from sim.state.world import REST_OF_WORLD, World
 
 
-def settle(world: World, week: int, result: MarketResult) -> Ints:
-    """Execute the trades and return the capacity rent paid per GPU on each, in cents."""
+def settle(world: World, week: int, result: MarketResult) -> None:
+    """Execute the trades."""
     trades = result.trades
     first = world.topology.places.n
-    rents = np.zeros(trades.n, dtype=np.int64)
+    premiums = slot_premiums(world, result)
     for i in range(trades.n):
         sell_row, buy_row = int(trades.sell[i]), int(trades.buy[i])
         seller, buyer = int(result.orders.sell.party[sell_row]), int(result.orders.buy.party[buy_row])
@@ -43,8 +43,7 @@ def settle(world: World, week: int, result: MarketResult) -> Ints:
         target = int(trades.buyer_node[i]) - first
         product, quantity = int(trades.product[i]), int(trades.quantity[i])
         is_forced = bool(result.orders.sell.forced[sell_row])
-        rent = _slot_premium(world, result, int(trades.buyer_node[i]), target, product)
-        rents[i] = rent
+        rent = int(premiums[i])
         weeks = _delivery_weeks(world, source, target, product)
         pool = _take_slot(world, week, buyer, source, target, product, quantity)
         cost = (int(trades.price[i]) + int(trades.freight[i]) + rent) * quantity
@@ -65,18 +64,18 @@ def settle(world: World, week: int, result: MarketResult) -> Ints:
             host = int(world.host[world.topology.pool_place[target]])
             world.ledger.pay(buyer, host, rent * quantity, Account.SLOT_PREMIUM)
         world.log_sale(week, "sale", seller, buyer, product, quantity, int(trades.price[i]))
-    return rents
 
 
-def _slot_premium(world: World, result: MarketResult, node: int, pool: int, product: int) -> int:
-    """Scarcity rent a buyer actually pays for the slot, cents per GPU: nothing in its own halls."""
-    if world.topology.pool_kind[pool] not in (PoolKind.OPEN, PoolKind.IN_PLACE, PoolKind.FORWARD):
-        return 0
-    generation = PRODUCT_GENERATION[product]
-    per_watt = float(result.clearing.power_rent[node])
-    if PRODUCT_LIQUID[product]:
-        per_watt += float(result.clearing.cooling_rent[node])
-    return int(per_watt * world.unit_watts[generation] / PRODUCT_UNIT[product])
+def slot_premiums(world: World, result: MarketResult) -> Ints:
+    """Scarcity rent a buyer actually pays for the slot, cents per GPU of each trade: nothing in its own halls."""
+    trades, clearing = result.trades, result.clearing
+    kind = world.topology.pool_kind[trades.buyer_node - result.venue.first_node]
+    leased = np.isin(kind, (PoolKind.OPEN, PoolKind.IN_PLACE, PoolKind.FORWARD))
+    cooling = np.where(PRODUCT_LIQUID[trades.product], clearing.cooling_rent[trades.buyer_node], 0.0)
+    per_watt = clearing.power_rent[trades.buyer_node] + cooling
+    watts = world.unit_watts[PRODUCT_GENERATION[trades.product]]
+    per_gpu = per_watt * watts / PRODUCT_UNIT[trades.product]
+    return np.where(leased, per_gpu, 0.0).astype(np.int64)
 
 
 def _delivery_weeks(world: World, source: int, target: int, product: int) -> int:

@@ -20,7 +20,9 @@ from agents.outside_buyer import (
     SalvagerParameters,
 )
 from agents.schema import Section
+from agents.vocabulary import AgentKind
 from sim.base.faults import explained, nearest
+from sim.parameters.construction import fixed_at_construction
 from sim.parameters.credit import CreditParameters
 from sim.parameters.market import (
     DiscountParameters,
@@ -103,6 +105,25 @@ class Parameters(Section):
         except ValidationError as error:
             raise ParameterError(f"{source}: {explained(error, cls)}") from None
 
+    def later(self, overrides: Mapping[str, Any], source: str = "overrides") -> "Parameters":
+        """These, with some dotted keys replaced while a model lives.
+
+        Raises
+        ------
+        ParameterError
+            As in `from_overrides`; and for a key that has acted when the model was made.
+        """
+        changed = type(self).from_overrides({**self.flat(), **overrides}, source)
+        for key in overrides:
+            if fixed := fixed_at_construction(key):
+                raise ParameterError(f"{source}: {key} acts when a model is made, not later: {fixed} by then")
+        return changed
+
+    def section_of(self, kind: AgentKind) -> Section:
+        """The section that describes a type of agents."""
+        section: Section = getattr(self, SECTIONS[kind])
+        return section
+
     def flat(self) -> dict[str, Any]:
         """Dotted key -> value, in declared order."""
         return {key: value for key, value, _ in walk(self)}
@@ -116,6 +137,19 @@ class Parameters(Section):
             row.update({name: extra.get(name, "") for name in ("unit", "low", "high", "source", "grade")})
             rows.append(row)
         return rows
+
+
+SECTIONS: dict[AgentKind, str] = {
+    AgentKind.MINER: "miners",
+    AgentKind.NEO_CLOUD: "neo_clouds",
+    AgentKind.LENDER: "lenders",
+    AgentKind.LIQUIDATOR: "liquidators",
+    AgentKind.HYPERSCALER: "hyperscalers",
+    AgentKind.ENTERPRISE: "enterprises",
+    AgentKind.EXPORTER: "exporters",
+    AgentKind.SALVAGER: "salvagers",
+    AgentKind.MANUFACTURER: "manufacturer",
+}
 
 
 def _unknown(key: str, known: list[str], source: str) -> str:

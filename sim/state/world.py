@@ -4,6 +4,7 @@ Capacity is held per pool in IT watts and moves between pools of one place only,
 to its watts. Nothing here decides; it answers what is free, what stands where, and what was last paid.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -27,6 +28,7 @@ from sim.debt.loss_bridge import LossBridge
 from sim.drivers.drivers import Drivers
 from sim.parameters import Parameters
 from sim.places.topology import Topology
+from sim.state.best_use_marks import BestUseMarks
 from sim.state.ledger import Account, Ledger
 from sim.state.standing import Credit
 from sim.state.tenants import (
@@ -108,6 +110,7 @@ class World:
     site_watts: Ints  # IT watts of the sites each party owns
     typical_value: Floats  # (N_PRODUCTS,) value at the typical operator, last seen, USD per GPU
     moving_cost: Floats  # (N_PRODUCTS,) typical cost of moving a GPU, USD
+    best_use_marks: BestUseMarks = field(default_factory=BestUseMarks)
     events: list[Event] = field(default_factory=list)
     place_watts: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
@@ -219,6 +222,10 @@ class World:
         """Party rows of an agent kind."""
         return np.flatnonzero(self.ledger.parties.kind == kind)
 
+    def withdraw(self, kinds: Collection[AgentKind]) -> None:
+        """Parties of some kinds bid no more, for good."""
+        self.active[np.isin(self.ledger.parties.kind, list(kinds))] = False
+
     def fleet_watts(self) -> Ints:
         """IT watts of the hardware each party holds and no lender has taken."""
         lots = self.ledger.lots
@@ -280,10 +287,6 @@ class World:
         np.add.at(unpaid, ledger.orders.buyer, ledger.orders.unpaid)
         owed = ledger.debt() + unpaid
         return np.asarray(ledger.parties.cash - owed + np.rint(usd * 100).astype(np.int64))
-
-    def leave_market(self, parties: Ints | Bools) -> None:
-        """Parties, by row or as a mask, place no bid from now on; what they own, owe and run stays theirs."""
-        self.active[parties] = False
 
     def log(self, week: int, kind: str, party: int, **what: int | str) -> None:
         """Append an event and count it."""

@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from agents.vocabulary import N_PRODUCTS, PRODUCT_UNIT, BuyIntents, Floats, Ints, SellOrders
-from sim.kernel.book import Book, Network
+from sim.kernel.book import Book
 from sim.kernel.clearing import Clearing, clear
 from sim.market.market import Orders, rent_per_gpu
+from sim.market.venue import Venue
 
 # Limits around a price already found: a price off by one step is found three times closer the next time.
 NEAR = np.array([3e-2, 1e-2, 3e-3, 1e-3, 3e-4, 1e-4, 3e-5])
@@ -33,13 +34,8 @@ class JointClearing:
 def clear_joint(
     sell: SellOrders,
     buy: BuyIntents,
-    network: Network,
-    first_node: int,
-    power: Ints,
-    cooling: Ints,
+    venue: Venue,
     *,
-    theta: float,
-    steps: int,
     rounds: int = 60,
     tolerance: float = 1e-4,
 ) -> JointClearing:
@@ -47,12 +43,8 @@ def clear_joint(
 
     Parameters
     ----------
-    first_node
-        Node of pool 0.
-    power, cooling : (nodes,) int64
-        Headroom, IT watts.
-    steps
-        Steps of a demand curve besides those around the price.
+    venue
+        Its steps are those of a demand curve besides the ones around the price.
     rounds
         Clearings at most.
     tolerance
@@ -64,9 +56,11 @@ def clear_joint(
     """
     split, around, hint = buy, None, None
     for count in range(1, rounds + 1):
-        orders = _orders(sell, split, first_node, power, cooling, steps, around)
-        hint = clearing = clear(orders.book, network, theta=theta, hint=hint)
-        gross = (clearing.price + rent_per_gpu(clearing, network))[split.product, split.pool + first_node]
+        orders = _orders(sell, split, venue, around)
+        hint = clearing = clear(orders.book, venue.network, theta=venue.theta, hint=hint)
+        gross = (clearing.price + rent_per_gpu(clearing, venue.network))[
+            split.product, split.pool + venue.first_node
+        ]
         cash, moved = resplit(orders, clearing, gross)
         settled = around is not None and np.allclose(gross, around, rtol=tolerance, atol=0.0, equal_nan=True)
         if (moved <= tolerance and settled) or count == rounds:
@@ -107,15 +101,7 @@ def resplit(orders: Orders, clearing: Clearing, gross: Floats) -> tuple[Ints, fl
     return np.floor(share * budget).astype(np.int64), moved
 
 
-def _orders(
-    sell: SellOrders,
-    buy: BuyIntents,
-    first_node: int,
-    power: Ints,
-    cooling: Ints,
-    steps: int,
-    around: Floats | None,
-) -> Orders:
+def _orders(sell: SellOrders, buy: BuyIntents, venue: Venue, around: Floats | None) -> Orders:
     """Cash-covered demand curves of whole units, geometric and fine around a price."""
     floor = np.full(N_PRODUCTS, np.iinfo(np.int64).max)
     np.minimum.at(floor, sell.product, sell.reserve)
@@ -124,7 +110,7 @@ def _orders(
     live = np.flatnonzero(offered[buy.product] & (buy.wanted > 0) & (value > 0) & (buy.cash > 0))
     top, unit = value[live, None], PRODUCT_UNIT[buy.product[live], None]
     low = np.clip(floor[buy.product[live], None] // 2, 1, top)
-    limit = top * (low / top) ** np.linspace(0.0, 1.0, steps)
+    limit = top * (low / top) ** np.linspace(0.0, 1.0, venue.steps)
     if around is not None:
         price = np.nan_to_num(around[live, None], nan=1.0)
         limit = np.concatenate([limit, np.clip(np.rint(price) * NEAR, low, top)], axis=1)
@@ -135,11 +121,11 @@ def _orders(
     intent = live[row]
     book = Book(
         side=np.r_[np.zeros(len(sell.party), dtype=np.int8), np.ones(len(intent), dtype=np.int8)],
-        node=np.r_[sell.pool, buy.pool[intent]].astype(np.int32) + np.int32(first_node),
+        node=np.r_[sell.pool, buy.pool[intent]].astype(np.int32) + np.int32(venue.first_node),
         generation=np.r_[sell.product, buy.product[intent]].astype(np.int32),
         quantity=np.r_[sell.quantity, quantity[row, step]],
         price=np.r_[sell.reserve, limit[row, step]],
-        power=power,
-        cooling=cooling,
+        power=venue.power,
+        cooling=venue.cooling,
     )
     return Orders(sell, buy, intent, book)

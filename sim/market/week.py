@@ -1,0 +1,132 @@
+"""One week's market as one object: what was seen, intended, cleared and quoted, and who may be asked again.
+
+The model makes it once, when forced classes are quoted, and hands it down; who takes prices apart or writes them down sees
+this and not the model. Everything but the world is the week's own. The world is the living one: settlement changes it.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from agents.party import Party
+from agents.schema import Section
+from agents.vocabulary import PRODUCT_GENERATION, AgentKind, Bools, Floats, Intents, View
+from sim.market.market import MarketResult
+from sim.parameters import Parameters
+from sim.state.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class ThreePrices:
+    """Prices of one forced class in one week, USD per GPU; `sim.discount.three_prices` finds them.
+
+    ``normal_volume_price`` is the price when forced supply is cut to the class's normal weekly volume; the top of a
+    demand curve is thin, so the discount is shown against both.
+    """
+
+    product: int
+    offered: int
+    sold: int
+    normal_volume: int
+    reference_value: float
+    believed_value: float
+    first_lot_price: float
+    normal_volume_price: float
+    price: float
+    price_low: float
+    price_high: float
+
+    @property
+    def structural_gap(self) -> float:
+        """V* - p0: what one lot loses in this state, the belief gap included, USD per GPU."""
+        return self.reference_value - self.first_lot_price
+
+    @property
+    def belief_gap(self) -> float:
+        """V* less the best use as buyers believe it, USD per GPU: negative where they expect a high rent to stay."""
+        return self.reference_value - self.believed_value
+
+    @property
+    def fire_sale_discount(self) -> float:
+        """p0 - p: what the rest of the lots lose by coming together, USD per GPU."""
+        return self.first_lot_price - self.price
+
+    @property
+    def discount_share(self) -> float:
+        """Headline d = 1 - p/p0; NaN if the first lot has no price."""
+        return 1.0 - self.price / self.first_lot_price if self.first_lot_price > 0 else float("nan")
+
+
+@dataclass(frozen=True, slots=True)
+class Cohort:
+    """The agents of one type, by row; a type that overrides `decide` is asked one by one."""
+
+    agent_type: type[Party]
+    agents: tuple[Party, ...]
+
+    @property
+    def kind(self) -> AgentKind:
+        """What they are to the market."""
+        return self.agent_type.kind
+
+    @property
+    def one_by_one(self) -> bool:
+        """Whether each decides by a rule of its own."""
+        return self.agent_type.decide is not Party.decide
+
+    def ask(self, view: View, section: Section) -> Intents:
+        """Their intents under a view; `section` is the parameters of a common rule, which a rule of one's own does not take."""
+        if self.one_by_one:
+            return Intents.concatenate([agent.decide(view) for agent in self.agents])
+        rows = np.array([agent.row for agent in self.agents], dtype=np.int64)
+        return self.agent_type.decide_all(view, rows, section)
+
+
+def cohort_of(agent_type: type[Party], agents: Iterable[Party]) -> Cohort:
+    """Agents of a type in the order of their rows."""
+    return Cohort(agent_type, tuple(sorted(agents, key=lambda agent: agent.row)))
+
+
+def ask(cohorts: Iterable[Cohort], view: View, parameters: Parameters) -> Intents:
+    """Intents of all agents under a view."""
+    return Intents.concatenate([cohort.ask(view, parameters.section_of(cohort.kind)) for cohort in cohorts])
+
+
+@dataclass(frozen=True, slots=True)
+class MarketWeek:
+    """One week of the secondary market, cleared and quoted.
+
+    Parameters
+    ----------
+    view
+        What everybody saw.
+    intents
+        What everybody intended, buyers that were not met left out.
+    present : (parties,) bool
+        Buyers the search layer let into the market.
+    cohorts
+        Who can be asked what it would intend under another view.
+    reference : (G,) USD per GPU
+        Best admissible use of a clean unit.
+    quotes
+        Prices of every forced class on offer.
+    """
+
+    week: int
+    world: World
+    view: View
+    intents: Intents
+    present: Bools
+    cohorts: tuple[Cohort, ...]
+    result: MarketResult
+    reference: Floats
+    quotes: tuple[ThreePrices, ...]
+
+    def ask(self, view: View) -> Intents:
+        """Intents of all agents under another view."""
+        return ask(self.cohorts, view, self.world.parameters)
+
+    def quote_of(self, generation: int) -> ThreePrices | None:
+        """Prices of the first forced class of a generation; None if none is on offer."""
+        return next((q for q in self.quotes if PRODUCT_GENERATION[q.product] == generation), None)
