@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from agents.party import Party
+from agents.schema import relaxed_fields
 from agents.vocabulary import (
     PRODUCT_LIQUID,
     PRODUCT_UNIT,
@@ -47,8 +48,8 @@ INSIDERS = (AgentKind.MINER, AgentKind.NEO_CLOUD)
 AMPLE_CASH = 10**17
 # Watts a buyer may set out to fill when its appetite is lifted; its slots then decide.
 AMPLE_WATTS = 1e15
-MARGINS = ("bid_margin", "used_discount", "target_margin")
-APPETITES = ("growth_share", "smallest_want_watts", "weekly_watts", "absorption")
+# What a family sets the fields to that the schema marks as lifted by it.
+LIFTED = {"margins": 0.0, "order_limits": AMPLE_WATTS}
 
 Relaxed = frozenset[str]
 Rebuild = Callable[[Relaxed], BuyIntents]
@@ -249,15 +250,11 @@ class AgentsRebuild:
 
     def _relevant(self, agent_type: type[Party]) -> Relaxed:
         """Families that can change what agents of a type ask for; the search layer acts on what they asked."""
-        named = type(self.model.section_of(agent_type.kind)).model_fields.keys()
+        section = type(self.model.section_of(agent_type.kind))
         left = {"power", "liquid", "cash"}
         if agent_type.kind in INSIDERS:
             left.add("distressed_insiders")
-        if named & set(MARGINS):
-            left.add("margins")
-        if named & set(APPETITES):
-            left.add("order_limits")
-        return frozenset(left)
+        return frozenset(left | {family for family in LIFTED if relaxed_fields(section, family)})
 
     def _ask(self, agent_type: type[Party], agents: list[Party], relaxed: Relaxed) -> list[Intents]:
         """Intents of one type under a relaxed view and section."""
@@ -266,9 +263,12 @@ class AgentsRebuild:
         view, section = self._views[relaxed], self.model.section_of(agent_type.kind)
         if agent_type.decide is not Party.decide:
             return [agent.decide(view) for agent in sorted(agents, key=lambda agent: agent.row)]
-        names = (MARGINS if "margins" in relaxed else ()) + (APPETITES if "order_limits" in relaxed else ())
-        known = type(section).model_fields
-        lifted = {name: 0.0 if name in MARGINS else AMPLE_WATTS for name in names if name in known}
+        lifted = {
+            name: value
+            for family, value in LIFTED.items()
+            if family in relaxed
+            for name in relaxed_fields(type(section), family)
+        }
         rows = np.sort(np.array([agent.row for agent in agents], dtype=np.int64))
         return [agent_type.decide_all(view, rows, section.model_copy(update=lifted))]
 
