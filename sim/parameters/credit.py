@@ -10,8 +10,7 @@ class CreditParameters(Section):
 
     needs: ClassVar[Needs] = {
         "credit.covenants = true": (
-            "dscr_trap dscr_turbo loan_to_cost_covenant interest_covenant waiver_probability "
-            "equity_cure_probability cure_weeks"
+            "dscr_trap dscr_turbo waiver_probability equity_cure_probability cure_weeks"
         ),
         "credit.mark_to_market_share > 0": "loan_to_value_covenant mark_to_market_basis",
         "credit.defaults = true": (
