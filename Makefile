@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.firesale-ready
 
-.PHONY: setup run test lint bench bench-kernel bench-sweep sanitize notebooks clean
+.PHONY: setup run test lint parameter-readers bench bench-kernel bench-sweep sanitize notebooks clean
 .DEFAULT_GOAL := setup
 
 setup: $(STAMP)
@@ -28,6 +28,10 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# Which rooms read each parameter: run after parameters were added, removed or read elsewhere.
+parameter-readers: setup
+	PYTHONPATH=. $(BIN)/python tests/parameter_readers.py
 
 bench: setup
 	$(BIN)/firesale bench

@@ -1,9 +1,10 @@
 """Lenders: what they lend against, at what price, and who funds them. The engine applies it (sim/lending/financing.py)."""
 
 from enum import IntEnum
+from typing import ClassVar
 
 from agents.party import Party
-from agents.schema import Section, quantity, setting
+from agents.schema import Needs, Section, quantity, setting
 from agents.vocabulary import AgentKind
 
 
@@ -17,6 +18,19 @@ class LenderKind(IntEnum):
 
 class LenderParameters(Section):
     """What describes a lender."""
+
+    needs: ClassVar[Needs] = {
+        "credit.covenants = true": "private_credit_share",
+        "credit.financing = true": (
+            "minimum_advance minimum_capital single_borrower_limit single_tenant_limit "
+            "spread_investment spread_speculative"
+        ),
+        "credit.tenants = true": "single_tenant_limit spread_investment spread_speculative",
+        "credit.financing = true or credit.mark_to_market_share > 0": "haircut_sensitivity",
+        "lenders.haircut_sensitivity > 0": "calm_volatility",
+        "credit.commitment_share > 0": "undrawn_fee",
+        "lenders.funding_advance > 0": "funding_spread",
+    }
 
     advance_rate: float = quantity(
         0.7142, "share of cost", 0.5, 0.85, "loan over purchase cost at the draw", "DDTL 5.0 as audited", "C"

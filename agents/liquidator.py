@@ -1,10 +1,12 @@
 """Liquidators: they sell for lenders on mandate, and deal in hardware with their own cash."""
 
+from typing import ClassVar
+
 import numpy as np
 
 from agents.operating import hold_values
 from agents.party import Party
-from agents.schema import Section, choice, quantity
+from agents.schema import Needs, Section, choice, quantity
 from agents.vocabulary import (
     PRODUCT_CONDITION,
     PRODUCT_GENERATION,
@@ -30,9 +32,21 @@ RESERVES = ("continuation", "credit_bid", "scrap")
 class LiquidatorParameters(Section):
     """What describes a liquidator."""
 
+    needs: ClassVar[Needs] = {
+        "liquidators.release = staggered": "participation_cap",
+        "liquidators.release != held": "reserve",
+    }
+
     warehouse_capital_usd: float = quantity(150e6, "USD", 20e6, 1e9, "own cash of one dealer")
     target_margin: float = quantity(
-        0.12, "share of expected price", 0.05, 0.25, "margin of a principal bid", "refurbishment premium", "C"
+        0.12,
+        "share of expected price",
+        0.05,
+        0.25,
+        "margin of a principal bid",
+        "refurbishment premium",
+        "C",
+        relaxed_by="margins",
     )
     participation_cap: float = quantity(
         0.2, "share of normal weekly volume", 0.05, 1, "most a mandate releases before urgency sets in"

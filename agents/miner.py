@@ -1,12 +1,13 @@
 """Miners: they run machines or host others, hold bitcoin, and own the cheap powered slots."""
 
 from dataclasses import replace
+from typing import ClassVar
 
 import numpy as np
 
 from agents.operating import Quotes, Slots, place_bids, quote, refresh_offers, slots_of, spendable, worn_out
 from agents.party import Party
-from agents.schema import Section, quantity
+from agents.schema import Needs, Section, quantity
 from agents.vocabulary import (
     DAYS_PER_WEEK,
     DAYS_PER_YEAR,
@@ -34,6 +35,14 @@ SATOSHI = 1e8
 class MinerParameters(Section):
     """What describes a miner."""
 
+    needs: ClassVar[Needs] = {
+        "miners.convertible_share > 0": (
+            "convertible_coupon convertible_put_years convertible_premium convertible_*_months"
+        ),
+        "miners.bitcoin_pledged_share > 0": "bitcoin_loan_*",
+        "world.miner_bitcoin > 0": "bitcoin_pledged_share",
+    }
+
     fleet_efficiency_j_per_th: float = quantity(
         20, "J/TH", 12, 36, "energy per terahash of the mining fleet", "2026 fleets; S19 XP 21.5", "C"
     )
@@ -51,7 +60,9 @@ class MinerParameters(Section):
         "design",
     )
     reserve_months: float = quantity(2, "months of obligations", 0, 12, "cash kept back before bidding")
-    bid_margin: float = quantity(0.10, "share of value", 0, 0.5, "value kept back in a bid for used units")
+    bid_margin: float = quantity(
+        0.10, "share of value", 0, 0.5, "value kept back in a bid for used units", relaxed_by="margins"
+    )
     review_weeks: int = quantity(26, "weeks", 4, 104, "how often a miner reviews its fleet for replacement")
     review_share: float = quantity(0.10, "share of a lot", 0.01, 1, "part of a lot offered at a review")
     deal_weeks: int = quantity(
@@ -76,7 +87,12 @@ class MinerParameters(Section):
         4, "years", 2, 8, "years of mining margin a miner counts on before it gives the watts up"
     )
     growth_share: float = quantity(
-        0.05, "share of own watts a week", 0, 1, "most watts a miner sets out to fill in one week"
+        0.05,
+        "share of own watts a week",
+        0,
+        1,
+        "most watts a miner sets out to fill in one week",
+        relaxed_by="order_limits",
     )
     convertible_share: float = quantity(
         0.5,

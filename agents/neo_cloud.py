@@ -1,5 +1,7 @@
 """Neo-clouds: they rent GPUs out, finance them with debt, and buy and replace hardware."""
 
+from typing import ClassVar
+
 import numpy as np
 
 from agents.operating import (
@@ -12,22 +14,45 @@ from agents.operating import (
     worn_out,
 )
 from agents.party import Party
-from agents.schema import Section, quantity, setting
+from agents.schema import Needs, Section, quantity, setting
 from agents.vocabulary import AgentKind, Intents, Ints, PoolKind, QuantityCap, Treasury, View
 
 
 class NeoCloudParameters(Section):
     """What describes a neo-cloud."""
 
+    needs: ClassVar[Needs] = {
+        "neo_clouds.notes_share > 0": (
+            "notes_spread notes_tenor_years notes_earliest_months notes_latest_months"
+        ),
+        "neo_clouds.payout_share > 0": "restricted_payments",
+    }
+
     reserve_months: float = quantity(2, "months of obligations", 1, 6, "cash kept back before bidding")
     bid_margin: float = quantity(
-        0.10, "share of value", 0, 0.5, "value kept back in a bid for used units", "contracts.md 5.2 rule 5"
+        0.10,
+        "share of value",
+        0,
+        0.5,
+        "value kept back in a bid for used units",
+        "contracts.md 5.2 rule 5",
+        relaxed_by="margins",
     )
     growth_share: float = quantity(
-        0.01, "share of own watts a week", 0, 1, "most watts a neo-cloud sets out to fill in one week"
+        0.01,
+        "share of own watts a week",
+        0,
+        1,
+        "most watts a neo-cloud sets out to fill in one week",
+        relaxed_by="order_limits",
     )
     smallest_want_watts: float = quantity(
-        1e6, "IT watts a week", 0, 1e9, "least a neo-cloud sets out to fill, however small its fleet"
+        1e6,
+        "IT watts a week",
+        0,
+        1e9,
+        "least a neo-cloud sets out to fill, however small its fleet",
+        relaxed_by="order_limits",
     )
     review_weeks: int = quantity(
         26, "weeks", 4, 104, "how often a neo-cloud reviews its fleet for replacement"

@@ -1,10 +1,12 @@
 """Outside buyers: hyperscalers, enterprises, exporters and the salvage house (contracts.md 5.5)."""
 
+from typing import ClassVar
+
 import numpy as np
 
 from agents.operating import place_bids, quote, slots_of
 from agents.party import Party
-from agents.schema import Section, quantity
+from agents.schema import Needs, Section, quantity
 from agents.vocabulary import (
     LIQUID_ONLY,
     PRODUCT_CONDITION,
@@ -22,30 +24,44 @@ from agents.vocabulary import (
 class HyperscalerParameters(Section):
     """What describes a hyperscaler as a buyer of used racks."""
 
-    used_discount: float = quantity(0.25, "share of own value", 0.05, 0.5, "discount asked for used gear")
+    needs: ClassVar[Needs] = {"world.hyperscalers > 0": "*"}
+
+    used_discount: float = quantity(
+        0.25, "share of own value", 0.05, 0.5, "discount asked for used gear", relaxed_by="margins"
+    )
     utilisation: float = quantity(0.8, "share of hours", 0.5, 0.95, "billable or useful hours")
     discount_rate: float = quantity(0.10, "per year", 0.06, 0.2, "cost of capital")
     cash_usd: float = quantity(5e9, "USD", 0, 1e11, "cash one hyperscaler would spend here")
-    weekly_watts: float = quantity(2e6, "IT watts a week", 0, 1e8, "most it sets out to fill in a week")
+    weekly_watts: float = quantity(
+        2e6, "IT watts a week", 0, 1e8, "most it sets out to fill in a week", relaxed_by="order_limits"
+    )
     delay_weeks: float = quantity(8, "weeks", 0, 26, "approval and integration before first service")
 
 
 class EnterpriseParameters(Section):
     """What describes enterprise buyers together."""
 
-    absorption: float = quantity(800, "GPUs a week", 100, 5000, "what all enterprises take together")
+    needs: ClassVar[Needs] = {"world.enterprises > 0": "*"}
+
+    absorption: float = quantity(
+        800, "GPUs a week", 100, 5000, "what all enterprises take together", relaxed_by="order_limits"
+    )
     utilisation: float = quantity(0.5, "share of hours", 0.2, 0.9, "use of own GPUs", "contracts.md 5.5", "C")
-    bid_margin: float = quantity(0.10, "share of value", 0, 0.5, "value kept back")
+    bid_margin: float = quantity(0.10, "share of value", 0, 0.5, "value kept back", relaxed_by="margins")
     cash_usd: float = quantity(1e9, "USD", 0, 1e11, "cash one enterprise would spend here")
 
 
 class ExporterParameters(Section):
     """What describes exporters."""
 
+    needs: ClassVar[Needs] = {"world.exporters > 0": "*"}
+
     delay_weeks: float = quantity(26, "weeks", 8, 52, "licence time where one is needed")
-    bid_margin: float = quantity(0.12, "share of value", 0, 0.5, "value kept back")
+    bid_margin: float = quantity(0.12, "share of value", 0, 0.5, "value kept back", relaxed_by="margins")
     cash_usd: float = quantity(100e6, "USD", 0, 1e10, "cash of one exporter")
-    weekly_watts: float = quantity(1e6, "IT watts a week", 0, 1e8, "most it sets out to fill in a week")
+    weekly_watts: float = quantity(
+        1e6, "IT watts a week", 0, 1e8, "most it sets out to fill in a week", relaxed_by="order_limits"
+    )
 
 
 class SalvagerParameters(Section):

@@ -4,16 +4,25 @@ Grades: A primary source, B reputable secondary, C weak or derived, ``assumption
 listed in ``sim/data/SOURCES.md`` and, row by row, in the data files.
 """
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from agents.vocabulary import GENERATIONS, Floats
 
+Needs = Mapping[str, str]
+
 
 class Section(BaseModel):
-    """A table of parameters: frozen, and closed to unknown keys."""
+    """A table of parameters: frozen, and closed to unknown keys.
+
+    ``needs`` says without what a parameter can change nothing: condition on dotted keys -> names in the table, or patterns of
+    names. A condition is necessary: that it holds does not promise a change. `sim.parameters.needs` reads them.
+    """
+
+    needs: ClassVar[Needs] = {}
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
 
@@ -26,8 +35,13 @@ def quantity(
     meaning: str,
     source: str = "",
     grade: str = "assumption",
+    *,
+    relaxed_by: str = "",
 ) -> Any:
-    """A number with its unit, allowed range (inclusive), meaning, source and grade."""
+    """A number with its unit, allowed range (inclusive), meaning, source and grade.
+
+    ``relaxed_by`` names the family of frictions of `sim.discount.relaxation` that lifts it.
+    """
     about: dict[str, Any] = {
         "unit": unit,
         "low": low,
@@ -35,6 +49,8 @@ def quantity(
         "source": source or "none found",
         "grade": grade,
     }
+    if relaxed_by:
+        about["relaxed_by"] = relaxed_by
     return Field(default=default, ge=low, le=high, description=meaning, json_schema_extra=about)
 
 
@@ -64,3 +80,12 @@ class ByGeneration(Section):
     def array(self) -> Floats:
         """Values in the fixed order of `GENERATIONS`, shape (G,)."""
         return np.array([getattr(self, name) for name in GENERATIONS], dtype=np.float64)
+
+
+def relaxed_fields(section: type[Section], family: str) -> tuple[str, ...]:
+    """Fields of a section that a family of frictions lifts, in declared order."""
+    return tuple(
+        name
+        for name, field in section.model_fields.items()
+        if isinstance(field.json_schema_extra, dict) and field.json_schema_extra.get("relaxed_by") == family
+    )

@@ -158,6 +158,9 @@ def test_run_without_forced_sale_says_so(tmp_path: Path) -> None:
         (["run", "--weeks", "0"], ["clock.weeks", "1 to 2,080"]),
         (["run", "missing.toml"], ["missing.toml", "cannot be read"]),
         (["schema", "lender.advance"], ["no parameter begins with lender.advance"]),
+        (["schema", "--arm", "gb200"], ["--arm", "--scenario"]),
+        (["schema", "--scenario", "clam"], ["clam", "did you mean calm"]),
+        (["schema", "--scenario", "ten_thousand_h100", "--arm", "gb20"], ["gb20", "did you mean gb200"]),
     ],
 )
 def test_bad_input_is_one_line(arguments: list[str], words: list[str], tmp_path: Path) -> None:
@@ -338,15 +341,33 @@ def test_numbers_are_capped_at_avx2_without_warnings() -> None:
     assert done.stderr == ""
 
 
-def test_schema_lists_every_parameter_with_unit() -> None:
+def test_schema_lists_every_parameter_with_unit_and_readers() -> None:
     from sim.parameters import Parameters
 
     listed = firesale("schema").stdout.splitlines()
-    assert len(listed) == len(Parameters().flat())
-    (line,) = [line for line in listed if line.startswith("lenders.advance_rate ")]
-    assert "0.5 to 0.85 share of cost" in line
+    assert len(listed) == 2 * len(Parameters().flat())
+    (at,) = [i for i, line in enumerate(listed) if line.startswith("lenders.advance_rate ")]
+    assert "0.5 to 0.85 share of cost" in listed[at]
+    assert listed[at + 1] == "    read by sim.lending, sim.opening"
+    (at,) = [i for i, line in enumerate(listed) if line.startswith("search.contacts_per_year ")]
+    assert listed[at + 1] == "    read by sim.model; needs search.enabled = true"
     described: dict[str, Any] = json.loads(firesale("schema", "--json").stdout)
     assert "lenders" in described["properties"]
+    field = described["$defs"]["SearchParameters"]["properties"]["contacts_per_year"]
+    assert (field["read_by"], field["needs"]) == ("sim.model", "search.enabled = true")
+    assert "changes_nothing" not in field
+
+
+def test_schema_says_what_changes_nothing_in_a_scenario() -> None:
+    calm = firesale("schema", "credit.stop", "--scenario", "calm").stdout.splitlines()
+    assert "    read by sim.state; changes nothing here: needs credit.stop_week >= 0 (is -1)" in calm
+    arm = firesale("schema", "credit.stop", "--scenario", "credit_crisis", "--arm", "stop-13").stdout
+    assert "credit.stop_weeks       = 13 (1 to 156 weeks)" in arm
+    assert "changes nothing" not in arm
+    described = json.loads(firesale("schema", "--json", "--scenario", "calm").stdout)
+    fields = described["$defs"]["CreditParameters"]["properties"]
+    assert fields["stop_weeks"]["changes_nothing"] == "needs credit.stop_week >= 0 (is -1)"
+    assert (fields["advance_used"]["changes_nothing"], fields["advance_used"]["value"]) == ("", 0.5)
 
 
 def test_scenarios_and_doctor() -> None:

@@ -15,6 +15,8 @@ from typer.testing import CliRunner, Result
 from experiments.command import sweep_commands
 from experiments.command.console import BAD_INPUT, INTERRUPTED, RUNS_FAILED, STOPPED, STORE_FAILED
 from experiments.command.main import app
+from experiments.design.experiment import Experiment
+from experiments.design.planner import plan_experiment
 from experiments.sweep import report as sweep_report
 from experiments.sweep.cost import Left
 from experiments.sweep.engine import Progress
@@ -44,6 +46,20 @@ def file(tmp_path: Path) -> Path:
     asked = tmp_path / "short.toml"
     asked.write_text(SHORT)
     return asked
+
+
+def test_a_factor_that_changes_nothing_is_warned_of() -> None:
+    idle = {"forced_sale.gpus": (1000, 5000), "site.vacancy": (0.01, 0.06)}
+    plan = plan_experiment(Experiment(name="idle", scenario="calm", vary=idle))
+    (warning,) = sweep_report.idle_factors(plan)
+    assert warning == (
+        "Warning: forced_sale.gpus varies and changes nothing: needs forced_sale.enabled = true (is false)"
+    )
+    switched = {**idle, "forced_sale.enabled": (False, True)}
+    assert (
+        sweep_report.idle_factors(plan_experiment(Experiment(name="on", scenario="calm", vary=switched)))
+        == []
+    )
 
 
 def test_a_dry_run_says_what_it_would_cost_and_stores_nothing(file: Path, tmp_path: Path) -> None:

@@ -7,9 +7,9 @@ import typer
 
 from experiments.command.console import BAD_INPUT, stop
 from experiments.command.options import RunFolder
+from experiments.command.schema_printout import Described
 from experiments.design.scenario import load, shipped
 from experiments.runs import store
-from sim.parameters import Parameters
 
 
 def digest(run_folder: RunFolder) -> None:
@@ -28,18 +28,18 @@ def scenarios() -> None:
 
 def schema(
     prefix: Annotated[str, typer.Argument(help="Only keys that begin like this, such as `rent`.")] = "",
+    scenario: Annotated[
+        str, typer.Option(help="Values of a scenario, and which parameters change nothing in it.")
+    ] = "",
+    arm: Annotated[str | None, typer.Option(help="An arm of the scenario.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON schema, for editors.")] = False,
 ) -> None:
-    """List every parameter: value, allowed range, unit, meaning, source and grade."""
+    """List every parameter: value, range, unit, meaning, source, grade, the rooms that read it, and what it needs."""
+    described = Described(scenario, arm)
     if as_json:
-        typer.echo(json.dumps(Parameters.model_json_schema(), indent=1))
+        typer.echo(json.dumps(described.json_schema(), indent=1))
         return
-    rows = [row for row in Parameters().describe() if row["key"].startswith(prefix)]
-    if not rows:
+    lines = described.lines(prefix)
+    if not lines:
         stop(f"no parameter begins with {prefix}; `firesale schema` lists them all", BAD_INPUT)
-    width = max(len(row["key"]) for row in rows)
-    for row in rows:
-        has_range = row["low"] not in ("", None)
-        allowed = f" ({row['low']:,} to {row['high']:,} {row['unit']})" if has_range else ""
-        graded = f" [{row['grade']}: {row['source']}]" if row["grade"] else ""
-        typer.echo(f"{row['key']:<{width}} = {row['value']}{allowed}  {row['meaning']}{graded}")
+    typer.echo("\n".join(lines))

@@ -124,6 +124,8 @@ def _tell_cost(
     code, note = code_that_counts(manifest, task.fingerprint, allow=allow_code_change)
     left = left_of(plan, folder, code, manifest, part)
     typer.echo(sweep_report.planned(plan, left))
+    for warning in sweep_report.idle_factors(plan):
+        typer.echo(warning)
     if note:
         typer.echo(f"Note: {note}")
     processes = max(workers, 1)

@@ -11,6 +11,7 @@ from pathlib import Path
 from experiments.design.plan import Plan
 from experiments.sweep.cost import Cost, Left
 from experiments.sweep.engine import Progress, Report
+from sim.parameters import Parameters
 
 LINE_SECONDS = 30.0
 MOST_FAILURES = 20
@@ -42,6 +43,17 @@ def planned(plan: Plan, left: Left) -> str:
         f"{experiment.name}: {experiment.design.kind} design, {len(plan.points):,} points; "
         f"{left.stored:,} runs stored, {left.least:,}{most} to compute"
     )
+
+
+def idle_factors(plan: Plan) -> list[str]:
+    """One line for each parameter that varies and changes nothing at any point."""
+    idle: dict[str, str] | None = None
+    for point in plan.points:
+        here = Parameters.from_overrides(point.overrides).idle()
+        idle = {key: here[key] for key in (plan.varied if idle is None else idle) if key in here}
+        if not idle:
+            break
+    return [f"Warning: {key} varies and changes nothing: {why}" for key, why in (idle or {}).items()]
 
 
 def estimated(left: Left, cost: Cost, workers: int) -> str:

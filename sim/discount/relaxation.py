@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, fields, replace
 import numpy as np
 
 from agents.party import Party
-from agents.schema import Section
+from agents.schema import Section, relaxed_fields
 from agents.vocabulary import (
     PRODUCT_LIQUID,
     PRODUCT_UNIT,
@@ -47,8 +47,8 @@ INSIDERS = (AgentKind.MINER, AgentKind.NEO_CLOUD)
 AMPLE_CASH = 10**17
 # Watts a buyer may set out to fill when its appetite is lifted; its slots then decide.
 AMPLE_WATTS = 1e15
-MARGINS = ("bid_margin", "used_discount", "target_margin")
-APPETITES = ("growth_share", "smallest_want_watts", "weekly_watts", "absorption")
+# What a family sets the fields to that the schema marks as lifted by it.
+LIFTED = {"margins": 0.0, "order_limits": AMPLE_WATTS}
 
 Relaxed = frozenset[str]
 Rebuild = Callable[[Relaxed], BuyIntents]
@@ -315,22 +315,20 @@ class AgentsRebuild:
 
 def _relevant(kind: AgentKind, section: Section) -> Relaxed:
     """Families that can change what agents of a type ask for; the search layer acts on what they asked."""
-    named = type(section).model_fields.keys()
     left = {"power", "liquid", "cash"}
     if kind in INSIDERS:
         left.add("distressed_insiders")
-    if named & set(MARGINS):
-        left.add("margins")
-    if named & set(APPETITES):
-        left.add("order_limits")
-    return frozenset(left)
+    return frozenset(left | {family for family in LIFTED if relaxed_fields(type(section), family)})
 
 
 def _lifted(section: Section, relaxed: Relaxed) -> Section:
     """A section without margins and appetites, as far as they are relaxed and it has them."""
-    names = (MARGINS if "margins" in relaxed else ()) + (APPETITES if "order_limits" in relaxed else ())
-    known = type(section).model_fields
-    lifted = {name: 0.0 if name in MARGINS else AMPLE_WATTS for name in names if name in known}
+    lifted = {
+        name: value
+        for family, value in LIFTED.items()
+        if family in relaxed
+        for name in relaxed_fields(type(section), family)
+    }
     return section.model_copy(update=lifted)
 
 

@@ -1,10 +1,31 @@
 """Covenants, cures, funding, workouts, and the switches that add one mechanism at a time."""
 
-from agents.schema import Section, choice, quantity, setting
+from typing import ClassVar
+
+from agents.schema import Needs, Section, choice, quantity, setting
 
 
 class CreditParameters(Section):
     """Covenants, cures, funding, workouts, and the switches that add one mechanism at a time."""
+
+    needs: ClassVar[Needs] = {
+        "credit.covenants = true": (
+            "dscr_trap dscr_turbo waiver_probability equity_cure_probability cure_weeks"
+        ),
+        "credit.mark_to_market_share > 0": "loan_to_value_covenant mark_to_market_basis",
+        "credit.defaults = true": (
+            "grace_weeks enforcement_weeks chapter_11_probability stay_weeks "
+            "tenant_leaves_probability workouts"
+        ),
+        "credit.chapter_11_probability > 0": "stay_weeks",
+        "credit.workouts = true": (
+            "amendments extension_months redefault_probability price_impact orderly_weeks"
+        ),
+        "credit.amendments > 0": "extension_months redefault_probability",
+        "credit.commitment_share > 0": "commitment_weeks",
+        "credit.financing = true": "advance_used stop_week",
+        "credit.stop_week >= 0": "stop_weeks stop_advance_cut stop_spread_rise",
+    }
 
     defaults: bool = setting(True, "mechanism: a missed payment leads to default; off, arrears are carried")
     tenants: bool = setting(True, "mechanism: operators earn contract rents and tenants may fail")

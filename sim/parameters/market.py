@@ -1,8 +1,10 @@
 """How hardware is valued, how the market clears, and how its price is taken apart."""
 
+from typing import ClassVar
+
 import numpy as np
 
-from agents.schema import Section, choice, quantity, setting
+from agents.schema import Needs, Section, choice, quantity, setting
 from agents.valuation import BELIEFS
 from agents.vocabulary import GENERATIONS
 
@@ -52,6 +54,8 @@ class MarketParameters(Section):
 class DiscountParameters(Section):
     """How far prices are taken apart; nothing here changes a price."""
 
+    needs: ClassVar[Needs] = {"discount.shapley_weeks > 0": "shapley_pairs"}
+
     anatomy: bool = setting(True, "dual accounting of every lot sold or offered, every week")
     shapley_weeks: int = quantity(
         52,
@@ -74,6 +78,10 @@ class DiscountParameters(Section):
 class ForcedSaleParameters(Section):
     """A borrower whose collateral comes to market in a chosen week."""
 
+    needs: ClassVar[Needs] = {
+        "forced_sale.enabled = true": "generation gpus week age_years in_place largest_share_of_a_pool",
+    }
+
     enabled: bool = setting(False, "whether it happens")
     generation: str = choice("H100", GENERATIONS, "what is pledged")
     gpus: int = quantity(10_000, "GPUs", 8, 400_000, "how many")
@@ -90,6 +98,8 @@ class ForcedSaleParameters(Section):
 
 class SearchParameters(Section):
     """How easily buyer and seller meet. Sellers' bargaining weight is `market.theta`."""
+
+    needs: ClassVar[Needs] = {"search.enabled = true": "contacts_per_year"}
 
     enabled: bool = setting(False, "whether buyers must be met; if not, contacts are infinitely frequent")
     contacts_per_year: float = quantity(

@@ -1,11 +1,19 @@
 """Who is there in week 0 and what they hold."""
 
-from agents.schema import Section, quantity, setting
+from typing import ClassVar
+
+from agents.schema import Needs, Section, quantity, setting
 from sim.parameters.generations import GenerationMix
 
 
 class WorldParameters(Section):
     """The starting world: counts, fleets, debt and cash."""
+
+    needs: ClassVar[Needs] = {
+        'world.fleets_file = ""': (
+            "generation_mix.* colocation_gpu_share largest_neo_cloud oldest_fleet_years financed_share"
+        ),
+    }
 
     miners: int = quantity(12, "agents", 1, 2000, "miners")
     neo_clouds: int = quantity(16, "agents", 1, 2000, "neo-clouds")

@@ -1,10 +1,11 @@
 """What happens outside the market: calendar, rents, power, bitcoin, interest and how they move together."""
 
 from datetime import date
+from typing import ClassVar
 
 from pydantic import field_validator
 
-from agents.schema import Section, choice, quantity, setting
+from agents.schema import Needs, Section, choice, quantity, setting
 from sim.parameters.generations import InitialRent
 
 
@@ -28,6 +29,13 @@ class ClockParameters(Section):
 
 class RentParameters(Section):
     """Rents of GPU-hours (economics.md section 6)."""
+
+    needs: ClassVar[Needs] = {
+        "rent.driver = replay": "replay_file",
+        "rent.driver = stochastic": "demand_volatility spot_noise",
+        "rent.driver != flat": "cross_generation_share",
+        "rent.slump_week >= 0": "slump",
+    }
 
     driver: str = choice("stochastic", ("stochastic", "flat", "replay"), "how the demand factor moves")
     replay_file: str = setting("", "CSV date,series,value by generation to replay; empty for cited prints")
@@ -59,6 +67,12 @@ class RentParameters(Section):
 class PowerParameters(Section):
     """Power prices by zone."""
 
+    needs: ClassVar[Needs] = {
+        "power.driver = replay": "replay_file",
+        "power.driver = stochastic": "mean_reversion stationary_deviation",
+        "power.driver != flat": "seasonal_amplitude",
+    }
+
     driver: str = choice("stochastic", ("stochastic", "flat", "replay"), "how zone prices move")
     replay_file: str = setting(
         "", "CSV date,series,value by zone, USD per MWh; zones left out keep their mean"
@@ -73,6 +87,13 @@ class PowerParameters(Section):
 
 class BitcoinParameters(Section):
     """Bitcoin and hashprice."""
+
+    needs: ClassVar[Needs] = {
+        "bitcoin.driver = replay": "replay_file",
+        "bitcoin.driver = merton or bitcoin.driver = bootstrap": "drift",
+        "bitcoin.driver = merton": "diffusion jump_*",
+        "bitcoin.driver = bootstrap": "block_months bridge_volatility",
+    }
 
     driver: str = choice("merton", ("bootstrap", "merton", "replay", "flat"), "how the price moves")
     replay_file: str = setting("", "CSV date,series,value of closes to replay; empty for cited month ends")
@@ -99,6 +120,10 @@ class BitcoinParameters(Section):
 class InterestParameters(Section):
     """The base rate, and the market's spread above it (in calm, `lenders.spread_mixed`)."""
 
+    needs: ClassVar[Needs] = {
+        "interest.driver = replay or interest.spread_driver = replay": "replay_file",
+    }
+
     driver: str = choice("flat", ("flat", "replay"), "how SOFR moves")
     spread_driver: str = choice("flat", ("flat", "replay"), "how the spread moves")
     replay_file: str = setting("", "CSV date,series,value; series sofr and spread, per year; else cited data")
@@ -107,6 +132,20 @@ class InterestParameters(Section):
 
 class CorrelationParameters(Section):
     """Calm and stress, and what links bitcoin and rents in each (contracts.md 2.5); neutral by default."""
+
+    needs: ClassVar[Needs] = {
+        "correlation.driver = markov": "calm_to_stress stress_to_calm",
+        "correlation.driver != stress": "rho_calm",
+        "correlation.driver != calm": "rho_stress stress_*",
+        "rent.driver = stochastic": "rho_* stress_mean_shift",
+        "bitcoin.driver = merton or bitcoin.driver = bootstrap": "rho_*",
+        "interest.spread_driver = flat": "stress_spread_rise",
+        (
+            "correlation.rho_calm != 0 or correlation.rho_stress != 0 or "
+            "correlation.stress_mean_shift != 0 or correlation.stress_volatility_scale != 1 or "
+            "correlation.stress_spread_rise != 0"
+        ): "driver calm_to_stress stress_to_calm",
+    }
 
     driver: str = choice("markov", ("markov", "calm", "stress"), "how the regime moves")
     calm_to_stress: float = quantity(

@@ -31,6 +31,7 @@ from sim.parameters.market import (
     SearchParameters,
     ValuationParameters,
 )
+from sim.parameters.needs import missing, needs_of, readers, said
 from sim.parameters.opening import WorldParameters
 from sim.parameters.outside import (
     BitcoinParameters,
@@ -128,13 +129,25 @@ class Parameters(Section):
         """Dotted key -> value, in declared order."""
         return {key: value for key, value, _ in walk(self)}
 
+    def idle(self) -> dict[str, str]:
+        """Parameters that change nothing among these values: dotted key -> what it needs and what that is.
+
+        >>> Parameters().idle()["search.contacts_per_year"]
+        'needs search.enabled = true (is false)'
+        """
+        values, needs = self.flat(), needs_of(self)
+        wants = {key: missing(key, values, needs) for key in needs}
+        return {key: said(need, values) for key, need in wants.items() if need}
+
     def describe(self) -> list[dict[str, Any]]:
-        """One row per parameter: key, value, unit, low, high, meaning, source, grade."""
-        rows = []
+        """One row per parameter: key, value, unit, low, high, meaning, source, grade, needs (conditions), read_by (rooms)."""
+        rows, needs, read_by = [], needs_of(self), readers()
         for key, value, field in walk(self):
             extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
             row: dict[str, Any] = {"key": key, "value": value, "meaning": field.description or ""}
             row.update({name: extra.get(name, "") for name in ("unit", "low", "high", "source", "grade")})
+            row["needs"] = " and ".join(" or ".join(map(str, need)) for need in needs.get(key, ()))
+            row["read_by"] = read_by.get(key, "")
             rows.append(row)
         return rows
 

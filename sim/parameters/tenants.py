@@ -1,10 +1,14 @@
 """Who rents compute, for how long, and how likely they are to stop."""
 
-from agents.schema import Section, quantity
+from typing import ClassVar
+
+from agents.schema import Needs, Section, quantity
 
 
 class TenantParameters(Section):
     """Who rents, for how long, and how likely they are to stop."""
+
+    needs: ClassVar[Needs] = {"credit.tenants = true": "*"}
 
     tenants: int = quantity(12, "tenants", 1, 500, "tenants of all operators together")
     largest_share: float = quantity(
