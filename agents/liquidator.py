@@ -7,6 +7,7 @@ import numpy as np
 from agents.operating import hold_values
 from agents.party import Party
 from agents.schema import Needs, Section, choice, quantity
+from agents.view import View
 from agents.vocabulary import (
     PRODUCT_CONDITION,
     PRODUCT_GENERATION,
@@ -23,7 +24,6 @@ from agents.vocabulary import (
     QuantityCap,
     ScrapOrders,
     SellOrders,
-    View,
 )
 
 RESERVES = ("continuation", "credit_bid", "scrap")
@@ -93,28 +93,33 @@ class Liquidator(Party):
         """Release part of every mandate; what is left after the deadline is broken up."""
         if parameters.release == "held":
             return SellOrders.empty(), ScrapOrders.empty()
-        standing = (view.lot_status == LotStatus.FORCED) & (view.lot_quantity > 0)
-        lot = np.flatnonzero(standing & np.isin(view.lot_agent, rows))
-        late = view.lot_deadline[lot] < view.week
+        standing = (view.lots.status == LotStatus.FORCED) & (view.lots.quantity > 0)
+        lot = np.flatnonzero(standing & np.isin(view.lots.liquidator, rows))
+        late = view.lots.deadline[lot] < view.week
         # After the deadline a lender that can operate the units keeps them; the rest is broken up.
-        kept = (credit_bid(view, lot, parameters) > 0) & ~view.lot_run_off[lot]
+        kept = (credit_bid(view, lot, parameters) > 0) & ~view.lots.run_off[lot]
         late &= ~kept
         gone = lot[late]
         scrap = ScrapOrders(
-            view.lot_agent[gone], view.lot_pool[gone], view.lot_product[gone], view.lot_quantity[gone]
+            view.lots.liquidator[gone],
+            view.lots.pool[gone],
+            view.lots.product[gone],
+            view.lots.quantity[gone],
         )
         lot = lot[~late]
         if len(lot) == 0:
             return SellOrders.empty(), scrap
-        product, pool, agent = view.lot_product[lot], view.lot_pool[lot], view.lot_agent[lot]
+        product, pool, agent = view.lots.product[lot], view.lots.pool[lot], view.lots.liquidator[lot]
         unit = PRODUCT_UNIT[product]
-        quantity_here = view.lot_quantity[lot]
+        quantity_here = view.lots.quantity[lot]
         # Urgency and the participation cap are for the whole mandate of an agent in a class.
         key = agent * len(PRODUCT_UNIT) + product
         _, group = np.unique(key, return_inverse=True)
         total = np.bincount(group, weights=quantity_here)[group]
-        weeks_left = np.maximum(view.lot_deadline[lot] - view.week + 1, 1)
-        pace = np.maximum(parameters.participation_cap * view.weekly_volume[product], total / weeks_left)
+        weeks_left = np.maximum(view.lots.deadline[lot] - view.week + 1, 1)
+        pace = np.maximum(
+            parameters.participation_cap * view.market.weekly_volume[product], total / weeks_left
+        )
         if parameters.release == "at_once":
             pace = total
         share = np.minimum(pace / total, 1.0)
@@ -141,37 +146,37 @@ class Liquidator(Party):
         ``max(salvage, credit bid, E[p next week] exp(-(r_d + delta)/52) - storage)``. At the deadline waiting is no
         longer an option; the credit bid still is, unless the lender is in run-off and must sell.
         """
-        product, pool, agent = view.lot_product[lot], view.lot_pool[lot], view.lot_agent[lot]
-        salvage = view.salvage[PRODUCT_GENERATION[product]]
+        product, pool, agent = view.lots.product[lot], view.lots.pool[lot], view.lots.liquidator[lot]
+        salvage = view.hardware.salvage_usd[PRODUCT_GENERATION[product]]
         if parameters.reserve == "scrap":
             return np.asarray(salvage)
-        credit = np.where(view.lot_run_off[lot], 0.0, credit_bid(view, lot, parameters))
+        credit = np.where(view.lots.run_off[lot], 0.0, credit_bid(view, lot, parameters))
         reserve = np.maximum(salvage, credit)
         if parameters.reserve == "continuation":
             expected = expected_price(view, product, pool, 1.0, parameters)
-            decay = np.exp(-(view.discount_rate[agent] + view.rent_trend) / WEEKS_PER_YEAR)
-            reserve = np.maximum(reserve, expected * decay - view.storage_usd_per_week)
-        due = view.lot_deadline[lot] <= view.week
+            decay = np.exp(-(view.parties.discount_rate[agent] + view.rents.trend) / WEEKS_PER_YEAR)
+            reserve = np.maximum(reserve, expected * decay - view.terms.storage_usd_per_week)
+        due = view.lots.deadline[lot] <= view.week
         return np.asarray(np.where(due, np.maximum(salvage, credit), reserve))
 
     @classmethod
     def _inventory(cls, view: View, rows: Ints, parameters: LiquidatorParameters) -> SellOrders:
         """Offer inventory that has been turned around, at no less than waiting another week is worth."""
         lot = np.flatnonzero(
-            (view.lot_status == LotStatus.INVENTORY)
-            & np.isin(view.lot_owner, rows)
-            & (view.lot_arrival <= view.week)
+            (view.lots.status == LotStatus.INVENTORY)
+            & np.isin(view.lots.owner, rows)
+            & (view.lots.arrival <= view.week)
         )
-        product, pool, owner = view.lot_product[lot], view.lot_pool[lot], view.lot_owner[lot]
+        product, pool, owner = view.lots.product[lot], view.lots.pool[lot], view.lots.owner[lot]
         expected = expected_price(view, product, pool, 1.0, parameters)
-        decay = np.exp(-(view.discount_rate[owner] + view.rent_trend) / WEEKS_PER_YEAR)
-        floor = view.salvage[PRODUCT_GENERATION[product]]
-        reserve = np.maximum(expected * decay - view.storage_usd_per_week, floor)
+        decay = np.exp(-(view.parties.discount_rate[owner] + view.rents.trend) / WEEKS_PER_YEAR)
+        floor = view.hardware.salvage_usd[PRODUCT_GENERATION[product]]
+        reserve = np.maximum(expected * decay - view.terms.storage_usd_per_week, floor)
         return SellOrders(
             party=owner,
             pool=pool,
             product=product,
-            quantity=view.lot_quantity[lot],
+            quantity=view.lots.quantity[lot],
             reserve=np.ceil(reserve * 100.0).astype(np.int64),
             forced=np.zeros(len(lot), dtype=np.bool_),
         )
@@ -179,18 +184,18 @@ class Liquidator(Party):
     @classmethod
     def _principal_bids(cls, view: View, rows: Ints, parameters: LiquidatorParameters) -> BuyIntents:
         """Bids into the own warehouse: expected resale price less margin, carry and storage."""
-        used = view.listed[PRODUCT_CONDITION[view.listed] != Condition.NEW]
-        known = np.isin(view.pair_party, rows) & (view.pool_kind[view.pair_pool] == PoolKind.WAREHOUSE)
-        party = np.repeat(view.pair_party[known], len(used))
-        pool = np.repeat(view.pair_pool[known], len(used))
+        used = view.market.listed[PRODUCT_CONDITION[view.market.listed] != Condition.NEW]
+        known = np.isin(view.known.party, rows) & (view.pools.kind[view.known.pool] == PoolKind.WAREHOUSE)
+        party = np.repeat(view.known.party[known], len(used))
+        pool = np.repeat(view.known.pool[known], len(used))
         product = np.tile(used, int(known.sum()))
         if len(party) == 0:
             return BuyIntents.empty()
         weeks = parameters.turnaround_weeks
         resale = expected_price(view, product, pool, weeks, parameters)
-        patience = np.exp(-(view.discount_rate[party] + view.rent_trend) * weeks / WEEKS_PER_YEAR)
-        value = resale * patience - view.storage_usd_per_week * weeks
-        budget = view.cash[party] // len(used)
+        patience = np.exp(-(view.parties.discount_rate[party] + view.rents.trend) * weeks / WEEKS_PER_YEAR)
+        value = resale * patience - view.terms.storage_usd_per_week * weeks
+        budget = view.parties.cash_cents[party] // len(used)
         unit = PRODUCT_UNIT[product]
         limit = np.maximum(value * (1.0 - parameters.target_margin), 0.01)
         wanted = np.floor(budget / (limit * 100.0) / unit).astype(np.int64) * unit
@@ -213,9 +218,9 @@ def expected_price(
     view: View, product: Ints, pool: Ints, weeks: float, parameters: LiquidatorParameters
 ) -> Floats:
     """``E[P(t+L)] = P + (1 - exp(-kappa L)) (V_own - P)`` in USD (economics.md section 5)."""
-    now = view.price[product, pool]
+    now = view.market.price_usd[product, pool]
     pull = -np.expm1(-parameters.expectation_speed * weeks / WEEKS_PER_YEAR)
-    return np.asarray(now + pull * (view.reference_value[product] - now))
+    return np.asarray(now + pull * (view.market.typical_value_usd[product] - now))
 
 
 def credit_bid(view: View, lot: Ints, parameters: LiquidatorParameters) -> Floats:
@@ -223,19 +228,19 @@ def credit_bid(view: View, lot: Ints, parameters: LiquidatorParameters) -> Float
 
     The operator's fee comes off utilisation, so it scales with revenue.
     """
-    product, pool = view.lot_product[lot], view.lot_pool[lot]
-    operator = view.lot_owner[lot]
-    age = (view.week - view.lot_vintage[lot]) / WEEKS_PER_YEAR
+    product, pool = view.lots.product[lot], view.lots.pool[lot]
+    operator = view.lots.owner[lot]
+    age = (view.week - view.lots.vintage[lot]) / WEEKS_PER_YEAR
     value = hold_values(
         view,
         operator,
         pool,
         product,
         age,
-        utilisation=view.utilisation[operator] * (1.0 - view.operating_fee),
-        discount_rate=np.nan_to_num(view.lot_rate[lot], nan=parameters.unpledged_rate_per_year),
+        utilisation=view.parties.utilisation[operator] * (1.0 - view.terms.operating_fee),
+        discount_rate=np.nan_to_num(view.lots.lien_rate[lot], nan=parameters.unpledged_rate_per_year),
     )
-    kept = (view.pool_kind[pool] == PoolKind.IN_PLACE) & (view.pool_free[pool] > 0)
+    kept = (view.pools.kind[pool] == PoolKind.IN_PLACE) & (view.pools.free_watts[pool] > 0)
     return np.asarray(np.where(kept, value, 0.0))
 
 

@@ -4,6 +4,7 @@ import numpy as np
 
 from agents.party import Party
 from agents.schema import ByGeneration, Section, quantity
+from agents.view import View
 from agents.vocabulary import (
     N_GENERATIONS,
     PRODUCT_UNIT,
@@ -13,7 +14,6 @@ from agents.vocabulary import (
     Ints,
     PoolKind,
     SellOrders,
-    View,
     product_of,
 )
 
@@ -51,10 +51,10 @@ class Manufacturer(Party):
     @classmethod
     def decide_all(cls, view: View, rows: Ints, parameters: ManufacturerParameters) -> Intents:  # type: ignore[override]
         """One sell order per generation with an allocation, in whole units."""
-        known = np.isin(view.pair_party, rows) & (view.pool_kind[view.pair_pool] == PoolKind.WAREHOUSE)
-        party, pool = view.pair_party[known], view.pair_pool[known]
+        known = np.isin(view.known.party, rows) & (view.pools.kind[view.known.pool] == PoolKind.WAREHOUSE)
+        party, pool = view.known.party[known], view.known.pool[known]
         new = product_of(np.arange(N_GENERATIONS), Condition.NEW)
-        amount = view.new_allocation // PRODUCT_UNIT[new] * PRODUCT_UNIT[new]
+        amount = view.market.new_allocation // PRODUCT_UNIT[new] * PRODUCT_UNIT[new]
         made = np.flatnonzero(amount > 0)
         n = len(party)
         return Intents(
@@ -63,7 +63,7 @@ class Manufacturer(Party):
                 pool=np.repeat(pool, len(made)),
                 product=np.tile(new[made], n),
                 quantity=np.tile(amount[made], n),
-                reserve=np.tile(np.ceil(view.list_price[made] * 100.0).astype(np.int64), n),
+                reserve=np.tile(np.ceil(view.market.list_price_usd[made] * 100.0).astype(np.int64), n),
                 forced=np.zeros(n * len(made), dtype=np.bool_),
             )
         )

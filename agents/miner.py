@@ -8,6 +8,7 @@ import numpy as np
 from agents.operating import Quotes, Slots, place_bids, quote, refresh_offers, slots_of, spendable, worn_out
 from agents.party import Party
 from agents.schema import Needs, Section, quantity
+from agents.view import View
 from agents.vocabulary import (
     DAYS_PER_WEEK,
     DAYS_PER_YEAR,
@@ -26,7 +27,6 @@ from agents.vocabulary import (
     PoolKind,
     QuantityCap,
     Treasury,
-    View,
 )
 
 SATOSHI = 1e8
@@ -152,33 +152,34 @@ class Miner(Party):
     def decide_all(cls, view: View, rows: Ints, parameters: MinerParameters) -> Intents:  # type: ignore[override]
         """Treasury first (contracts.md 5.1 rule 2), then bids for idle and displaced watts (rules 3 and 5)."""
         cash = spendable(view, rows, parameters.reserve_months)
-        own = np.zeros(len(view.cash))
+        own = np.zeros(len(view.parties.cash_cents))
         np.add.at(
             own,
-            view.pool_holder[view.pool_holder >= 0],
-            (view.pool_free + view.mining_watts)[view.pool_holder >= 0],
+            view.pools.holder[view.pools.holder >= 0],
+            (view.pools.free_watts + view.pools.mining_watts)[view.pools.holder >= 0],
         )
         wanted = own * parameters.growth_share
         slots = slots_of(view, rows, (PoolKind.PRIVATE, PoolKind.OPEN, PoolKind.IN_PLACE, PoolKind.DISPLACED))
-        quotes = quote(view, slots, view.listed)
-        displaced = view.pool_kind[slots.pool] == PoolKind.DISPLACED
-        if displaced.any() and len(view.listed):
+        quotes = quote(view, slots, view.market.listed)
+        displaced = view.pools.kind[slots.pool] == PoolKind.DISPLACED
+        if displaced.any() and len(view.market.listed):
             # A displaced watt costs the mining margin forgone and the retrofit, with an option premium on both.
-            generation = PRODUCT_GENERATION[view.listed]
+            generation = PRODUCT_GENERATION[view.market.listed]
             given_up = (
-                mining_value_per_watt(view, slots.pool, slots.party, parameters) + view.retrofit_usd_per_watt
+                mining_value_per_watt(view, slots.pool, slots.party, parameters)
+                + view.terms.retrofit_usd_per_watt
             )
             loss = np.where(displaced, given_up * parameters.conversion_hurdle, 0.0)
-            net = quotes.net - loss[:, None] * view.watts[generation][None, :]
+            net = quotes.net - loss[:, None] * view.hardware.watts[generation][None, :]
             quotes = type(quotes)(net, quotes.delay, quotes.allowed & (net > 0))
         convert = cls._convert(view, slots, quotes, cash, parameters)
         # What the works of a conversion may cost is not bid with.
-        works = np.ceil(convert.watts * view.retrofit_usd_per_watt * 100.0).astype(np.int64)
+        works = np.ceil(convert.watts * view.terms.retrofit_usd_per_watt * 100.0).astype(np.int64)
         np.subtract.at(cash, convert.party, works)
         bids = place_bids(
             view,
             slots,
-            view.listed,
+            view.market.listed,
             quotes,
             margin=parameters.bid_margin,
             watts_wanted=wanted,
@@ -209,24 +210,27 @@ class Miner(Party):
         which is net of the same. A hall is leased only if it gains at all and more than GPUs of the miner's own would.
         """
         turn = (slots.party + view.week) % parameters.deal_weeks == 0
-        hall = np.flatnonzero(turn & (view.pool_kind[slots.pool] == PoolKind.DISPLACED))
+        hall = np.flatnonzero(turn & (view.pools.kind[slots.pool] == PoolKind.DISPLACED))
         pool, party = slots.pool[hall], slots.party[hall]
-        rate = view.discount_rate[party]
+        rate = view.parties.discount_rate[party]
         rent = parameters.shell_lease_usd_per_kw_month * MONTHS_PER_YEAR / 1000.0 * parameters.lease_margin
-        years = -np.expm1(-rate * view.shell_lease_years) / rate
-        hosting = rent * years * np.exp(-rate * view.pool_wait[pool] / WEEKS_PER_YEAR)
+        years = -np.expm1(-rate * view.terms.shell_lease_years) / rate
+        hosting = rent * years * np.exp(-rate * view.pools.wait_weeks[pool] / WEEKS_PER_YEAR)
         hosting -= mining_value_per_watt(view, pool, party, parameters)
-        hosting -= view.retrofit_usd_per_watt * parameters.conversion_hurdle
+        hosting -= view.terms.retrofit_usd_per_watt * parameters.conversion_hurdle
         owning = np.zeros(len(hall))
-        if len(view.listed):
-            paid = view.price[view.listed[None, :], pool[:, None]]
+        if len(view.market.listed):
+            paid = view.market.price_usd[view.market.listed[None, :], pool[:, None]]
             gain = quotes.net[hall] * (1.0 - parameters.bid_margin) - paid
-            gain = np.where(quotes.allowed[hall], gain, 0.0) / view.watts[PRODUCT_GENERATION[view.listed]]
+            gain = (
+                np.where(quotes.allowed[hall], gain, 0.0)
+                / view.hardware.watts[PRODUCT_GENERATION[view.market.listed]]
+            )
             owning = np.maximum(gain.max(axis=1), 0.0)
         pays = (hosting > 0) & (hosting > owning)
         watts = np.minimum(
-            view.mining_watts[pool] * parameters.growth_share,
-            cash[party] / 100.0 / view.retrofit_usd_per_watt,
+            view.pools.mining_watts[pool] * parameters.growth_share,
+            cash[party] / 100.0 / view.terms.retrofit_usd_per_watt,
         )
         keep = pays & (watts >= 1000)
         return ConvertOrders(party[keep], pool[keep], np.floor(watts[keep]).astype(np.int64))
@@ -234,13 +238,13 @@ class Miner(Party):
     @staticmethod
     def _treasury(view: View, rows: Ints, parameters: MinerParameters) -> Treasury:
         """Sell coins until the reserve is held, and of the rest a share each week."""
-        floor = view.obligations[rows] * parameters.reserve_months
-        short = np.maximum(floor - view.cash[rows], 0.0)
-        coin = view.bitcoin_usd * 100.0 / SATOSHI
+        floor = view.parties.obligations_cents[rows] * parameters.reserve_months
+        short = np.maximum(floor - view.parties.cash_cents[rows], 0.0)
+        coin = view.bitcoin.price_usd * 100.0 / SATOSHI
         needed = np.ceil(short / coin).astype(np.int64)
-        unkept = view.bitcoin[rows] * (1.0 - parameters.bitcoin_hold_share)
+        unkept = view.parties.bitcoin_satoshi[rows] * (1.0 - parameters.bitcoin_hold_share)
         spare = np.floor(unkept / parameters.coin_sale_weeks).astype(np.int64)
-        sold = np.minimum(np.maximum(needed, spare), view.bitcoin[rows])
+        sold = np.minimum(np.maximum(needed, spare), view.parties.bitcoin_satoshi[rows])
         nothing = np.zeros(len(rows), dtype=np.int64)
         return Treasury(rows, sold, nothing, nothing, machines_to_sell(view, rows, parameters))
 
@@ -250,8 +254,10 @@ def with_retrofit_paid(view: View, bids: BuyIntents) -> BuyIntents:
 
     The retrofit falls due with the purchase, and nobody lends for it.
     """
-    displaced = view.pool_kind[bids.pool] == PoolKind.DISPLACED
-    retrofit = view.retrofit_usd_per_watt * view.watts[PRODUCT_GENERATION[bids.product]] * 100.0
+    displaced = view.pools.kind[bids.pool] == PoolKind.DISPLACED
+    retrofit = (
+        view.terms.retrofit_usd_per_watt * view.hardware.watts[PRODUCT_GENERATION[bids.product]] * 100.0
+    )
     each = np.maximum(np.floor(bids.value * (1.0 - bids.margin)) + np.ceil(retrofit), 1.0)
     unit = PRODUCT_UNIT[bids.product]
     most = np.floor(bids.cash / each).astype(np.int64) // unit * unit
@@ -260,19 +266,27 @@ def with_retrofit_paid(view: View, bids: BuyIntents) -> BuyIntents:
 
 def pressed(view: View, parameters: MinerParameters) -> Bools:
     """Parties whose cash and free coins do not last `pressed_months` (contracts.md 5.1 rule 6)."""
-    coins = view.bitcoin / SATOSHI * view.bitcoin_usd * 100.0
-    return np.asarray(view.obligations * parameters.pressed_months > view.cash + coins)
+    coins = view.parties.bitcoin_satoshi / SATOSHI * view.bitcoin.price_usd * 100.0
+    return np.asarray(
+        view.parties.obligations_cents * parameters.pressed_months > view.parties.cash_cents + coins
+    )
 
 
 def machines_to_sell(view: View, rows: Ints, parameters: MinerParameters) -> Ints:
     """The last defence before default: mining machines for what is missing, once no free GPU is left to sell; IT watts."""
-    free = np.zeros(len(view.cash), dtype=np.int64)
-    loose = (view.lot_lien < 0) & (view.lot_status <= LotStatus.IDLE)
-    np.add.at(free, view.lot_owner[loose], view.lot_quantity[loose])
-    missing = np.maximum(view.obligations[rows] * parameters.pressed_months - view.cash[rows], 0) / 100.0
-    per_watt = view.hashprice_usd * DAYS_PER_YEAR * parameters.asic_years_of_revenue
+    free = np.zeros(len(view.parties.cash_cents), dtype=np.int64)
+    loose = (view.lots.lien < 0) & (view.lots.status <= LotStatus.IDLE)
+    np.add.at(free, view.lots.owner[loose], view.lots.quantity[loose])
+    missing = (
+        np.maximum(
+            view.parties.obligations_cents[rows] * parameters.pressed_months - view.parties.cash_cents[rows],
+            0,
+        )
+        / 100.0
+    )
+    per_watt = view.bitcoin.hashprice_usd_per_ph_day * DAYS_PER_YEAR * parameters.asic_years_of_revenue
     per_watt /= parameters.fleet_efficiency_j_per_th * 1000.0
-    last = pressed(view, parameters)[rows] & (free[rows] == 0) & ~view.frozen[rows]
+    last = pressed(view, parameters)[rows] & (free[rows] == 0) & ~view.credit.failed[rows]
     watts = np.ceil(missing / per_watt) if per_watt > 0 else np.zeros(len(rows))
     return np.asarray(np.where(last, watts, 0.0), dtype=np.int64)
 
@@ -283,8 +297,12 @@ def mining_value_per_watt(view: View, pool: Ints, party: Ints, parameters: Miner
     Per PH/s and day the machine earns hashprice and burns ``24 e p PUE / 1000`` of power; never below zero, because
     a machine under water is simply off.
     """
-    per_watt_week = view.hashprice_usd / (parameters.fleet_efficiency_j_per_th * 1000.0) * DAYS_PER_WEEK
-    power_week = view.pool_power[pool] * view.pool_pue[pool] * HOURS_PER_WEEK / 1000.0
+    per_watt_week = (
+        view.bitcoin.hashprice_usd_per_ph_day
+        / (parameters.fleet_efficiency_j_per_th * 1000.0)
+        * DAYS_PER_WEEK
+    )
+    power_week = view.pools.power_usd_per_kwh[pool] * view.pools.pue[pool] * HOURS_PER_WEEK / 1000.0
     margin = np.maximum(per_watt_week - power_week, 0.0) * WEEKS_PER_YEAR
-    rate = view.discount_rate[party]
+    rate = view.parties.discount_rate[party]
     return np.asarray(margin * (1.0 - np.exp(-rate * parameters.machine_life_years)) / rate)

@@ -15,7 +15,8 @@ from agents.operating import (
 )
 from agents.party import Party
 from agents.schema import Needs, Section, quantity, setting
-from agents.vocabulary import AgentKind, Intents, Ints, PoolKind, QuantityCap, Treasury, View
+from agents.view import View
+from agents.vocabulary import AgentKind, Intents, Ints, PoolKind, QuantityCap, Treasury
 
 
 class NeoCloudParameters(Section):
@@ -124,15 +125,17 @@ class NeoCloud(Party):
         if view.week % parameters.payout_weeks == 0:
             payout = np.floor(cash[rows] * parameters.payout_share).astype(np.int64)
             if parameters.restricted_payments:
-                payout = np.minimum(payout, view.gain[rows])
+                payout = np.minimum(payout, view.credit.gain_cents[rows])
             cash[rows] -= payout
-        wanted = np.maximum(view.fleet_watts * parameters.growth_share, parameters.smallest_want_watts)
+        wanted = np.maximum(
+            view.parties.fleet_watts * parameters.growth_share, parameters.smallest_want_watts
+        )
         slots = slots_of(view, rows, (PoolKind.PRIVATE, PoolKind.OPEN, PoolKind.IN_PLACE, PoolKind.FORWARD))
         bids = place_bids(
             view,
             slots,
-            view.listed,
-            quote(view, slots, view.listed),
+            view.market.listed,
+            quote(view, slots, view.market.listed),
             margin=parameters.bid_margin,
             watts_wanted=wanted.astype(np.float64),
             cash=with_credit(view, cash),
@@ -144,5 +147,5 @@ class NeoCloud(Party):
             ),
             buy=bids,
             scrap=worn_out(view, rows),
-            treasury=Treasury(rows, nothing, payout, view.distressed[rows].astype(np.int64), nothing),
+            treasury=Treasury(rows, nothing, payout, view.credit.distressed[rows].astype(np.int64), nothing),
         )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from agents.valuation import believed_value, running_cost_per_hour
+from agents.view import View
 from agents.vocabulary import (
     MONTHS_PER_YEAR,
     PRODUCT_CONDITION,
@@ -26,7 +27,6 @@ from agents.vocabulary import (
     QuantityCap,
     ScrapOrders,
     SellOrders,
-    View,
 )
 
 MONTHS_PER_WEEK = MONTHS_PER_YEAR / WEEKS_PER_YEAR
@@ -42,9 +42,9 @@ class Slots:
 
 def slots_of(view: View, rows: Ints, kinds: tuple[PoolKind, ...]) -> Slots:
     """Pairs of the given parties whose pool is one of `kinds` and has room."""
-    known = np.isin(view.pair_party, rows)
-    party, pool = view.pair_party[known], view.pair_pool[known]
-    roomy = np.isin(view.pool_kind[pool], kinds) & (view.pool_free[pool] > 0)
+    known = np.isin(view.known.party, rows)
+    party, pool = view.known.party[known], view.known.pool[known]
+    roomy = np.isin(view.pools.kind[pool], kinds) & (view.pools.free_watts[pool] > 0)
     return Slots(party[roomy], pool[roomy])
 
 
@@ -65,33 +65,33 @@ def hold_values(
     (economics.md section 2). Utilisation and discount rate default to the party's own.
     """
     generation = PRODUCT_GENERATION[product]
-    fee = view.pool_hosting[pool] if hosting else 0.0
+    fee = view.pools.hosting_usd_per_kw_month[pool] if hosting else 0.0
     cost = running_cost_per_hour(
-        view.watts[generation] / 1000.0,
-        view.pool_power[pool],
-        view.pool_pue[pool],
-        view.load_factor,
+        view.hardware.watts[generation] / 1000.0,
+        view.pools.power_usd_per_kwh[pool],
+        view.pools.pue[pool],
+        view.hardware.load_factor,
         fee,
-        view.other_operating_cost,
+        view.hardware.other_operating_usd_per_hour,
     )
     value = believed_value(
-        view.belief,
-        rent=view.rent[generation],
-        utilisation=view.utilisation[party] if utilisation is None else utilisation,
-        trend=view.rent_trend,
-        discount_rate=view.discount_rate[party] if discount_rate is None else discount_rate,
-        hazard=view.failure_hazard,
+        view.rents.belief,
+        rent=view.rents.contract_usd_per_hour[generation],
+        utilisation=view.parties.utilisation[party] if utilisation is None else utilisation,
+        trend=view.rents.trend,
+        discount_rate=view.parties.discount_rate[party] if discount_rate is None else discount_rate,
+        hazard=view.hardware.failure_hazard,
         cost_per_hour=cost,
-        salvage=view.salvage[generation],
-        salvage_decay=view.salvage_decay,
-        remaining_life_years=np.maximum(view.physical_life - age, 0.0),
-        step_years=view.step_years[generation],
-        step_drops=view.step_drops[generation],
-        demand=view.demand[generation],
-        mean_reversion=view.demand_mean_reversion,
-        extrapolation=view.extrapolation,
+        salvage=view.hardware.salvage_usd[generation],
+        salvage_decay=view.hardware.salvage_decay,
+        remaining_life_years=np.maximum(view.hardware.physical_life_years - age, 0.0),
+        step_years=view.rents.step_years[generation],
+        step_drops=view.rents.step_drops[generation],
+        demand=view.rents.demand[generation],
+        mean_reversion=view.rents.mean_reversion,
+        extrapolation=view.rents.extrapolation,
     )
-    return np.asarray(value * view.condition_factor[PRODUCT_CONDITION[product]])
+    return np.asarray(value * view.products.condition_factor[PRODUCT_CONDITION[product]])
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,18 +107,18 @@ def quote(view: View, slots: Slots, products: Ints, extra_wait_weeks: float = 0.
     """What each product would be worth in each slot, net of hosting and of the wait until it runs."""
     party, pool = slots.party[:, None], slots.pool[:, None]
     item = products[None, :]
-    age = view.product_age[item]
+    age = view.products.age_years[item]
     hosted = hold_values(view, party, pool, item, age)
-    in_place = view.pool_kind[pool] == PoolKind.IN_PLACE
+    in_place = view.pools.kind[pool] == PoolKind.IN_PLACE
     wait = (
-        np.where(in_place, float(view.in_place_weeks), view.product_wait[item])
-        + view.pool_wait[pool]
+        np.where(in_place, float(view.terms.in_place_weeks), view.products.wait_weeks[item])
+        + view.pools.wait_weeks[pool]
         + extra_wait_weeks
     )
-    patience = np.exp(-(view.discount_rate[party] + view.rent_trend) * wait / WEEKS_PER_YEAR)
+    patience = np.exp(-(view.parties.discount_rate[party] + view.rents.trend) * wait / WEEKS_PER_YEAR)
     net = hosted * patience
-    liquid = PRODUCT_LIQUID[item] & (view.pool_free_liquid[pool] <= 0)
-    fits = view.unit_watts[PRODUCT_GENERATION[item]] <= view.pool_free[pool]
+    liquid = PRODUCT_LIQUID[item] & (view.pools.free_liquid_watts[pool] <= 0)
+    fits = view.hardware.unit_watts[PRODUCT_GENERATION[item]] <= view.pools.free_watts[pool]
     return Quotes(net, hosted - net, ~liquid & fits & (net > 0))
 
 
@@ -153,22 +153,22 @@ def place_bids(
         return BuyIntents.empty()
     taken = _watts_by_slot(view, slots, products, quotes, watts_wanted)
     unit = PRODUCT_UNIT[products]
-    unit_watts = view.unit_watts[PRODUCT_GENERATION[products]]
+    unit_watts = view.hardware.unit_watts[PRODUCT_GENERATION[products]]
     units = np.floor(taken[:, None] / unit_watts).astype(np.int64)
-    coolable = view.pool_free_liquid[slots.pool][:, None] // unit_watts
+    coolable = view.pools.free_liquid_watts[slots.pool][:, None] // unit_watts
     units = np.where(PRODUCT_LIQUID[products], np.minimum(units, coolable), units)
     wanted = units * unit
     limit = quotes.net * (1.0 - margin)
-    gain = limit - view.price[products[None, :], slots.pool[:, None]]
+    gain = limit - view.market.price_usd[products[None, :], slots.pool[:, None]]
     # A bid needs cash behind it even where the last price leaves no gain: this week's may be lower.
-    gain = np.maximum(gain, view.least_gain_share * limit)
+    gain = np.maximum(gain, view.terms.least_gain_share * limit)
     weight = np.where(quotes.allowed & (wanted > 0), gain * wanted, 0.0)
     total = np.bincount(slots.party, weights=weight.sum(axis=1), minlength=len(cash))
     share = weight / np.maximum(total[slots.party][:, None], 1e-300)
     budget = np.floor(share * cash[slots.party][:, None]).astype(np.int64)
     slot, item = np.nonzero((weight > 0) & (budget > 0))
     cents = 100.0
-    limiting = np.where(taken[slot] < view.pool_free[slots.pool[slot]], cap, QuantityCap.POWER)
+    limiting = np.where(taken[slot] < view.pools.free_watts[slots.pool[slot]], cap, QuantityCap.POWER)
     return BuyIntents(
         party=slots.party[slot],
         pool=slots.pool[slot],
@@ -184,10 +184,12 @@ def place_bids(
 
 def _watts_by_slot(view: View, slots: Slots, products: Ints, quotes: Quotes, watts_wanted: Floats) -> Floats:
     """IT watts each party sets out to fill in each of its slots: the most valuable per watt first."""
-    best = np.where(quotes.allowed, quotes.net / view.watts[PRODUCT_GENERATION[products]], 0.0).max(axis=1)
+    best = np.where(quotes.allowed, quotes.net / view.hardware.watts[PRODUCT_GENERATION[products]], 0.0).max(
+        axis=1
+    )
     order = np.lexsort((slots.pool, -best, slots.party))
     party = slots.party[order]
-    room = np.minimum(view.pool_free[slots.pool[order]], watts_wanted[party]).astype(np.float64)
+    room = np.minimum(view.pools.free_watts[slots.pool[order]], watts_wanted[party]).astype(np.float64)
     before = np.cumsum(room) - room
     first = np.r_[True, party[1:] != party[:-1]]
     before -= np.repeat(before[first], np.diff(np.r_[np.flatnonzero(first), len(party)]))
@@ -206,34 +208,34 @@ def refresh_offers(
     `interval_weeks`, operators taking turns by row. A power-limited site compares surplus per watt of a new unit with the
     old one (contracts.md 5.2 rule 3): the reserve is the hold value less that opportunity, never below salvage.
     """
-    needy = view.distressed if pressed is None else view.distressed | pressed
+    needy = view.credit.distressed if pressed is None else view.credit.distressed | pressed
     turn = (rows + view.week) % interval_weeks == 0
-    turn = (turn | needy[rows]) & ~view.frozen[rows]
-    worn = view.week - view.lot_vintage >= view.physical_life * WEEKS_PER_YEAR
+    turn = (turn | needy[rows]) & ~view.credit.failed[rows]
+    worn = view.week - view.lots.vintage >= view.hardware.physical_life_years * WEEKS_PER_YEAR
     lot = np.flatnonzero(
-        np.isin(view.lot_owner, rows[turn])
-        & (view.lot_lien < 0)
+        np.isin(view.lots.owner, rows[turn])
+        & (view.lots.lien < 0)
         & ~worn  # those are broken up
-        & ((view.lot_status == LotStatus.RUNNING) | (view.lot_status == LotStatus.IDLE))
+        & ((view.lots.status == LotStatus.RUNNING) | (view.lots.status == LotStatus.IDLE))
     )
     if len(lot) == 0:
         return SellOrders.empty()
-    product, pool, owner = view.lot_product[lot], view.lot_pool[lot], view.lot_owner[lot]
+    product, pool, owner = view.lots.product[lot], view.lots.pool[lot], view.lots.owner[lot]
     generation = PRODUCT_GENERATION[product]
-    age = (view.week - view.lot_vintage[lot]) / WEEKS_PER_YEAR
+    age = (view.week - view.lots.vintage[lot]) / WEEKS_PER_YEAR
     hold = hold_values(view, owner, pool, product, age)
-    opportunity = new_unit_surplus_per_watt(view, owner, pool) * view.watts[generation]
+    opportunity = new_unit_surplus_per_watt(view, owner, pool) * view.hardware.watts[generation]
     urgent = needy[owner]
-    asked = np.where(urgent, np.minimum(hold, view.price[product, pool]), hold - opportunity)
-    reserve = np.maximum(asked, view.salvage[generation])
+    asked = np.where(urgent, np.minimum(hold, view.market.price_usd[product, pool]), hold - opportunity)
+    reserve = np.maximum(asked, view.hardware.salvage_usd[generation])
     unit = PRODUCT_UNIT[product]
     part = np.where(urgent, 1.0, share)
-    quantity = np.ceil(view.lot_quantity[lot] * part / unit).astype(np.int64) * unit
+    quantity = np.ceil(view.lots.quantity[lot] * part / unit).astype(np.int64) * unit
     return SellOrders(
         party=owner,
         pool=pool,
         product=product,
-        quantity=np.minimum(quantity, view.lot_quantity[lot]),
+        quantity=np.minimum(quantity, view.lots.quantity[lot]),
         reserve=np.ceil(reserve * 100.0).astype(np.int64),
         forced=np.zeros(len(lot), dtype=np.bool_),
     )
@@ -241,28 +243,32 @@ def refresh_offers(
 
 def new_unit_surplus_per_watt(view: View, party: Ints, pool: Ints) -> Floats:
     """Best surplus in USD per IT watt of a new unit over its list price, in each (party, pool); at least zero."""
-    new = np.flatnonzero((PRODUCT_CONDITION == Condition.NEW) & (view.new_allocation[PRODUCT_GENERATION] > 0))
+    new = np.flatnonzero(
+        (PRODUCT_CONDITION == Condition.NEW) & (view.market.new_allocation[PRODUCT_GENERATION] > 0)
+    )
     if len(new) == 0:
         return np.zeros(len(party))
     item = new[None, :]
     generation = PRODUCT_GENERATION[item]
     value = hold_values(view, party[:, None], pool[:, None], item, np.zeros((1, 1)))
-    surplus = value - view.list_price[generation] - view.moving_cost[item]
-    coolable = ~PRODUCT_LIQUID[item] | (view.pool_liquid_capacity[pool][:, None] > 0)
-    per_watt = np.where(coolable, surplus / view.watts[generation], 0.0)
+    surplus = value - view.market.list_price_usd[generation] - view.products.moving_usd[item]
+    coolable = ~PRODUCT_LIQUID[item] | (view.pools.liquid_capacity_watts[pool][:, None] > 0)
+    per_watt = np.where(coolable, surplus / view.hardware.watts[generation], 0.0)
     return np.asarray(np.maximum(per_watt.max(axis=1), 0.0))
 
 
 def worn_out(view: View, rows: Ints) -> ScrapOrders:
     """Unpledged units past their physical life, given up for parts."""
-    age = (view.week - view.lot_vintage) / WEEKS_PER_YEAR
+    age = (view.week - view.lots.vintage) / WEEKS_PER_YEAR
     lot = np.flatnonzero(
-        np.isin(view.lot_owner, rows[~view.frozen[rows]])
-        & (view.lot_lien < 0)
-        & (age >= view.physical_life)
-        & (view.lot_status <= LotStatus.IDLE)
+        np.isin(view.lots.owner, rows[~view.credit.failed[rows]])
+        & (view.lots.lien < 0)
+        & (age >= view.hardware.physical_life_years)
+        & (view.lots.status <= LotStatus.IDLE)
     )
-    return ScrapOrders(view.lot_owner[lot], view.lot_pool[lot], view.lot_product[lot], view.lot_quantity[lot])
+    return ScrapOrders(
+        view.lots.owner[lot], view.lots.pool[lot], view.lots.product[lot], view.lots.quantity[lot]
+    )
 
 
 def spendable(view: View, rows: Ints, reserve_months: float) -> Ints:
@@ -270,13 +276,13 @@ def spendable(view: View, rows: Ints, reserve_months: float) -> Ints:
 
     Zero for a borrower whose cash its lenders hold back.
     """
-    free = np.zeros(len(view.cash), dtype=np.int64)
-    keep = np.ceil(view.obligations[rows] * reserve_months).astype(np.int64)
-    free[rows] = np.where(view.may_spend[rows], np.maximum(view.cash[rows] - keep, 0), 0)
+    free = np.zeros(len(view.parties.cash_cents), dtype=np.int64)
+    keep = np.ceil(view.parties.obligations_cents[rows] * reserve_months).astype(np.int64)
+    free[rows] = np.where(view.credit.may_spend[rows], np.maximum(view.parties.cash_cents[rows] - keep, 0), 0)
     return free
 
 
 def with_credit(view: View, cash: Ints) -> Ints:
     """What own cash buys with the loan on offer: ``min(cash / (1 - advance), cash + line)``, cents per party."""
-    levered = np.floor(cash / (1.0 - view.advance)).astype(np.int64)
-    return np.asarray(np.minimum(levered, cash + view.credit_line))
+    levered = np.floor(cash / (1.0 - view.credit.advance)).astype(np.int64)
+    return np.asarray(np.minimum(levered, cash + view.credit.line_cents))

@@ -7,6 +7,7 @@ import numpy as np
 from agents.operating import place_bids, quote, slots_of
 from agents.party import Party
 from agents.schema import Needs, Section, quantity
+from agents.view import View
 from agents.vocabulary import (
     LIQUID_ONLY,
     PRODUCT_CONDITION,
@@ -17,7 +18,6 @@ from agents.vocabulary import (
     Ints,
     PoolKind,
     QuantityCap,
-    View,
 )
 
 
@@ -78,9 +78,9 @@ class Hyperscaler(Party):
     @classmethod
     def decide_all(cls, view: View, rows: Ints, parameters: HyperscalerParameters) -> Intents:  # type: ignore[override]
         """Bids for used racks only; new ones it buys outside this market."""
-        racks = LIQUID_ONLY[PRODUCT_GENERATION[view.listed]]
-        used = PRODUCT_CONDITION[view.listed] != Condition.NEW
-        products = view.listed[racks & used]
+        racks = LIQUID_ONLY[PRODUCT_GENERATION[view.market.listed]]
+        used = PRODUCT_CONDITION[view.market.listed] != Condition.NEW
+        products = view.market.listed[racks & used]
         slots = slots_of(view, rows, (PoolKind.PRIVATE, PoolKind.IN_PLACE))
         return Intents(
             buy=place_bids(
@@ -89,8 +89,8 @@ class Hyperscaler(Party):
                 products,
                 quote(view, slots, products, parameters.delay_weeks),
                 margin=parameters.used_discount,
-                watts_wanted=np.full(len(view.cash), parameters.weekly_watts),
-                cash=view.cash,
+                watts_wanted=np.full(len(view.parties.cash_cents), parameters.weekly_watts),
+                cash=view.parties.cash_cents,
                 cap=QuantityCap.APPETITE,
             )
         )
@@ -104,10 +104,10 @@ class Enterprise(Party):
     @classmethod
     def decide_all(cls, view: View, rows: Ints, parameters: EnterpriseParameters) -> Intents:  # type: ignore[override]
         """Bids for air-cooled nodes up to this agent's share of the absorption."""
-        products = view.listed[~LIQUID_ONLY[PRODUCT_GENERATION[view.listed]]]
+        products = view.market.listed[~LIQUID_ONLY[PRODUCT_GENERATION[view.market.listed]]]
         slots = slots_of(view, rows, (PoolKind.OPEN, PoolKind.IN_PLACE))
-        crowd = max(int((view.party_kind == AgentKind.ENTERPRISE).sum()), 1)
-        watts = parameters.absorption / crowd * float(view.watts[~LIQUID_ONLY].max())
+        crowd = max(int((view.parties.kind == AgentKind.ENTERPRISE).sum()), 1)
+        watts = parameters.absorption / crowd * float(view.hardware.watts[~LIQUID_ONLY].max())
         return Intents(
             buy=place_bids(
                 view,
@@ -115,8 +115,8 @@ class Enterprise(Party):
                 products,
                 quote(view, slots, products),
                 margin=parameters.bid_margin,
-                watts_wanted=np.full(len(view.cash), watts),
-                cash=view.cash,
+                watts_wanted=np.full(len(view.parties.cash_cents), watts),
+                cash=view.parties.cash_cents,
                 cap=QuantityCap.ABSORPTION,
             )
         )
@@ -135,11 +135,11 @@ class Exporter(Party):
             buy=place_bids(
                 view,
                 slots,
-                view.listed,
-                quote(view, slots, view.listed, parameters.delay_weeks),
+                view.market.listed,
+                quote(view, slots, view.market.listed, parameters.delay_weeks),
                 margin=parameters.bid_margin,
-                watts_wanted=np.full(len(view.cash), parameters.weekly_watts),
-                cash=view.cash,
+                watts_wanted=np.full(len(view.parties.cash_cents), parameters.weekly_watts),
+                cash=view.parties.cash_cents,
                 cap=QuantityCap.APPETITE,
             )
         )

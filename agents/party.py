@@ -10,7 +10,8 @@ import mesa
 import numpy as np
 
 from agents.schema import Section
-from agents.vocabulary import GENERATIONS, PRODUCT_GENERATION, AgentKind, Intents, Ints, View
+from agents.view import View
+from agents.vocabulary import GENERATIONS, PRODUCT_GENERATION, AgentKind, Intents, Ints
 
 
 class Party(mesa.Agent):  # type: ignore[misc]

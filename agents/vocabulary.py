@@ -1,4 +1,4 @@
-"""The words agents and engine share: product classes, kinds of pool, the view of the world, intents.
+"""The words agents and engine share: product classes, kinds of pool, intents.
 
 A product class is a generation in a condition. The clearing kernel's "generation" axis is the product.
 Nothing here holds behaviour; the rules live beside each agent type, the bookkeeping in ``sim``.
@@ -115,98 +115,6 @@ class QuantityCap(IntEnum):
     APPETITE = 2
     ABSORPTION = 3
     WAREHOUSE = 4
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """What every agent may look at this week. Arrays are the engine's own: read, never write.
-
-    Prices and values are USD per GPU (system level), rents USD per GPU-hour, power USD per kWh.
-    """
-
-    week: int
-    rent: Floats  # (G,) contract rent
-    rent_trend: float  # expected log decline a year
-    belief: str  # how agents expect the demand deviation to persist
-    demand: Floats  # (G,) log deviation of rent from its trend, which reverts to zero
-    demand_mean_reversion: float  # per year
-    step_years: Floats  # (G, K) time until pending release steps
-    step_drops: Floats  # (G, K) fraction of rent lost at each
-    salvage: Floats  # (G,) USD per GPU
-    salvage_decay: float
-    bitcoin_usd: float
-    hashprice_usd: float  # per PH/s and day
-    base_rate: float
-    # market
-    price: Floats  # (N_PRODUCTS, pools) last clearing price at each pool, USD per GPU
-    reference_value: Floats  # (N_PRODUCTS,) value at the typical operator's site
-    weekly_volume: Floats  # (N_PRODUCTS,) trailing mean of GPUs traded a week
-    product_age: Floats  # (N_PRODUCTS,) years, mean of the stock
-    product_wait: Floats  # (N_PRODUCTS,) weeks from purchase to first service when moved
-    condition_factor: Floats  # (conditions,) value relative to a clean unit
-    listed: Ints  # product classes on offer as the week opens
-    list_price: Floats  # (G,) manufacturer's list price
-    new_allocation: Ints  # (G,) GPUs the manufacturer brings this week
-    # pools
-    pool_place: Ints
-    pool_kind: Ints
-    pool_holder: Ints
-    pool_free: Ints  # IT watts
-    pool_free_liquid: Ints
-    pool_hosting: Floats  # USD per kW-month
-    pool_power: Floats  # USD per kWh, delivered
-    pool_pue: Floats
-    pool_wait: Floats  # weeks until the pool is energised
-    pool_foreign: Bools
-    pool_liquid_capacity: Ints  # IT watts that can ever be liquid-cooled there
-    moving_cost: Floats  # (N_PRODUCTS,) typical de-install, freight and re-install, USD per GPU
-    # who knows which pool: pairs, sorted by party
-    pair_party: Ints
-    pair_pool: Ints
-    # parties, one row each
-    party_kind: Ints
-    cash: Ints  # cents, less what deliveries on their way will cost
-    bitcoin: Ints  # satoshi
-    obligations: Ints  # cents a month: power, hosting, debt service
-    fleet_watts: Ints
-    utilisation: Floats
-    discount_rate: Floats
-    # lots
-    lot_product: Ints
-    lot_vintage: Ints  # week the unit entered service
-    lot_quantity: Ints
-    lot_pool: Ints
-    lot_owner: Ints
-    lot_lien: Ints  # loan row, -1 free
-    lot_status: Ints
-    lot_arrival: Ints  # week from which it can run or be resold
-    lot_agent: Ints  # liquidator holding the mandate, -1 none
-    lot_deadline: Ints  # week by which a forced lot must be sold
-    lot_rate: Floats  # rate of the loan secured on the lot, NaN if none
-    # physical
-    watts: Floats  # (G,) IT watts per GPU
-    unit_watts: Ints  # (G,)
-    load_factor: float
-    failure_hazard: float
-    physical_life: float
-    other_operating_cost: float
-    mining_watts: Ints  # per pool
-    shell_lease_years: float  # tenor of a powered-shell lease
-    retrofit_usd_per_watt: float
-    storage_usd_per_week: float  # per GPU
-    operating_fee: float  # share of revenue of a hired operator
-    # credit
-    lot_run_off: Bools  # the lot's lender must sell
-    credit_line: Ints  # cents a party may borrow for hardware this week
-    advance: Floats  # per party, share of delivered cost a purchase of used units is lent
-    may_spend: Bools  # per party: free to buy and to pay owners
-    distressed: Bools  # per party: missed a payment or a test
-    gain: Ints  # cents per party, net asset value above its opening level; what owners may be paid from
-    frozen: Bools  # per party: in the hands of its lenders
-    # common to all who value and bid
-    extrapolation: float  # share by which an extrapolating agent expects a deviation of demand to grow
-    least_gain_share: float  # share of a limit that counts as gain where the last price leaves less
-    in_place_weeks: int  # from purchase to first service of units that stay where they stand
 
 
 @dataclass(slots=True)

@@ -23,7 +23,8 @@ from agents.miner import Miner
 from agents.neo_cloud import NeoCloud
 from agents.outside_buyer import Enterprise, Exporter, Hyperscaler, Salvager
 from agents.party import Party
-from agents.vocabulary import AgentKind, Bools, Floats, Intents, View
+from agents.view import View
+from agents.vocabulary import AgentKind, Bools, Floats, Intents
 from sim.base.randomness import Randomness
 from sim.base.recorder import Recorder
 from sim.discount.shapley import Calendar
@@ -41,7 +42,7 @@ from sim.lending import (
 )
 from sim.market import market, search, settlement, treasury
 from sim.market.market import MarketResult
-from sim.market.outlook import look
+from sim.market.outlook import build_view, typical_values
 from sim.market.venue import venue_of
 from sim.market.week import Cohort, MarketWeek, ask, cohort_of
 from sim.opening.population import build_world
@@ -108,14 +109,17 @@ class FireSaleModel(mesa.Model):  # type: ignore[misc]
         self.timings: dict[str, float] = {}
         self.shapley_calendar = Calendar()
         # What the phases of a week hand on, until the quotes make one `MarketWeek` of it.
-        self.view: View = look(self.world, 0)
+        self.world.market.typical_value_usd = typical_values(self.world, 0)
+        self.view: View = build_view(self.world, 0)
         self.intents = Intents()
         self.present: Bools
         self.result: MarketResult
         self.market_week: MarketWeek
         self.world.credit.opening_worth[:] = self.world.net_asset_value()
-        self.world.price[:] = np.maximum(self.view.reference_value - self.view.moving_cost, 1.0)[:, None]
-        self.world.best_use = reference_values(self.view)
+        self.world.market.price_usd[:] = np.maximum(
+            self.view.market.typical_value_usd - self.view.products.moving_usd, 1.0
+        )[:, None]
+        self.world.market.best_use_value_usd = reference_values(self.view)
         self.phases = (
             ("drivers", self._draw),
             ("operations", self._operate),
@@ -158,13 +162,15 @@ class FireSaleModel(mesa.Model):  # type: ignore[misc]
         """This week's rent, given what runs (economics.md section 6: feedback on deviations from plan)."""
         world = self.world
         world.week = week
-        world.btc_usd = float(world.drivers.btc_usd[week])
+        world.bitcoin_usd = float(world.drivers.btc_usd[week])
         world.credit.counts = {}
         rest = self.parameters.rent.world_stock_h100e
-        running = world.running_h100_equivalents() if week else world.planned_supply
-        world.rent = world.drivers.rent(week, (rest + running) / (rest + world.planned_supply))
+        running = world.running_h100_equivalents() if week else world.rents.planned_h100e
+        world.rents.contract_usd_per_hour = world.drivers.rent(
+            week, (rest + running) / (rest + world.rents.planned_h100e)
+        )
         # Contract rent drives values, spot what is earned on demand (contracts.md 2.2).
-        world.spot_rent = world.rent * world.drivers.spot_factor[week]
+        world.rents.spot_usd_per_hour = world.rents.contract_usd_per_hour * world.drivers.spot_factor[week]
 
     def _operate(self, week: int) -> None:
         """Units arrive and break; fleets earn, mine and pay their bills."""
@@ -194,7 +200,7 @@ class FireSaleModel(mesa.Model):  # type: ignore[misc]
         """Marks are kept every week; appraisals and tests come once a quarter."""
         marks = self.world.best_use_marks
         monitoring.mark(self.world)
-        marks.mark(self.world.best_use)
+        marks.mark(self.world.market.best_use_value_usd)
         if week % QUARTER_WEEKS == 0:
             monitoring.review(self.world, week)
             marks.appraise(self.parameters.credit)
@@ -211,7 +217,8 @@ class FireSaleModel(mesa.Model):  # type: ignore[misc]
         """Everybody looks at the same view and says what it intends; treasuries act at once."""
         financing.open_lines(self.world, week)
         orders.pay_on_delivery(self.world, week)
-        self.view = look(self.world, week)
+        self.world.market.typical_value_usd = typical_values(self.world, week)
+        self.view = build_view(self.world, week)
         self.intents = ask(self.cohorts(), self.view, self.parameters)
         self._search(week)
         treasury.carry_out(self.world, week, self.intents)
@@ -227,27 +234,31 @@ class FireSaleModel(mesa.Model):  # type: ignore[misc]
         """Intents become one book for all classes, and the kernel clears it."""
         world, venue, sell = self.world, venue_of(self.world), self.intents.sell
         self.result = market.run_market(sell, self.intents.buy, venue)
-        world.listed = np.unique(sell.product[sell.quantity > 0])
+        world.market.listed = np.unique(sell.product[sell.quantity > 0])
         found = self.result.clearing.price[:, venue.first_node :] / 100.0
-        world.price = np.where(np.isfinite(found) & self._met()[:, None], found, world.price)
+        world.market.price_usd = np.where(
+            np.isfinite(found) & self._met()[:, None], found, world.market.price_usd
+        )
 
     def _met(self) -> Bools:
         """Classes with offers and bids this week. Without bids a price is half the reserve and tells nothing of value."""
-        offered, wanted = np.zeros((2, len(self.world.volume)), dtype=np.bool_)
-        offered[self.world.listed] = True
+        offered, wanted = np.zeros((2, len(self.world.market.weekly_volume)), dtype=np.bool_)
+        offered[self.world.market.listed] = True
         wanted[self.result.orders.buy.product[self.result.orders.intent]] = True
         return np.asarray(offered & wanted)
 
     def _quote(self, week: int) -> None:
         """Best use, first lot and price of every forced class; the week's market is complete."""
         world = self.world
-        world.best_use = reference_values(self.view)
+        world.market.best_use_value_usd = reference_values(self.view)
         recoveries.mark_files(world)
-        quotes = three_prices(self.result, self.view, world.best_use, world.volume)
-        world.first_lot_price[:] = -1
+        quotes = three_prices(
+            self.result, self.view, world.market.best_use_value_usd, world.market.weekly_volume
+        )
+        world.market.first_lot_price_cents[:] = -1
         for quote in quotes:
             if np.isfinite(quote.first_lot_price):  # nobody may want even one lot
-                world.first_lot_price[quote.product] = round(quote.first_lot_price * 100)
+                world.market.first_lot_price_cents[quote.product] = round(quote.first_lot_price * 100)
         self.market_week = MarketWeek(
             week=week,
             world=world,
@@ -256,7 +267,7 @@ class FireSaleModel(mesa.Model):  # type: ignore[misc]
             present=self.present,
             cohorts=self.cohorts(),
             result=self.result,
-            reference=world.best_use,
+            reference=world.market.best_use_value_usd,
             quotes=quotes,
         )
 
@@ -278,10 +289,10 @@ class FireSaleModel(mesa.Model):  # type: ignore[misc]
         traded = np.bincount(
             self.result.trades.product[free],
             weights=self.result.trades.quantity[free],
-            minlength=len(self.world.volume),
+            minlength=len(self.world.market.weekly_volume),
         )
         newest = 1.0 / self.parameters.market.volume_memory_weeks
-        self.world.volume = (1 - newest) * self.world.volume + newest * traded
+        self.world.market.weekly_volume = (1 - newest) * self.world.market.weekly_volume + newest * traded
 
     def _record(self, week: int) -> None:
         """The settled week is written down."""
@@ -315,7 +326,7 @@ class FireSaleModel(mesa.Model):  # type: ignore[misc]
     @property
     def price(self) -> Floats:
         """Last clearing prices, USD per GPU, shape (products, pools)."""
-        return self.world.price
+        return self.world.market.price_usd
 
     def cohorts(self) -> tuple[Cohort, ...]:
         """The agents by type, as they are asked."""

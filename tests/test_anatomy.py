@@ -83,12 +83,15 @@ def fixture_f1b(model, *, kind=PoolKind.OPEN, offered=1_000):
     view = model.view
     view = replace(
         view,
-        pool_kind=np.array([PoolKind.IN_PLACE, kind, kind, kind]),
-        pool_hosting=np.zeros(pools),
-        pool_power=view.pool_power[:pools],
-        pool_pue=view.pool_pue[:pools],
-        pool_free_liquid=np.zeros(pools, dtype=np.int64),
-        belief="consistent",
+        pools=replace(
+            view.pools,
+            kind=np.array([PoolKind.IN_PLACE, kind, kind, kind]),
+            hosting_usd_per_kw_month=np.zeros(pools),
+            power_usd_per_kwh=view.pools.power_usd_per_kwh[:pools],
+            pue=view.pools.pue[:pools],
+            free_liquid_watts=np.zeros(pools, dtype=np.int64),
+        ),
+        rents=replace(view.rents, belief="consistent"),
     )
     unit_watts = np.full(N_PRODUCTS, 100_000)
     unit_watts[H] = 10_400  # 1.3 kW per GPU
@@ -211,7 +214,7 @@ def test_worth_in_a_free_slot_is_the_models_own_value(model, columns):
     arcs = (columns["buyer"] >= 0) & (columns["pool_kind"] != "warehouse")
     buy, rows = model.result.orders.buy, model.result.trades.buy[arcs[: model.result.trades.n]]
     value = hold_values(
-        model.view, buy.party[rows], buy.pool[rows], buy.product[rows], model.view.product_age[buy.product[rows]],
+        model.view, buy.party[rows], buy.pool[rows], buy.product[rows], model.view.products.age_years[buy.product[rows]],
         hosting=False,
     )  # fmt: skip
     free = (columns["reference_value"] - columns["misallocation"])[arcs]
@@ -257,7 +260,7 @@ def test_no_user_pays_more_than_the_best_use_as_it_believes_it(belief):
     model = sale(4, valuation={"expectations": belief})
     (quote,) = model.market_week.quotes
     buy = model.intents.buy
-    users = (buy.product == quote.product) & (model.view.pool_kind[buy.pool] != PoolKind.WAREHOUSE)
+    users = (buy.product == quote.product) & (model.view.pools.kind[buy.pool] != PoolKind.WAREHOUSE)
     assert users.any()
     assert buy.value[users].max() <= quote.believed_value * 100 + 1
     assert quote.first_lot_price <= quote.believed_value

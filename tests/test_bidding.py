@@ -91,8 +91,8 @@ def test_a_dear_retrofit_never_takes_a_miner_below_zero() -> None:
     for _ in range(12):
         model.run_for(1)
         buy, view = model.intents.buy, model.view
-        displaced = view.pool_kind[buy.pool] == PoolKind.DISPLACED
-        watts = view.watts[buy.product[displaced] // 3]
+        displaced = view.pools.kind[buy.pool] == PoolKind.DISPLACED
+        watts = view.hardware.watts[buy.product[displaced] // 3]
         each = buy.value[displaced] * (1 - buy.margin[displaced]) + watts * 7_000 / 1_000 * 100
         assert (buy.wanted[displaced] * each <= buy.cash[displaced] * (1 + 1e-9) + 1).all()
         met += int((buy.wanted[displaced] > 0).sum())
@@ -119,7 +119,7 @@ def test_what_a_conversion_may_cost_is_not_bid_with() -> None:
         rows = model.world.rows(AgentKind.MINER)
         own = spendable(view, rows, model.parameters.miners.reserve_months)
         for party in np.intersect1d(convert.party, rows):
-            works = convert.watts[convert.party == party].sum() * view.retrofit_usd_per_watt * 100
+            works = convert.watts[convert.party == party].sum() * view.terms.retrofit_usd_per_watt * 100
             bids = buy.cash[buy.party == party]
             assert works <= own[party] + 100
             assert (bids <= max(own[party] - works, 0) + 1).all()

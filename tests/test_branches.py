@@ -89,7 +89,7 @@ def test_asking_changes_nothing():
     for model in (asked, quiet):
         model.run_for(4)
     assert np.isfinite(question.price) and question.price > 0
-    assert np.array_equal(asked.world.price, quiet.world.price)
+    assert np.array_equal(asked.world.market.price_usd, quiet.world.market.price_usd)
     assert np.array_equal(asked.ledger.parties.cash, quiet.ledger.parties.cash)
 
 

@@ -18,7 +18,7 @@ def under_water(world: World) -> tuple[int, np.ndarray]:
     """A borrower of a lender that marks to market, after prices fell, and its loans that breach by collateral."""
     monitoring.mark(world)
     monitoring.appraise_fleet(world)
-    world.price[:] *= 0.6
+    world.market.price_usd[:] *= 0.6
     tests = monitoring.examine_loans(world, 0)
     party = int(tests.debtor[np.flatnonzero(tests.breach.loan_to_value)[0]])
     rows = tests.row[tests.breach.loan_to_value & (tests.debtor == party)]

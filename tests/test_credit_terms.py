@@ -127,7 +127,7 @@ def test_a_fall_of_prices_breaches_marks_and_never_cost() -> None:
     monitoring.mark(world)
     monitoring.appraise_fleet(world)
     before = monitoring.examine_loans(world, 0)
-    world.price[:] *= 0.2
+    world.market.price_usd[:] *= 0.2
     after = monitoring.examine_loans(world, 0)
     marked = after.basis == Basis.MARKET
     assert 0 < marked.sum() < len(marked)

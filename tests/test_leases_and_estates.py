@@ -24,7 +24,7 @@ def shell(world: World) -> tuple[int, int, int]:
     rows = np.flatnonzero(world.topology.pool_kind[world.leases.pool] == PoolKind.OPEN)
     row = int(rows[np.argmax(world.leases.watts[rows])])
     pool = int(world.leases.pool[row])
-    return int(world.leases.tenant[row]), pool, int(world.host[world.topology.pool_place[pool]])
+    return int(world.leases.tenant[row]), pool, int(world.slots.host[world.topology.pool_place[pool]])
 
 
 def test_a_miner_with_a_leased_shell_is_the_base_case() -> None:
@@ -63,12 +63,12 @@ def test_rent_not_paid_stays_owed_and_is_paid_when_there_is_cash() -> None:
     budget[tenant] = 100
     short = leases.pay_rent(world, owed, budget)
     assert short[tenant] == owed.cents[mine].sum() - 100
-    assert world.slot_arrears[tenant].sum() == short[tenant]
+    assert world.slots.arrears_cents[tenant].sum() == short[tenant]
     again = leases.weekly_rent(world, 1, np.array([tenant]), np.array([pool]), np.array([2000.0]))
     assert again.cents[again.party == tenant].sum() == short[tenant] + again.new[again.party == tenant].sum()
     before = int(world.ledger.parties.cash[host])
     leases.pay_rent(world, again, np.full(n, 10**12))
-    assert world.slot_arrears.sum() == 0
+    assert world.slots.arrears_cents.sum() == 0
     assert world.ledger.parties.cash[host] > before
     closes(world)
 
@@ -77,16 +77,16 @@ def test_hosts_consent_after_arrears_are_cured() -> None:
     world = world_of(site__assignable_share=1.0)
     tenant, pool, host = shell(world)
     place = int(world.topology.pool_place[pool])
-    world.slot_arrears[tenant, place] = 5_000
+    world.slots.arrears_cents[tenant, place] = 5_000
     leases.ask_consent(world, 0, tenant, np.array([place]))
     assert not world.may_assign()[place]
     lots = np.flatnonzero((world.ledger.lots.owner == tenant) & (world.ledger.lots.pool == pool))
     before = int(world.ledger.parties.cash[host])
     leases.cure_arrears(world, tenant, lots)
-    assert world.slot_arrears[tenant, place] == 0
+    assert world.slots.arrears_cents[tenant, place] == 0
     assert world.ledger.parties.cash[host] - before == 5_000
     leases.ask_consent(world, 0, tenant, np.array([place]))
-    assert 0 <= world.consent[place] <= 8
+    assert 0 <= world.slots.consent_week[place] <= 8
     world.week = 8
     assert world.may_assign()[place]
     closes(world)
@@ -94,14 +94,14 @@ def test_hosts_consent_after_arrears_are_cured() -> None:
 
 def test_a_hall_that_is_converted_pays_rent_when_the_works_are_done() -> None:
     world = world_of(site__retrofit_watts_per_week=1e6)
-    halls = np.flatnonzero(world.mining > 0)[:2]
-    miners = world.pool_holder[halls]
+    halls = np.flatnonzero(world.capacity.mining_watts > 0)[:2]
+    miners = world.slots.holder[halls]
     asked = np.array([3_000_000, 1_000_000])
-    mining = world.mining[halls].copy()
+    mining = world.capacity.mining_watts[halls].copy()
     leases.convert(world, 0, ConvertOrders(miners, halls, asked))
-    done = mining - world.mining[halls]
+    done = mining - world.capacity.mining_watts[halls]
     assert done.tolist() == [750_000, 250_000]  # pro rata
-    assert np.array_equal(world.background[halls], done)
+    assert np.array_equal(world.capacity.background_watts[halls], done)
     before = world.ledger.parties.cash.copy()
     leases.collect_outside(world, 38)
     assert np.array_equal(world.ledger.parties.cash, before)
@@ -111,7 +111,7 @@ def test_a_hall_that_is_converted_pays_rent_when_the_works_are_done() -> None:
     closes(world)
     for tenant in range(len(world.tenants.rating)):
         leases.tenant_gone(world, 40, tenant)
-    assert world.background[halls].sum() == 0
+    assert world.capacity.background_watts[halls].sum() == 0
     assert leases.lost_lately(world, 41, int(miners[0]))
     closes(world)
 
@@ -121,15 +121,15 @@ def test_a_failed_tenant_gives_its_halls_back() -> None:
     hall = int(
         np.flatnonzero(
             (world.topology.pool_kind == PoolKind.PRIVATE)
-            & np.isin(world.pool_holder, world.rows(AgentKind.NEO_CLOUD))
+            & np.isin(world.slots.holder, world.rows(AgentKind.NEO_CLOUD))
         )[0]
     )
-    tenant, place = int(world.pool_holder[hall]), int(world.topology.pool_place[hall])
+    tenant, place = int(world.slots.holder[hall]), int(world.topology.pool_place[hall])
     shared = world.pool_at(place, PoolKind.OPEN)
-    before = int(world.power[shared])
+    before = int(world.capacity.power_watts[shared])
     free = int(world.headroom()[0][hall])
     leases.end_leases(world, 3, tenant)
-    assert world.power[shared] == before + free
+    assert world.capacity.power_watts[shared] == before + free
     assert not np.any(world.leases.live(3) & (world.leases.tenant == tenant))
     closes(world)
 
@@ -139,11 +139,11 @@ def test_a_failed_tenant_gives_its_halls_back() -> None:
 
 def test_take_or_pay_is_kept_and_a_fee_buys_out() -> None:
     held = world_of(tenants__termination_fee=1.0)
-    held.rent[:] *= 0.1
+    held.rents.contract_usd_per_hour[:] *= 0.1
     tenancy.terminate(held, 0)
     assert not held.contracts.left.any()
     free = world_of(tenants__termination_fee=0.5)
-    free.rent[:] *= 0.1
+    free.rents.contract_usd_per_hour[:] *= 0.1
     operator = int(free.contracts.operator[0])
     mine = np.flatnonzero(free.contracts.operator == operator)
     fee = 0.5 * free.contracts.to_pay(mine, 0).sum() * 100
@@ -161,7 +161,12 @@ def test_customers_prepay_at_signing() -> None:
     world.contracts.end[row] = 0
     before = int(world.ledger.parties.cash[operator])
     tenancy.let_again(world, 0)
-    value = world.rent[world.contracts.generation[row]] * world.contracts.gpus[row] * 168 * 208
+    value = (
+        world.rents.contract_usd_per_hour[world.contracts.generation[row]]
+        * world.contracts.gpus[row]
+        * 168
+        * 208
+    )
     assert world.ledger.parties.cash[operator] - before == pytest.approx(0.15 * value * 100, abs=1)
     assert world.contracts.unearned(np.array([row]), 104)[0] == pytest.approx(0.075 * value)
     assert world.ledger.flows[operator, Account.COMPUTE_REVENUE] == 0  # not income
@@ -194,15 +199,15 @@ def failed(world: World) -> tuple[int, np.ndarray]:
     ]
     ledger.pay(party, REST_OF_WORLD, int(ledger.parties.cash[party]), Account.PAYOUT)
     world.credit.move(party, Standing.LIQUIDATION)
-    world.active[party] = False
+    world.operators.active[party] = False
     return party, np.array(rows)
 
 
 def test_an_estate_pays_one_rank_and_no_deficiency_without_recourse() -> None:
     world = world_of()
     party, rows = failed(world)
-    world.slot_arrears[party, 0] = 50
-    world.customer_claims[party] = 50
+    world.slots.arrears_cents[party, 0] = 50
+    world.operators.customer_claims_cents[party] = 50
     world.ledger.pay(REST_OF_WORLD, party, 150, Account.EQUITY)  # claims of 100 + 100 + 50 + 50
     estates.close(world, 20)
     told = {e.kind: e for e in world.events if e.week == 20 and e.party == party}

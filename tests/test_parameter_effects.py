@@ -117,7 +117,7 @@ def state_after(world: str, setting: str = "") -> str:
     owed = (loans.kind, loans.balance, loans.months_left)
     asked = (model.intents.buy.cash, model.intents.sell.reserve)
     digest = hashlib.sha256()
-    for array in (*held, *owed, *asked, model.world.price, model.world.volume):
+    for array in (*held, *owed, *asked, model.world.market.price_usd, model.world.market.weekly_volume):
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
 
@@ -139,8 +139,8 @@ def test_a_broken_lease_is_a_cause_for_as_long_as_the_parameter_says() -> None:
     seen = {}
     for weeks in (13, 52):
         world = world_of(credit__lease_cause_weeks=weeks)
-        hall = np.flatnonzero(world.mining > 0)[:1]
-        miner = int(world.pool_holder[hall[0]])
+        hall = np.flatnonzero(world.capacity.mining_watts > 0)[:1]
+        miner = int(world.slots.holder[hall[0]])
         leases.convert(world, 0, ConvertOrders(np.array([miner]), hall, np.array([1_000_000])))
         for tenant in range(len(world.tenants.rating)):
             leases.tenant_gone(world, 2, tenant)

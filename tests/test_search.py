@@ -114,14 +114,14 @@ def forced_week() -> FireSaleModel:
 def cleared(model: FireSaleModel, buy: BuyIntents) -> np.ndarray:
     """Filled units of every buyer in this week's book with other intents."""
     orders, clearing = clear_intents(model.intents.sell, buy, venue_of(model.world), whole=True)
-    bought = np.zeros(len(model.view.cash), dtype=np.int64)
+    bought = np.zeros(len(model.view.parties.cash_cents), dtype=np.int64)
     np.add.at(bought, buy.party[orders.intent], clearing.filled[len(orders.sell.party) :])
     return bought
 
 
 def test_only_those_present_buy_and_everybody_is_the_benchmark(forced_week: FireSaleModel) -> None:
     buy = forced_week.intents.buy
-    n = len(forced_week.view.cash)
+    n = len(forced_week.view.parties.cash_cents)
     everybody = search.admit(buy, search.present(Randomness(7), 2, n, np.inf))
     assert np.array_equal(cleared(forced_week, everybody), cleared(forced_week, buy))
     here = search.present(Randomness(7), 2, n, 20.0)

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_market_budgets import F1, cleared
 
+from agents.view import KnownPoolsView
 from agents.vocabulary import (
     N_PRODUCTS,
     PRODUCT_LIQUID,
@@ -316,10 +317,10 @@ def test_cash_margins_and_order_limits_are_gone_when_relaxed(model, rebuild):
 
 def test_power_and_cooling_open_slots_that_were_full(model, rebuild):
     view = model.view
-    full = np.flatnonzero(view.pool_free == 0)
+    full = np.flatnonzero(view.pools.free_watts == 0)
     assert not np.isin(model.intents.buy.pool, full).any()
     assert np.isin(rebuild(frozenset({"power", "order_limits"})).pool, full).any()
-    dry = np.flatnonzero(view.pool_liquid_capacity == 0)
+    dry = np.flatnonzero(view.pools.liquid_capacity_watts == 0)
     racks = rebuild(frozenset({"liquid"}))
     assert (PRODUCT_LIQUID[racks.product] & np.isin(racks.pool, dry)).any()
     assert not (PRODUCT_LIQUID[model.intents.buy.product] & np.isin(model.intents.buy.pool, dry)).any()
@@ -339,11 +340,11 @@ def test_freight_goes_and_export_rules_stay(model):
 def test_a_failed_insider_bids_again_when_healed():
     model = stopped(3)
     view, world = model.view, model.world
-    insider = int(model.intents.buy.party[view.party_kind[model.intents.buy.party] == 2][0])
-    world.active[insider] = False
+    insider = int(model.intents.buy.party[view.parties.kind[model.intents.buy.party] == 2][0])
+    world.operators.active[insider] = False
     world.ledger.parties.cash[insider] = 0
-    gone = view.pair_party == insider
-    unpaired = replace(view, pair_party=view.pair_party[~gone], pair_pool=view.pair_pool[~gone])
+    gone = view.known.party == insider
+    unpaired = replace(view, known=KnownPoolsView(view.known.party[~gone], view.known.pool[~gone]))
     rebuild = AgentsRebuild(replace(model.market_week, view=unpaired))
     assert "distressed_insiders" in rebuild.active()
     assert insider not in rebuild(frozenset({"order_limits"})).party

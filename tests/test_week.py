@@ -170,10 +170,12 @@ def test_pools_partition_the_places(sale: FireSaleModel) -> None:
     watts = np.zeros(world.topology.places.n, dtype=np.int64)
     solid = ~np.isin(world.topology.pool_kind, (PoolKind.FORWARD, PoolKind.WAREHOUSE))
     opened = world.topology.pool_kind == PoolKind.FORWARD
-    np.add.at(watts, world.topology.pool_place[solid], world.power[solid])
+    np.add.at(watts, world.topology.pool_place[solid], world.capacity.power_watts[solid])
     due = np.zeros_like(watts)
-    np.add.at(due, world.topology.pool_place[opened], world.power[opened])
-    assert np.array_equal(watts + due, world.place_watts)
+    np.add.at(due, world.topology.pool_place[opened], world.capacity.power_watts[opened])
+    built = np.zeros_like(watts)
+    np.add.at(built, world.topology.pool_place, world.topology.pool_power)
+    assert np.array_equal(watts + due, built)
 
 
 def test_in_place_sales_need_an_assignable_contract() -> None:
@@ -245,7 +247,7 @@ def test_marks_stand_still_where_nobody_bids():
         before = model.price.copy()
         model.run_for(1)
         bid = np.unique(model.result.orders.buy.product[model.result.orders.intent])
-        unmet += len(np.setdiff1d(model.world.listed, bid))
+        unmet += len(np.setdiff1d(model.world.market.listed, bid))
         still = np.setdiff1d(np.arange(len(before)), bid)
         assert np.array_equal(model.price[still], before[still])
     assert unmet > 0
@@ -257,7 +259,7 @@ def test_racks_fit_halls_that_are_ready_in_part(share: float) -> None:
     model = FireSaleModel(Parameters.from_overrides({"site.unknown_liquid_share": share, "clock.weeks": 2}))
     model.run_for(2)
     _, wet = model.world.used()
-    assert wet.sum() > 0 and np.all(wet <= model.world.liquid)
+    assert wet.sum() > 0 and np.all(wet <= model.world.capacity.liquid_watts)
 
 
 def test_free_coins_back_one_maturing_loan_at_a_time() -> None:
@@ -291,6 +293,6 @@ def test_hours_on_demand_earn_spot_and_values_follow_contract_rent() -> None:
         model.phases[0][1](0)
         operations.operate(model.world, 0)
         earned.append(model.world.ledger.flows[:, Account.COMPUTE_REVENUE].clip(0).sum())
-        rents.append(model.world.rent.copy())
+        rents.append(model.world.rents.contract_usd_per_hour.copy())
     assert np.array_equal(rents[0], rents[1])
     assert earned[1] / earned[0] == pytest.approx(np.exp(0.3), rel=0.02)

@@ -12,7 +12,7 @@ COMMANDS = {
     "lookup_commands": {
         "digest": "Print the digest of a stored run's tables, checked against its manifest. Equal runs have equal digests.",
         "scenarios": "List the shipped scenarios and their arms.",
-        "schema": "List every parameter: value, range, unit, meaning, source, grade, the rooms that read it, and what it needs.",
+        "schema": "List every parameter: value, range, unit, meaning, source, grade, the rooms that read it, what it needs.",
     },
     "maintenance_commands": {
         "notebooks": "Execute the notebooks (py:percent) and write the executed .ipynb beside them.",

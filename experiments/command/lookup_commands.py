@@ -34,7 +34,7 @@ def schema(
     arm: Annotated[str | None, typer.Option(help="An arm of the scenario.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON schema, for editors.")] = False,
 ) -> None:
-    """List every parameter: value, range, unit, meaning, source, grade, the rooms that read it, and what it needs."""
+    """List every parameter: value, range, unit, meaning, source, grade, the rooms that read it, what it needs."""
     described = Described(scenario, arm)
     if as_json:
         typer.echo(json.dumps(described.json_schema(), indent=1))

@@ -208,8 +208,8 @@ def _binding(week: MarketWeek, product: int, offered: int) -> tuple[float, float
     limit = buy.value[rows] * (1.0 - buy.margin[rows])
     left = limit - (trades.price + trades.freight)[forced] - rent
     marginal = rows[free][int(np.argmin(left[free]))]
-    kind = AgentKind(int(week.view.party_kind[buy.party[marginal]]))
-    where = PoolKind(int(week.view.pool_kind[buy.pool[marginal]]))
+    kind = AgentKind(int(week.view.parties.kind[buy.party[marginal]]))
+    where = PoolKind(int(week.view.pools.kind[buy.pool[marginal]]))
     return *shares, f"{_words(kind.name)}, {_words(where.name)}"
 
 

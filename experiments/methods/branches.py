@@ -121,7 +121,7 @@ def run_replication(
                     "branch": name,
                     "horizon": horizon,
                     "price": question.price,
-                    "rent": float(branch.world.rent[PRODUCT_GENERATION[site.product]]),
+                    "rent": float(branch.world.rents.contract_usd_per_hour[PRODUCT_GENERATION[site.product]]),
                     "defaults": _defaults(branch, sale.week),
                 }
             )

@@ -136,7 +136,9 @@ def _buyers(week: MarketWeek, arcs: Arcs, left: int) -> dict[str, Column]:
     return {
         "buyer": np.r_[week.result.orders.buy.party[trades.buy], nobody],
         "buyer_pool": pool,
-        "pool_kind": np.array([PoolKind(view.pool_kind[p]).name.lower() if p >= 0 else "none" for p in pool]),
+        "pool_kind": np.array(
+            [PoolKind(view.pools.kind[p]).name.lower() if p >= 0 else "none" for p in pool]
+        ),
         "capacity_regime": np.r_[arcs.regime, np.full(left, "none")],
         "marginal_buyer": np.r_[arcs.marginal_buyer, nobody],
         "belief_gap": np.r_[arcs.worth.belief_gap, nothing],

@@ -13,6 +13,7 @@ import numpy as np
 
 from agents.miner import MinerParameters, mining_value_per_watt
 from agents.operating import hold_values
+from agents.view import View
 from agents.vocabulary import (
     PRODUCT_GENERATION,
     PRODUCT_LIQUID,
@@ -21,7 +22,6 @@ from agents.vocabulary import (
     Ints,
     PoolKind,
     QuantityCap,
-    View,
 )
 from sim.kernel.price_scale import Scale
 from sim.market.market import MarketResult
@@ -68,20 +68,27 @@ def worth(view: View, result: MarketResult, rows: Ints, miners: MinerParameters)
     """
     buy = result.orders.buy
     party, pool, product = buy.party[rows], buy.pool[rows], buy.product[rows]
-    age = view.product_age[product]
-    runs = view.pool_kind[pool] != PoolKind.WAREHOUSE
+    age = view.products.age_years[product]
+    runs = view.pools.kind[pool] != PoolKind.WAREHOUSE
     free = hold_values(view, party, pool, product, age, hosting=False)
     hosted = hold_values(view, party, pool, product, age)
     hosting = np.rint(np.where(runs, free - hosted, 0.0) * 100).astype(np.int64)
-    displaced = view.pool_kind[pool] == PoolKind.DISPLACED
+    displaced = view.pools.kind[pool] == PoolKind.DISPLACED
     displacement = np.zeros(len(rows), dtype=np.int64)
     if displaced.any():
-        given_up = mining_value_per_watt(view, pool, party, miners) + view.retrofit_usd_per_watt
-        usd = given_up * miners.conversion_hurdle * view.watts[PRODUCT_GENERATION[product]]
+        given_up = mining_value_per_watt(view, pool, party, miners) + view.terms.retrofit_usd_per_watt
+        usd = given_up * miners.conversion_hurdle * view.hardware.watts[PRODUCT_GENERATION[product]]
         displacement = np.where(displaced, np.rint(usd * 100), 0).astype(np.int64)
     gap = np.zeros(len(rows), dtype=np.int64)
-    if view.belief != "consistent" and len(rows):
-        mean = hold_values(replace(view, belief="consistent"), party, pool, product, age, hosting=False)
+    if view.rents.belief != "consistent" and len(rows):
+        mean = hold_values(
+            replace(view, rents=replace(view.rents, belief="consistent")),
+            party,
+            pool,
+            product,
+            age,
+            hosting=False,
+        )
         gap = np.rint(np.where(runs, mean - free, 0.0) * 100).astype(np.int64)
     return Worth(buy.value[rows] + buy.delay[rows] + displacement + hosting, hosting, displacement, gap)
 
@@ -137,7 +144,7 @@ def arcs_of(week: MarketWeek, value: Ints) -> Arcs:
     trades, buy = result.trades, result.orders.buy
     about = worth(view, result, trades.buy, week.world.parameters.miners)
     limit = np.floor(buy.value * (1.0 - buy.margin)).astype(np.int64)
-    scale, regime = _scale(result), _regimes(view.pool_kind[buy.pool[trades.buy]])
+    scale, regime = _scale(result), _regimes(view.pools.kind[buy.pool[trades.buy]])
     parts = np.zeros((trades.n, len(COMPONENTS)), dtype=np.int64)
     surplus = []
     for i in range(trades.n):
@@ -240,14 +247,17 @@ def _cause(
     """
     product = int(buy.product[row])
     unit, money, most = int(PRODUCT_UNIT[product]), int(buy.cash[row]), int(buy.wanted[row])
-    rack_watts = int(view.unit_watts[PRODUCT_GENERATION[product]])
+    rack_watts = int(view.hardware.unit_watts[PRODUCT_GENERATION[product]])
     if money < top * most and money < gross * (most + unit):
         fits = min(most, room // rack_watts * unit)
         return "power" if notional and money >= (gross - notional) * (fits + unit) else "cash"
     reason = int(buy.cap[row])
     if reason == QuantityCap.WAREHOUSE:
         return "cash"  # a dealer wants what its capital covers
-    if PRODUCT_LIQUID[product] and int(view.pool_free_liquid[buy.pool[row]]) // rack_watts * unit <= most:
+    if (
+        PRODUCT_LIQUID[product]
+        and int(view.pools.free_liquid_watts[buy.pool[row]]) // rack_watts * unit <= most
+    ):
         return "cooling"
     return "power" if reason == QuantityCap.POWER else "order_limit"
 

@@ -75,7 +75,9 @@ def probed(week: int) -> bool:
 def bids_for_all(week: MarketWeek) -> BuyIntents:
     """What the buyers present would bid this week if every class of used hardware were on offer; they bid for nothing else."""
     used = np.flatnonzero(PRODUCT_CONDITION != Condition.NEW)
-    view = replace(week.view, listed=np.union1d(week.view.listed, used))
+    view = replace(
+        week.view, market=replace(week.view.market, listed=np.union1d(week.view.market.listed, used))
+    )
     return search.admit(week.ask(view).buy, week.present)
 
 
@@ -107,7 +109,7 @@ def offers(week: MarketWeek, lots: Ints) -> SellOrders:
     """Sell orders of lots at scrap reserve: whatever the market pays above it is taken."""
     table = week.world.ledger.lots
     product = table.product[lots]
-    salvage = week.view.salvage[PRODUCT_GENERATION[product]]
+    salvage = week.view.hardware.salvage_usd[PRODUCT_GENERATION[product]]
     return SellOrders(
         party=table.owner[lots],
         pool=table.pool[lots],
@@ -182,7 +184,7 @@ def _prices(week: MarketWeek, live: Ints, pledged: Ints, failing: Bools) -> tupl
         chosen = pledged[np.isin(debtor, parties)]
         table = price_with(week, buy, offers(week, chosen), parties)
         found = table[lots.product[pledged], lots.pool[pledged]]
-        scrap = week.view.salvage[PRODUCT_GENERATION[lots.product[pledged]]]
+        scrap = week.view.hardware.salvage_usd[PRODUCT_GENERATION[lots.product[pledged]]]
         return np.asarray(np.where(np.isfinite(found), found, scrap))
 
     alone = np.zeros(len(pledged))
@@ -219,7 +221,7 @@ def quotes(week: MarketWeek) -> Floats:
         pool=standing[known].argmax(axis=1),
         product=product,
         quantity=PRODUCT_UNIT[product],
-        reserve=np.rint(week.view.salvage[known] * 100).astype(np.int64),
+        reserve=np.rint(week.view.hardware.salvage_usd[known] * 100).astype(np.int64),
         forced=np.ones(len(known), dtype=np.bool_),
     )
     found = np.full(n, np.nan)

@@ -6,12 +6,13 @@ this week's offers.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from agents.party import Party
 from agents.schema import Section, relaxed_fields
+from agents.view import KnownPoolsView, View
 from agents.vocabulary import (
     PRODUCT_LIQUID,
     PRODUCT_UNIT,
@@ -22,7 +23,6 @@ from agents.vocabulary import (
     Intents,
     Ints,
     SellOrders,
-    View,
 )
 from sim.discount.three_prices import received
 from sim.kernel.book import Network
@@ -196,8 +196,7 @@ class AgentsRebuild:
         self.week = week
         view = week.view
         # Bids do not depend on what is standing: without lots the agents' offers cost nothing to form.
-        empty = {f.name: getattr(view, f.name)[:0] for f in fields(View) if f.name.startswith("lot_")}
-        self.view = replace(view, **empty)
+        self.view = replace(view, lots=view.lots.none())
         self.ample = ample_room(week.intents.sell, week.result.venue.network)
         self._kept: dict[Relaxed, BuyIntents] = {}
         self._stated: dict[tuple[type[Party], Relaxed], Intents] = {}
@@ -250,16 +249,29 @@ class AgentsRebuild:
 
     def _view(self, relaxed: Relaxed) -> View:
         view = self.view
-        pools = len(view.pool_free)
+        pools = len(view.pools.free_watts)
         everywhere = np.full(pools, self.ample, dtype=np.int64)
         if "power" in relaxed:
-            view = replace(view, pool_free=everywhere)
+            view = replace(view, pools=replace(view.pools, free_watts=everywhere))
         if "liquid" in relaxed:
-            view = replace(view, pool_free_liquid=view.pool_free, pool_liquid_capacity=everywhere)
+            view = replace(
+                view,
+                pools=replace(
+                    view.pools,
+                    free_liquid_watts=view.pools.free_watts,
+                    liquid_capacity_watts=everywhere,
+                ),
+            )
         if "distressed_insiders" in relaxed:
             view = self._healed(view)
         if "cash" in relaxed:
-            view = replace(view, cash=np.full(len(view.cash), AMPLE_CASH, dtype=np.int64))
+            view = replace(
+                view,
+                parties=replace(
+                    view.parties,
+                    cash_cents=np.full(len(view.parties.cash_cents), AMPLE_CASH, dtype=np.int64),
+                ),
+            )
         return view
 
     # -- distressed insiders ------------------------------------------------------------------------------
@@ -267,49 +279,56 @@ class AgentsRebuild:
     def _spendable(self) -> tuple[Floats, Floats]:
         """Cash above the reserve, and the reserve, of every insider; NaN for others, cents."""
         view = self.view
-        keep = np.full(len(view.cash), np.nan)
+        keep = np.full(len(view.parties.cash_cents), np.nan)
         for kind in INSIDERS:
-            mine = view.party_kind == kind
+            mine = view.parties.kind == kind
             months = float(getattr(self._section(kind), "reserve_months", 0.0))
-            keep[mine] = view.obligations[mine] * months
-        return view.cash - keep, keep
+            keep[mine] = view.parties.obligations_cents[mine] * months
+        return view.parties.cash_cents - keep, keep
 
     def _healthy(self) -> Bools:
         view = self.view
-        able = self.week.world.active & view.may_spend & ~view.distressed & ~view.frozen
+        able = (
+            self.week.world.operators.active
+            & view.credit.may_spend
+            & ~view.credit.distressed
+            & ~view.credit.failed
+        )
         spare, _ = self._spendable()
         return np.asarray(able & (np.nan_to_num(spare, nan=-1.0) > 0))
 
     def _distressed(self) -> Ints:
         """Insiders that failed, are held by their lenders or are short of their reserve, where others of their kind are not."""
         healthy = self._healthy()
-        kinds = [kind for kind in INSIDERS if (healthy & (self.view.party_kind == kind)).any()]
-        return np.flatnonzero(np.isin(self.view.party_kind, kinds) & ~healthy)
+        kinds = [kind for kind in INSIDERS if (healthy & (self.view.parties.kind == kind)).any()]
+        return np.flatnonzero(np.isin(self.view.parties.kind, kinds) & ~healthy)
 
     def _healed(self, view: View) -> View:
         """Distressed insiders bid again, with the spare cash of the median healthy one of their kind."""
         world, rows, healthy = self.week.world, self._distressed(), self._healthy()
         spare, keep = self._spendable()
-        cash = view.cash.copy()
+        cash = view.parties.cash_cents.copy()
         for kind in INSIDERS:
-            sick = rows[view.party_kind[rows] == kind]
-            well = healthy & (view.party_kind == kind)
+            sick = rows[view.parties.kind[rows] == kind]
+            well = healthy & (view.parties.kind == kind)
             if len(sick):
                 cash[sick] = np.rint(np.nan_to_num(keep[sick]) + np.median(spare[well])).astype(np.int64)
-        gone = np.flatnonzero(~world.active)
-        lost = np.isin(world.pair_party, gone)
-        party = np.r_[view.pair_party, world.pair_party[lost]]
-        pool = np.r_[view.pair_pool, world.pair_pool[lost]]
+        gone = np.flatnonzero(~world.operators.active)
+        lost = np.isin(world.known.party, gone)
+        party = np.r_[view.known.party, world.known.party[lost]]
+        pool = np.r_[view.known.pool, world.known.pool[lost]]
         order = np.lexsort((pool, party))
         sick = np.isin(np.arange(len(cash)), rows)
         return replace(
             view,
-            cash=cash,
-            pair_party=party[order],
-            pair_pool=pool[order],
-            may_spend=view.may_spend | sick,
-            distressed=view.distressed & ~sick,
-            frozen=view.frozen & ~sick,
+            parties=replace(view.parties, cash_cents=cash),
+            known=KnownPoolsView(party[order], pool[order]),
+            credit=replace(
+                view.credit,
+                may_spend=view.credit.may_spend | sick,
+                distressed=view.credit.distressed & ~sick,
+                failed=view.credit.failed & ~sick,
+            ),
         )
 
 

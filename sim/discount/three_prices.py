@@ -15,6 +15,7 @@ from dataclasses import replace
 import numpy as np
 
 from agents.operating import hold_values
+from agents.view import View
 from agents.vocabulary import (
     LIQUID_ONLY,
     N_CONDITIONS,
@@ -26,7 +27,6 @@ from agents.vocabulary import (
     Ints,
     PoolKind,
     SellOrders,
-    View,
     product_of,
 )
 from sim.market.market import MarketResult, clear_intents, cut_forced_supply
@@ -42,10 +42,10 @@ def reference_values(view: View, belief: str = "consistent") -> Floats:
     the number of sites, so never the only denominator. Under another of `agents.valuation.BELIEFS`, the same bound as
     those who hold it see it.
     """
-    usable = ~np.isin(view.pool_kind[view.pair_pool], (PoolKind.WAREHOUSE, PoolKind.DISPLACED))
-    party, pool = view.pair_party[usable], view.pair_pool[usable]
-    wet = view.pool_liquid_capacity[pool] > 0
-    expectation = replace(view, belief=belief)
+    usable = ~np.isin(view.pools.kind[view.known.pool], (PoolKind.WAREHOUSE, PoolKind.DISPLACED))
+    party, pool = view.known.party[usable], view.known.pool[usable]
+    wet = view.pools.liquid_capacity_watts[pool] > 0
+    expectation = replace(view, rents=replace(view.rents, belief=belief))
     best = np.zeros(N_GENERATIONS)
     for needs_liquid in (False, True):
         candidates = wet if needs_liquid else np.ones(len(pool), dtype=np.bool_)
@@ -59,16 +59,16 @@ def reference_values(view: View, belief: str = "consistent") -> Floats:
             users[:, None],
             slots[:, None],
             product[None, :],
-            view.product_age[product][None, :],
+            view.products.age_years[product][None, :],
             hosting=False,
         )
         best[generation] = value.max(axis=0)
-    return np.maximum(best, view.salvage)
+    return np.maximum(best, view.hardware.salvage_usd)
 
 
 def _cheapest_slot(view: View, party: Ints, pool: Ints) -> tuple[Ints, Ints]:
     """One pair per party: the pool with the least power cost per IT kWh (value falls in that cost alone)."""
-    cost = view.pool_power[pool] * view.pool_pue[pool]
+    cost = view.pools.power_usd_per_kwh[pool] * view.pools.pue[pool]
     order = np.lexsort((pool, cost, party))
     party, pool = party[order], pool[order]
     first = np.r_[True, party[1:] != party[:-1]] if len(party) else np.zeros(0, dtype=np.bool_)
@@ -77,8 +77,8 @@ def _cheapest_slot(view: View, party: Ints, pool: Ints) -> tuple[Ints, Ints]:
 
 def _undominated(view: View, party: Ints, pool: Ints) -> tuple[Ints, Ints]:
     """Drop pairs beaten on utilisation, discount rate and power cost at once: they cannot be the best use."""
-    cost = view.pool_power[pool] * view.pool_pue[pool]
-    use, rate = view.utilisation[party], view.discount_rate[party]
+    cost = view.pools.power_usd_per_kwh[pool] * view.pools.pue[pool]
+    use, rate = view.parties.utilisation[party], view.parties.discount_rate[party]
     weakly = (use[None] >= use[:, None]) & (rate[None] <= rate[:, None]) & (cost[None] <= cost[:, None])
     strictly = (use[None] > use[:, None]) | (rate[None] < rate[:, None]) | (cost[None] < cost[:, None])
     best = ~(weakly & strictly).any(axis=1)
@@ -104,14 +104,17 @@ def best_uses(
         Products asked for; others may be given the value of a clean unit of another age.
     """
     clean = np.repeat(reference, N_CONDITIONS)
-    ages = view.product_age.reshape(-1, N_CONDITIONS)
+    ages = view.products.age_years.reshape(-1, N_CONDITIONS)
     for condition in (Condition.NEW, Condition.AS_IS):
         asked = needed[PRODUCT_CONDITION[needed] == condition] // N_CONDITIONS
         if np.any(ages[asked, condition] != ages[asked, Condition.CLEAN]):
-            other = replace(view, product_age=np.repeat(ages[:, condition], N_CONDITIONS))
+            other = replace(
+                view,
+                products=replace(view.products, age_years=np.repeat(ages[:, condition], N_CONDITIONS)),
+            )
             clean[condition::N_CONDITIONS] = reference_values(other, belief)
-    salvage = np.repeat(view.salvage, N_CONDITIONS)
-    return clean, np.maximum(clean * view.condition_factor[PRODUCT_CONDITION], salvage)
+    salvage = np.repeat(view.hardware.salvage_usd, N_CONDITIONS)
+    return clean, np.maximum(clean * view.products.condition_factor[PRODUCT_CONDITION], salvage)
 
 
 def three_prices(
@@ -138,7 +141,7 @@ def three_prices(
     if len(forced) == 0:
         return ()
     _, best = best_uses(view, reference, forced)
-    _, believed = best_uses(view, reference_values(view, view.belief), forced, view.belief)
+    _, believed = best_uses(view, reference_values(view, view.rents.belief), forced, view.rents.belief)
     return tuple(
         _quoted(result, int(product), float(best[product]), float(believed[product]), normal_volume)
         for product in forced

@@ -204,9 +204,9 @@ def raise_cash(world: World, party: int, cents: int) -> None:
     missing = cents - int(ledger.parties.cash[party])
     if missing <= 0 or ledger.parties.bitcoin[party] == 0:
         return
-    coins = coins_needed(np.array([missing]), price_cents(world.btc_usd), 1.0)
+    coins = coins_needed(np.array([missing]), price_cents(world.bitcoin_usd), 1.0)
     who = np.array([party])
-    ledger.sell_bitcoin(who, np.minimum(coins, ledger.parties.bitcoin[who]), world.btc_usd, REST_OF_WORLD)
+    ledger.sell_bitcoin(who, np.minimum(coins, ledger.parties.bitcoin[who]), world.bitcoin_usd, REST_OF_WORLD)
 
 
 def bitcoin_offer(world: World, rows: Ints) -> Ints:
@@ -217,13 +217,13 @@ def bitcoin_offer(world: World, rows: Ints) -> Ints:
     """
     loans = world.ledger.loans
     own = loans.pledged[rows] + world.ledger.parties.bitcoin[loans.debtor[rows]]
-    return largest_loan(own, price_cents(world.btc_usd), world.parameters.miners.bitcoin_loan_to_value)
+    return largest_loan(own, price_cents(world.bitcoin_usd), world.parameters.miners.bitcoin_loan_to_value)
 
 
 def top_up(world: World, row: int, cents: int) -> None:
     """Pledge the coins that a renewed bitcoin loan of `cents` needs at the opening loan-to-value, as far as they go."""
     loans = world.ledger.loans
-    price, opening = price_cents(world.btc_usd), world.parameters.miners.bitcoin_loan_to_value
+    price, opening = price_cents(world.bitcoin_usd), world.parameters.miners.bitcoin_loan_to_value
     missing = int(coins_needed(cents, price, opening)) - int(loans.pledged[row])
     world.ledger.pledge(row, int(np.clip(missing, 0, world.ledger.parties.bitcoin[loans.debtor[row]])))
 
@@ -231,7 +231,7 @@ def top_up(world: World, row: int, cents: int) -> None:
 def repay_in_coins(world: World, row: int, week: int) -> None:
     """A bitcoin loan that is not renewed is repaid with the month's interest out of its own collateral, as far as that goes."""
     ledger, loans = world.ledger, world.ledger.loans
-    price = price_cents(world.btc_usd * (1.0 - world.parameters.miners.bitcoin_loan_slip))
+    price = price_cents(world.bitcoin_usd * (1.0 - world.parameters.miners.bitcoin_loan_slip))
     balance, interest = int(loans.balance[row]), int(coupon(loans.balance[row], loans.rate[row]))
     coins = min(int(coins_needed(balance + interest, price, 1.0)), int(loans.pledged[row]))
     proceeds = int(worth(coins, price))
@@ -273,7 +273,7 @@ def offers(world: World, rows: Ints, week: int) -> Ints:
     advance, _ = terms(credit, lenders.advance_rate, 0.0, week)
     collateral = np.zeros(loans.n)
     pledged = lots.lien >= 0
-    value = lots.quantity[pledged] * world.price[lots.product[pledged], lots.pool[pledged]]
+    value = lots.quantity[pledged] * world.market.price_usd[lots.product[pledged], lots.pool[pledged]]
     np.add.at(collateral, lots.lien[pledged], value)
     income = world.credit.income.sum(axis=0) * QUARTERS_PER_YEAR
     due = world.credit.due.sum(axis=0) * QUARTERS_PER_YEAR

@@ -21,12 +21,12 @@ def gather(world: World, week: int, party: int) -> None:
     called = np.flatnonzero((loans.debtor == party) & (loans.status == LoanStatus.ACCELERATED))
     for row in called[loans.pledged[called] > 0]:
         owed, coins = int(loans.balance[row]), int(loans.pledged[row])
-        ledger.sell_pledged(int(row), coins, int(worth(coins, price_cents(world.btc_usd))), REST_OF_WORLD)
+        ledger.sell_pledged(int(row), coins, int(worth(coins, price_cents(world.bitcoin_usd))), REST_OF_WORLD)
         applied = owed - int(loans.balance[row])
         world.bridge.receive([row], [applied], [applied])
     own = np.array([party])
-    ledger.sell_bitcoin(own, ledger.parties.bitcoin[own].copy(), world.btc_usd, REST_OF_WORLD)
-    if world.site_watts[party]:
+    ledger.sell_bitcoin(own, ledger.parties.bitcoin[own].copy(), world.bitcoin_usd, REST_OF_WORLD)
+    if world.operators.site_watts[party]:
         world.log(week, "sites_sold", party, cents=world.sell_sites(party))
 
 
@@ -53,16 +53,18 @@ def _pay_out(world: World, week: int, party: int, rows: Ints) -> None:
     """Cash of the estate to deficiencies, notes, hosts and customers, pro rata."""
     ledger, loans = world.ledger, world.ledger.loans
     open_claims = deficiency(loans.balance[rows], with_recourse(loans.kind[rows]))
-    places = np.flatnonzero(world.slot_arrears[party])
-    claims = np.r_[open_claims, world.slot_arrears[party, places], world.customer_claims[party]]
+    places = np.flatnonzero(world.slots.arrears_cents[party])
+    claims = np.r_[
+        open_claims, world.slots.arrears_cents[party, places], world.operators.customer_claims_cents[party]
+    ]
     cash = max(int(ledger.parties.cash[party]), 0)
     paid = distribute(cash, claims, np.full(len(claims), Rank.UNSECURED)).paid
     to_loans, to_hosts, to_customers = np.split(paid, [len(rows), len(rows) + len(places)])
     ledger.pay(party, loans.creditor[rows], to_loans, Account.PROCEEDS)
     ledger.repay(rows, to_loans)
-    ledger.pay(party, world.host[places], to_hosts, Account.HOSTING)
+    ledger.pay(party, world.slots.host[places], to_hosts, Account.HOSTING)
     ledger.pay(party, REST_OF_WORLD, to_customers, Account.PREPAYMENT)
-    world.slot_arrears[party], world.customer_claims[party] = 0, 0
+    world.slots.arrears_cents[party], world.operators.customer_claims_cents[party] = 0, 0
     filed = world.bridge.is_open(rows)
     world.bridge.receive(rows[filed], to_loans[filed], to_loans[filed])
     world.log(

@@ -34,7 +34,7 @@ def open_lines(world: World, week: int) -> None:
         return
     _end_windows(world, week)
     clouds = world.rows(AgentKind.NEO_CLOUD)
-    clouds = clouds[credit.may_spend()[clouds] & world.active[clouds]]
+    clouds = clouds[credit.may_spend()[clouds] & world.operators.active[clouds]]
     credit.line[clouds] = committed(world, week)[clouds]
     if not lending_open(parameters, week) or len(clouds) == 0:
         return

@@ -27,7 +27,7 @@ def accelerate(world: World, week: int) -> None:
     if not sale.enabled or week != sale.week:
         return
     borrower = world.ledger.parties.name.index(BORROWER)
-    world.active[borrower] = False
+    world.operators.active[borrower] = False
     lots, loans = world.ledger.lots, world.ledger.loans
     seized = np.flatnonzero((lots.owner == borrower) & (lots.lien >= 0) & (lots.status != LotStatus.FORCED))
     world.credit.cause[borrower] = "scenario"
@@ -48,7 +48,7 @@ def accelerate(world: World, week: int) -> None:
     for number, lot in enumerate(seized):
         take_possession(world, int(lot), int(agents[number % len(agents)]), week + int(sale.deadline_weeks))
     for place in np.unique(world.topology.pool_place[lots.pool[seized]]):
-        world.assignable[place] = bool(sale.in_place)
+        world.slots.assignable[place] = bool(sale.in_place)
     total = int(lots.quantity[seized].sum())
     world.log(
         week, "possession", borrower, quantity=total, detail="in place" if sale.in_place else "to be moved"
@@ -63,7 +63,7 @@ def take_possession(world: World, lot: int, agent: int, deadline: int) -> None:
     watts = int(world.lot_watts()[lot])
     needs_liquid = bool(PRODUCT_LIQUID[lots.product[lot]])
     if source != target:
-        world.move_capacity(source, target, watts, watts if needs_liquid else 0)
+        world.capacity.move(source, target, watts, watts if needs_liquid else 0)
     lots.pool[lot] = target
     lots.status[lot] = LotStatus.FORCED
     lots.agent[lot] = agent

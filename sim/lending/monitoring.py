@@ -35,9 +35,11 @@ def mark(world: World) -> None:
     lots, credit = world.ledger.lots, world.credit
     weight = np.bincount(lots.product, weights=lots.quantity, minlength=N_PRODUCTS)
     total = np.bincount(
-        lots.product, weights=lots.quantity * world.price[lots.product, lots.pool], minlength=N_PRODUCTS
+        lots.product,
+        weights=lots.quantity * world.market.price_usd[lots.product, lots.pool],
+        minlength=N_PRODUCTS,
     )
-    typical = world.price.mean(axis=1)
+    typical = world.market.price_usd.mean(axis=1)
     credit.marks.append(np.where(weight > 0, total / np.maximum(weight, 1), typical))
 
 
@@ -100,7 +102,7 @@ def examine_loans(world: World, week: int) -> Examination:
         loans.balance[row],
         book,
         collateral_value(asset, gpus, credit.appraisal[product], len(row)),
-        collateral_value(asset, gpus, world.price[product, lots.pool[pledged]], len(row)),
+        collateral_value(asset, gpus, world.market.price_usd[product, lots.pool[pledged]], len(row)),
     )
     basis = tested_basis(world, loans.creditor[row])
     levels = Covenants(
@@ -178,7 +180,9 @@ def heals(world: World, party: int) -> bool:
     lots = world.ledger.lots
     own = lots.owner == party
     held = np.bincount(
-        PRODUCT_GENERATION[lots.product[own]], weights=lots.quantity[own], minlength=len(world.rent)
+        PRODUCT_GENERATION[lots.product[own]],
+        weights=lots.quantity[own],
+        minlength=len(world.rents.contract_usd_per_hour),
     )
     fleet = held.sum()
     below = float((held * world.drivers.deviation[min(world.week, world.drivers.n_weeks - 1)]).sum())

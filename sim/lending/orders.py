@@ -36,7 +36,7 @@ def pay_on_delivery(world: World, week: int) -> None:
     for i in due:
         buyer, cost, unpaid = int(orders.buyer[i]), int(orders.cost[i]), int(orders.unpaid[i])
         loan = financing.offer(world, week, buyer, cost, is_new=True)
-        if not world.active[buyer] or world.ledger.parties.cash[buyer] + loan < unpaid:
+        if not world.operators.active[buyer] or world.ledger.parties.cash[buyer] + loan < unpaid:
             _lose(world, week, int(i), "not financed")
             continue
         row = financing.draw(world, week, buyer, loan, cost)

@@ -10,14 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from agents.operating import hold_values
-from agents.vocabulary import (
-    MONTHS_PER_YEAR,
-    WEEKS_PER_YEAR,
-    AgentKind,
-    Ints,
-    LotStatus,
-    View,
-)
+from agents.view import View
+from agents.vocabulary import MONTHS_PER_YEAR, WEEKS_PER_YEAR, AgentKind, Ints, LotStatus
 from sim.base.randomness import Purpose
 from sim.base.rounding import to_cents
 from sim.base.units import SATOSHI
@@ -71,7 +65,7 @@ def advance_standing(world: World, week: int, view: View) -> None:
         loans = world.ledger.loans
         if not np.any((loans.debtor == party) & (loans.balance > 0)):
             credit.move(int(party), Standing.CLOSED)
-            world.slot_arrears[party] = 0
+            world.slots.arrears_cents[party] = 0
             world.log(week, "closed", int(party))
 
 
@@ -101,7 +95,7 @@ def default(world: World, week: int, party: int, cause: str, view: View) -> None
         amend(world, week, party, rows)
         return
     loans.status[rows] = LoanStatus.ACCELERATED
-    world.active[party] = False
+    world.operators.active[party] = False
     credit.plan[party] = plan
     weeks = int(parameters.enforcement_weeks)
     luck = float(world.randomness.uniform(Purpose.ENFORCEMENT, week, np.array([party]))[0])
@@ -187,21 +181,26 @@ def sale_value(world: World, rows: Ints, party: int, weeks: int, rate: float) ->
     loans = ledger.loans
     lot = np.flatnonzero(np.isin(lots.lien, rows))
     gpus = lots.quantity[lot].astype(float)
-    volume = np.maximum(world.volume[lots.product[lot]], 1.0)
-    total = np.bincount(lots.product[lot], weights=gpus, minlength=len(world.volume))[lots.product[lot]]
+    volume = np.maximum(world.market.weekly_volume[lots.product[lot]], 1.0)
+    total = np.bincount(lots.product[lot], weights=gpus, minlength=len(world.market.weekly_volume))[
+        lots.product[lot]
+    ]
     impact = (1.0 + total / (volume * max(weeks, 1))) ** -parameters.credit.price_impact
     costs = parameters.liquidators.agency_fee + parameters.lenders.enforcement_cost
     wait = float(parameters.credit.enforcement_weeks)
     wait += parameters.credit.chapter_11_probability * parameters.credit.stay_weeks
     years = (wait + weeks / 2) / WEEKS_PER_YEAR
     patience = np.exp(-(rate + parameters.rent.trend_deflation) * years) * (1.0 - costs) * 100.0
-    price = world.price[lots.product[lot], lots.pool[lot]]
-    saved = world.moving_cost[lots.product[lot]] * world.assignable[world.topology.pool_place[lots.pool[lot]]]
+    price = world.market.price_usd[lots.product[lot], lots.pool[lot]]
+    saved = (
+        world.hardware.moving_usd[lots.product[lot]]
+        * world.slots.assignable[world.topology.pool_place[lots.pool[lot]]]
+    )
     free = float(ledger.parties.cash[party]) + float(world.site_value_usd()[party]) * 100.0
-    free += ledger.parties.bitcoin[party] / SATOSHI * world.btc_usd * 100.0
+    free += ledger.parties.bitcoin[party] / SATOSHI * world.bitcoin_usd * 100.0
     debts = loans.live() & (loans.debtor == party)
     share = float(loans.balance[rows].sum()) / max(float(loans.balance[debts].sum()), 1.0)
-    pledged = loans.pledged[rows].sum() / SATOSHI * world.btc_usd * 100.0
+    pledged = loans.pledged[rows].sum() / SATOSHI * world.bitcoin_usd * 100.0
     other = free * share + float(pledged)
     return SaleValue(
         moved=float((gpus * price * impact).sum()) * patience + other,
@@ -215,7 +214,9 @@ def operate_value(world: World, rows: Ints, view: View) -> float:
     Zero where the hosting contract cannot be assigned (economics.md section 4, credit bid); at the lender's rate.
     """
     lots = world.ledger.lots
-    lot = np.flatnonzero(np.isin(lots.lien, rows) & world.assignable[world.topology.pool_place[lots.pool]])
+    lot = np.flatnonzero(
+        np.isin(lots.lien, rows) & world.slots.assignable[world.topology.pool_place[lots.pool]]
+    )
     lot = lot[lots.status[lot] <= LotStatus.IDLE]
     if len(lot) == 0:
         return 0.0
@@ -226,7 +227,7 @@ def operate_value(world: World, rows: Ints, view: View) -> float:
         lots.pool[lot],
         lots.product[lot],
         np.maximum(view.week - lots.vintage[lot], 0) / WEEKS_PER_YEAR,
-        utilisation=view.utilisation[owner] * (1.0 - view.operating_fee),
+        utilisation=view.parties.utilisation[owner] * (1.0 - view.terms.operating_fee),
         discount_rate=world.ledger.loans.rate[lots.lien[lot]],
     )
     return float((value * lots.quantity[lot]).sum()) * 100.0
@@ -284,7 +285,7 @@ def tenants_leave(world: World, week: int, party: int) -> None:
     luck = world.randomness.uniform(Purpose.ENFORCEMENT, week, world.ledger.parties.n + rows)
     gone = rows[luck < world.parameters.credit.tenant_leaves_probability]
     unearned = int(to_cents(contracts.unearned(gone, week)).sum())
-    world.customer_claims[party] += unearned
+    world.operators.customer_claims_cents[party] += unearned
     end_contracts(contracts, gone, week)
     if len(gone):
         world.log(week, "tenants_leave", party, quantity=int(contracts.gpus[gone].sum()))

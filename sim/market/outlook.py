@@ -1,9 +1,27 @@
-"""The view agents are handed: one frozen snapshot of rents, prices, pools, parties and lots a week."""
+"""The view agents are handed: one frozen snapshot of rents, prices, pools, parties and lots a week.
+
+Building a view changes nothing. What the world keeps of a week, such as the value at the typical operator, is set by
+the model before the view is built.
+"""
 
 import numpy as np
 
 from agents.operating import MONTHS_PER_WEEK
 from agents.valuation import believed_value, running_cost_per_hour
+from agents.view import (
+    BitcoinView,
+    CreditView,
+    HardwareView,
+    KnownPoolsView,
+    LotsView,
+    MarketView,
+    PartiesView,
+    PoolsView,
+    ProductsView,
+    RentsView,
+    TermsView,
+    View,
+)
 from agents.vocabulary import (
     MONTHS_PER_YEAR,
     N_CONDITIONS,
@@ -19,7 +37,6 @@ from agents.vocabulary import (
     Ints,
     LotStatus,
     PoolKind,
-    View,
     product_of,
 )
 from sim.lending import financing, orders
@@ -31,126 +48,224 @@ from sim.state.world import World
 TAKEOVER_KINDS = (AgentKind.MINER, AgentKind.NEO_CLOUD, AgentKind.HYPERSCALER, AgentKind.ENTERPRISE)
 
 
-def look(world: World, week: int) -> View:
+def build_view(world: World, week: int) -> View:
     """What everybody can see as week `week` opens."""
-    parameters, drivers, ledger, pools = world.parameters, world.drivers, world.ledger, world.topology
-    hardware, lots = parameters.hardware, ledger.lots
     free, free_liquid = world.headroom()
+    return View(
+        week=week,
+        rents=_rents(world, week),
+        bitcoin=BitcoinView(
+            price_usd=float(world.drivers.btc_usd[week]),
+            hashprice_usd_per_ph_day=float(world.drivers.hashprice_usd_per_ph_day[week]),
+        ),
+        market=_market(world),
+        products=_products(world, week),
+        hardware=_hardware(world, week),
+        pools=_pools(world, week, free, free_liquid),
+        known=KnownPoolsView(*_known_pools(world, free)),
+        parties=_parties(world, week),
+        lots=_lots(world),
+        terms=_terms(world.parameters),
+        credit=_credit(world, week),
+    )
+
+
+def typical_values(world: World, week: int) -> Floats:
+    """Value of each class at the typical operator, USD per GPU, shape (N_PRODUCTS,).
+
+    Default utilisation, discount rate, PUE and hosting fee, and the median price of power.
+    """
+    parameters, generation = world.parameters, PRODUCT_GENERATION
+    rents, hardware, products = _rents(world, week), _hardware(world, week), _products(world, week)
+    cost = running_cost_per_hour(
+        hardware.watts[generation] / 1000.0,
+        float(np.median(_power_usd_per_kwh(world, week))),
+        parameters.site.pue_default,
+        hardware.load_factor,
+        parameters.site.hosting_fee_usd_per_kw_month,
+        hardware.other_operating_usd_per_hour,
+    )
+    value = believed_value(
+        rents.belief,
+        rent=rents.contract_usd_per_hour[generation],
+        utilisation=parameters.valuation.utilisation,
+        trend=rents.trend,
+        discount_rate=parameters.valuation.discount_rate,
+        hazard=hardware.failure_hazard,
+        cost_per_hour=cost,
+        salvage=hardware.salvage_usd[generation],
+        salvage_decay=hardware.salvage_decay,
+        remaining_life_years=np.maximum(hardware.physical_life_years - products.age_years, 0.0),
+        step_years=rents.step_years[generation],
+        step_drops=rents.step_drops[generation],
+        demand=rents.demand[generation],
+        mean_reversion=rents.mean_reversion,
+        extrapolation=rents.extrapolation,
+    )
+    return np.asarray(value * products.condition_factor[PRODUCT_CONDITION])
+
+
+# -- parts of the view ------------------------------------------------------------------------------------
+
+
+def _rents(world: World, week: int) -> RentsView:
+    parameters, drivers = world.parameters, world.drivers
     step_years, step_drops = drivers.pending_steps(week)
-    power = drivers.power_usd_per_mwh[week, pools.places.zone[pools.pool_place]] / 1000.0
-    pair_party, pair_pool = _pairs(world, free)
+    return RentsView(
+        contract_usd_per_hour=world.rents.contract_usd_per_hour,
+        trend=parameters.rent.trend_deflation,
+        belief=parameters.valuation.expectations,
+        demand=drivers.deviation[week],
+        mean_reversion=parameters.rent.demand_mean_reversion,
+        step_years=step_years,
+        step_drops=step_drops,
+        extrapolation=parameters.valuation.extrapolation,
+    )
+
+
+def _market(world: World) -> MarketView:
+    parameters = world.parameters
+    return MarketView(
+        price_usd=world.market.price_usd,
+        typical_value_usd=world.market.typical_value_usd,
+        weekly_volume=world.market.weekly_volume,
+        listed=_listed(world, parameters),
+        list_price_usd=parameters.hardware.list_price_usd.array() * (1.0 - parameters.manufacturer.price_cut),
+        new_allocation=np.floor(parameters.manufacturer.weekly_allocation.array()).astype(np.int64),
+    )
+
+
+def _products(world: World, week: int) -> ProductsView:
+    return ProductsView(
+        age_years=product_ages(world, week),
+        wait_weeks=product_waits(world.parameters),
+        condition_factor=condition_factors(world.parameters),
+        moving_usd=world.hardware.moving_usd,
+    )
+
+
+def _hardware(world: World, week: int) -> HardwareView:
+    hardware = world.parameters.hardware
+    return HardwareView(
+        watts=world.hardware.unit_watts / world.hardware.unit,
+        unit_watts=world.hardware.unit_watts,
+        load_factor=hardware.load_factor,
+        failure_hazard=hardware.failure_hazard,
+        physical_life_years=hardware.physical_life_years,
+        other_operating_usd_per_hour=world.parameters.valuation.other_operating_cost,
+        salvage_usd=world.drivers.salvage_usd[week],
+        salvage_decay=hardware.salvage_decay,
+    )
+
+
+def _pools(world: World, week: int, free: Ints, free_liquid: Ints) -> PoolsView:
+    pools = world.topology
     wait = np.where(
         pools.pool_kind == PoolKind.FORWARD, np.maximum(pools.pool_opens_week - week, 0), 0
     ).astype(np.float64)
-    wait[pools.pool_kind == PoolKind.DISPLACED] = float(parameters.site.retrofit_lead_weeks)
-    age = product_ages(world, week)
-    view = View(
-        week=week,
-        rent=world.rent,
-        rent_trend=parameters.rent.trend_deflation,
-        belief=parameters.valuation.expectations,
-        demand=drivers.deviation[week],
-        demand_mean_reversion=parameters.rent.demand_mean_reversion,
-        step_years=step_years,
-        step_drops=step_drops,
-        salvage=drivers.salvage_usd[week],
-        salvage_decay=hardware.salvage_decay,
-        bitcoin_usd=float(drivers.btc_usd[week]),
-        hashprice_usd=float(drivers.hashprice_usd_per_ph_day[week]),
-        base_rate=float(drivers.sofr[week]),
-        price=world.price,
-        reference_value=np.zeros(N_PRODUCTS),
-        weekly_volume=world.volume,
-        product_age=age,
-        product_wait=product_waits(parameters),
-        condition_factor=condition_factors(parameters),
-        listed=_listed(world, parameters),
-        list_price=hardware.list_price_usd.array() * (1.0 - parameters.manufacturer.price_cut),
-        new_allocation=np.floor(parameters.manufacturer.weekly_allocation.array()).astype(np.int64),
-        pool_place=pools.pool_place,
-        pool_kind=pools.pool_kind,
-        pool_holder=world.pool_holder,
-        pool_free=free,
-        pool_free_liquid=free_liquid,
-        pool_liquid_capacity=world.liquid,
-        pool_hosting=pools.pool_hosting,
-        pool_power=power,
-        pool_pue=pools.pool_pue,
-        pool_wait=wait,
-        pool_foreign=pools.places.country[pools.pool_place] != "US",
-        moving_cost=world.moving_cost,
-        pair_party=pair_party,
-        pair_pool=pair_pool,
-        party_kind=ledger.parties.kind,
+    wait[pools.pool_kind == PoolKind.DISPLACED] = float(world.parameters.site.retrofit_lead_weeks)
+    return PoolsView(
+        place=pools.pool_place,
+        kind=pools.pool_kind,
+        holder=world.slots.holder,
+        free_watts=free,
+        free_liquid_watts=free_liquid,
+        liquid_capacity_watts=world.capacity.liquid_watts,
+        mining_watts=world.capacity.mining_watts.copy(),
+        hosting_usd_per_kw_month=pools.pool_hosting,
+        power_usd_per_kwh=_power_usd_per_kwh(world, week),
+        pue=pools.pool_pue,
+        wait_weeks=wait,
+        foreign=pools.places.country[pools.pool_place] != "US",
+    )
+
+
+def _power_usd_per_kwh(world: World, week: int) -> Floats:
+    """Delivered power at each pool."""
+    pools = world.topology
+    return np.asarray(world.drivers.power_usd_per_mwh[week, pools.places.zone[pools.pool_place]] / 1000.0)
+
+
+def _parties(world: World, week: int) -> PartiesView:
+    parties = world.ledger.parties
+    return PartiesView(
+        kind=parties.kind,
         # Treasuries act before the market clears: who is asked again must see what was seen the first time.
-        cash=np.maximum(ledger.parties.cash - orders.set_aside(world, week), 0),
-        bitcoin=ledger.parties.bitcoin.copy(),
-        obligations=_obligations(world),
+        cash_cents=np.maximum(parties.cash - orders.set_aside(world, week), 0),
+        bitcoin_satoshi=parties.bitcoin.copy(),
+        obligations_cents=_obligations(world),
         fleet_watts=world.fleet_watts(),
-        utilisation=ledger.parties.utilisation,
-        discount_rate=ledger.parties.discount_rate,
-        lot_product=lots.product,
-        lot_vintage=lots.vintage,
-        lot_quantity=lots.quantity,
-        lot_pool=lots.pool,
-        lot_owner=lots.owner,
-        lot_lien=lots.lien,
-        lot_status=lots.status,
-        lot_arrival=lots.arrival,
-        lot_agent=lots.agent,
-        lot_deadline=lots.deadline,
-        lot_rate=_lien_rate(world),
-        watts=world.unit_watts / world.unit,
-        unit_watts=world.unit_watts,
-        load_factor=hardware.load_factor,
-        failure_hazard=hardware.failure_hazard,
-        physical_life=hardware.physical_life_years,
-        other_operating_cost=parameters.valuation.other_operating_cost,
-        mining_watts=world.mining.copy(),
+        utilisation=parties.utilisation,
+        discount_rate=parties.discount_rate,
+    )
+
+
+def _lots(world: World) -> LotsView:
+    lots = world.ledger.lots
+    return LotsView(
+        product=lots.product,
+        vintage=lots.vintage,
+        quantity=lots.quantity,
+        pool=lots.pool,
+        owner=lots.owner,
+        lien=lots.lien,
+        status=lots.status,
+        arrival=lots.arrival,
+        liquidator=lots.agent,
+        deadline=lots.deadline,
+        lien_rate=_lien_rate(world),
+        run_off=_run_off(world),
+    )
+
+
+def _terms(parameters: Parameters) -> TermsView:
+    return TermsView(
         shell_lease_years=parameters.site.lease_tenor_years,
         retrofit_usd_per_watt=parameters.site.retrofit_capex_usd_per_kw / 1000.0,
         storage_usd_per_week=parameters.freight.storage_usd_per_month * MONTHS_PER_YEAR / WEEKS_PER_YEAR,
         operating_fee=parameters.lenders.operating_fee,
-        lot_run_off=_run_off(world),
-        credit_line=world.credit.line,
-        advance=np.full(ledger.parties.n, _advance(world)),
+        in_place_weeks=parameters.freight.in_place_weeks,
+        least_gain_share=parameters.valuation.least_gain_share,
+    )
+
+
+def _credit(world: World, week: int) -> CreditView:
+    n = world.ledger.parties.n
+    return CreditView(
+        base_rate=float(world.drivers.sofr[week]),
+        line_cents=world.credit.line,
+        # The lowest advance a purchase may get this week: used units at today's terms.
+        advance=np.full(n, financing.advance(world, world.week, is_new=False)),
         may_spend=world.credit.may_spend(),
         distressed=world.credit.distressed(),
-        gain=np.zeros(ledger.parties.n, dtype=np.int64),
-        frozen=world.credit.failed(),
-        extrapolation=parameters.valuation.extrapolation,
-        least_gain_share=parameters.valuation.least_gain_share,
-        in_place_weeks=parameters.freight.in_place_weeks,
+        gain_cents=np.maximum(world.net_asset_value() - world.credit.opening_worth, 0),
+        failed=world.credit.failed(),
     )
-    view.reference_value[:] = typical_values(view, parameters)
-    world.typical_value = view.reference_value
-    view.gain[:] = np.maximum(world.net_asset_value() - world.credit.opening_worth, 0)
-    return view
 
 
 def _listed(world: World, parameters: Parameters) -> Ints:
     """Classes on offer as the week opens: last week's list, standing mandates, the manufacturer's catalogue."""
     lots = world.ledger.lots
-    made = np.flatnonzero(np.floor(parameters.manufacturer.weekly_allocation.array()) >= world.unit)
+    made = np.flatnonzero(np.floor(parameters.manufacturer.weekly_allocation.array()) >= world.hardware.unit)
     standing = lots.product[(lots.status == LotStatus.FORCED) | (lots.status == LotStatus.INVENTORY)]
-    return np.unique(np.r_[world.listed, standing, product_of(made, Condition.NEW)])
+    return np.unique(np.r_[world.market.listed, standing, product_of(made, Condition.NEW)])
 
 
-def _pairs(world: World, free: Ints) -> tuple[Ints, Ints]:
+def _known_pools(world: World, free: Ints) -> tuple[Ints, Ints]:
     """Known (party, pool) pairs plus every operator at each in-place pool that has room."""
     kind = world.topology.pool_kind
     offered = np.flatnonzero((kind == PoolKind.IN_PLACE) & (free > 0))
-    alive = world.active[world.pair_party]
-    takers = np.flatnonzero(np.isin(world.ledger.parties.kind, TAKEOVER_KINDS) & world.active)
-    party = np.r_[world.pair_party[alive], np.repeat(takers, len(offered))]
-    pool = np.r_[world.pair_pool[alive], np.tile(offered, len(takers))]
+    alive = world.operators.active[world.known.party]
+    takers = np.flatnonzero(np.isin(world.ledger.parties.kind, TAKEOVER_KINDS) & world.operators.active)
+    party = np.r_[world.known.party[alive], np.repeat(takers, len(offered))]
+    pool = np.r_[world.known.pool[alive], np.tile(offered, len(takers))]
     order = np.lexsort((pool, party))
     return party[order], pool[order]
 
 
 def _obligations(world: World) -> Ints:
     loans = world.ledger.loans
-    monthly = np.rint(world.weekly_bills / MONTHS_PER_WEEK).astype(np.int64)
+    monthly = np.rint(world.operators.bills_cents / MONTHS_PER_WEEK).astype(np.int64)
     live = loans.status <= LoanStatus.ARREARS
     np.add.at(monthly, loans.debtor[live], np.minimum(loans.payment[live], loans.balance[live]))
     return monthly
@@ -172,11 +287,6 @@ def _run_off(world: World) -> Bools:
     pledged = lots.lien >= 0
     called[pledged] |= world.credit.run_off[loans.creditor[lots.lien[pledged]]]
     return called
-
-
-def _advance(world: World) -> float:
-    """Lowest advance rate a purchase may get this week: used units at today's terms."""
-    return financing.advance(world, world.week, is_new=False)
 
 
 def product_ages(world: World, week: int) -> Floats:
@@ -212,34 +322,3 @@ def condition_factors(parameters: Parameters) -> Floats:
     factor = np.ones(N_CONDITIONS)
     factor[Condition.AS_IS] = parameters.hardware.as_is_factor
     return factor
-
-
-def typical_values(view: View, parameters: Parameters) -> Floats:
-    """Value of each class at the typical operator: default utilisation, rate, PUE, power and hosting fee, USD."""
-    generation = PRODUCT_GENERATION
-    cost = running_cost_per_hour(
-        view.watts[generation] / 1000.0,
-        float(np.median(view.pool_power)),
-        parameters.site.pue_default,
-        view.load_factor,
-        parameters.site.hosting_fee_usd_per_kw_month,
-        view.other_operating_cost,
-    )
-    value = believed_value(
-        view.belief,
-        rent=view.rent[generation],
-        utilisation=parameters.valuation.utilisation,
-        trend=view.rent_trend,
-        discount_rate=parameters.valuation.discount_rate,
-        hazard=view.failure_hazard,
-        cost_per_hour=cost,
-        salvage=view.salvage[generation],
-        salvage_decay=view.salvage_decay,
-        remaining_life_years=np.maximum(view.physical_life - view.product_age, 0.0),
-        step_years=view.step_years[generation],
-        step_drops=view.step_drops[generation],
-        demand=view.demand[generation],
-        mean_reversion=view.demand_mean_reversion,
-        extrapolation=view.extrapolation,
-    )
-    return np.asarray(value * view.condition_factor[PRODUCT_CONDITION])

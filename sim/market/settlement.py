@@ -26,6 +26,7 @@ from sim.lending import orders
 from sim.lending.financing import finance
 from sim.market.market import MarketResult
 from sim.state import recoveries
+from sim.state.capacity import Load
 from sim.state.ledger import Account, Lots
 from sim.state.standing import Plan
 from sim.state.world import REST_OF_WORLD, World
@@ -61,7 +62,7 @@ def settle(world: World, week: int, result: MarketResult) -> None:
                 orders.place(world, lot, buyer, int(trades.price[i]), cost * amount // quantity)
             world.ledger.pay(buyer, REST_OF_WORLD, int(trades.freight[i]) * amount, Account.FREIGHT)
         if rent and not in_place:
-            host = int(world.host[world.topology.pool_place[target]])
+            host = int(world.slots.host[world.topology.pool_place[target]])
             world.ledger.pay(buyer, host, rent * quantity, Account.SLOT_PREMIUM)
         world.log_sale(week, "sale", seller, buyer, product, quantity, int(trades.price[i]))
 
@@ -73,7 +74,7 @@ def slot_premiums(world: World, result: MarketResult) -> Ints:
     leased = np.isin(kind, (PoolKind.OPEN, PoolKind.IN_PLACE, PoolKind.FORWARD))
     cooling = np.where(PRODUCT_LIQUID[trades.product], clearing.cooling_rent[trades.buyer_node], 0.0)
     per_watt = clearing.power_rent[trades.buyer_node] + cooling
-    watts = world.unit_watts[PRODUCT_GENERATION[trades.product]]
+    watts = world.hardware.unit_watts[PRODUCT_GENERATION[trades.product]]
     per_gpu = per_watt * watts / PRODUCT_UNIT[trades.product]
     return np.where(leased, per_gpu, 0.0).astype(np.int64)
 
@@ -101,18 +102,19 @@ def _take_slot(
 ) -> int:
     """Move the capacity the trade needs and return the pool in which the units will stand."""
     place = int(world.topology.pool_place[target])
-    watts = quantity // int(PRODUCT_UNIT[product]) * int(world.unit_watts[PRODUCT_GENERATION[product]])
-    wet = watts if PRODUCT_LIQUID[product] else 0
+    watts = (
+        quantity // int(PRODUCT_UNIT[product]) * int(world.hardware.unit_watts[PRODUCT_GENERATION[product]])
+    )
+    liquid = watts if PRODUCT_LIQUID[product] else 0
     if source != target and world.topology.pool_kind[source] == PoolKind.IN_PLACE:
-        vacate(world, source, watts, wet)
+        vacate(world, source, watts, liquid)
     kind = world.topology.pool_kind[target]
     if kind == PoolKind.IN_PLACE:
-        vacate(world, target, watts, wet)
+        vacate(world, target, watts, liquid)
         return world.pool_at(place, PoolKind.OPEN)
     if kind == PoolKind.DISPLACED:
         home = world.pool_at(place, PoolKind.PRIVATE, buyer)
-        world.mining[target] -= watts
-        world.move_capacity(target, home, watts, wet)
+        world.capacity.move(target, home, watts, liquid, load=Load.MINING)
         cost = round(float(world.parameters.site.retrofit_capex_usd_per_kw) * watts / 1000 * 100)
         world.ledger.pay(buyer, REST_OF_WORLD, cost, Account.RETROFIT)
         world.log(week, "retrofit", buyer, quantity=quantity, cents=cost)
@@ -120,10 +122,10 @@ def _take_slot(
     return target
 
 
-def vacate(world: World, pool: int, watts: int, wet: int) -> None:
+def vacate(world: World, pool: int, watts: int, liquid: int) -> None:
     """Hand slots that a forced lot leaves back to the host's open pool."""
     place = int(world.topology.pool_place[pool])
-    world.move_capacity(pool, world.pool_at(place, PoolKind.OPEN), watts, wet)
+    world.capacity.move(pool, world.pool_at(place, PoolKind.OPEN), watts, liquid)
 
 
 def _pick(
@@ -220,10 +222,10 @@ def distribute_proceeds(world: World, week: int, lot: int, buyer: int, price: in
     fee = int(to_cents(price * gpus / 100.0 * world.parameters.liquidators.agency_fee))
     # Slot rent in arrears is a lien on what stands there, ahead of the agent and the lender.
     place = int(world.topology.pool_place[lots.pool[lot]])
-    arrears = int(world.slot_arrears[debtor, place])
+    arrears = int(world.slots.arrears_cents[debtor, place])
     costs = sale_proceeds(price * gpus, world.parameters.lenders.enforcement_cost, arrears, fees=fee)
-    ledger.pay(creditor, int(world.host[place]), costs.hosting, Account.HOSTING)
-    world.slot_arrears[debtor, place] -= costs.hosting
+    ledger.pay(creditor, int(world.slots.host[place]), costs.hosting, Account.HOSTING)
+    world.slots.arrears_cents[debtor, place] -= costs.hosting
     ledger.pay(creditor, agent, costs.fees, Account.FEE)
     ledger.pay(creditor, REST_OF_WORLD, costs.enforcement, Account.ENFORCEMENT)
     if lien < 0:
@@ -253,7 +255,9 @@ def scrap(world: World, week: int, orders: ScrapOrders, salvager: int) -> None:
             if mandated:
                 distribute_proceeds(world, week, lot, salvager, price, 0)
                 watts = (
-                    amount // int(PRODUCT_UNIT[product]) * int(world.unit_watts[PRODUCT_GENERATION[product]])
+                    amount
+                    // int(PRODUCT_UNIT[product])
+                    * int(world.hardware.unit_watts[PRODUCT_GENERATION[product]])
                 )
                 if world.topology.pool_kind[pool] == PoolKind.IN_PLACE:
                     vacate(world, pool, watts, watts if PRODUCT_LIQUID[product] else 0)

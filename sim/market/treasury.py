@@ -5,6 +5,7 @@ import numpy as np
 from agents.vocabulary import DAYS_PER_YEAR, Intents, PoolKind, Treasury
 from sim.lending import orders
 from sim.operating import leases
+from sim.state.capacity import Load
 from sim.state.ledger import Account
 from sim.state.world import REST_OF_WORLD, World
 
@@ -12,7 +13,7 @@ from sim.state.world import REST_OF_WORLD, World
 def carry_out(world: World, week: int, intents: Intents) -> None:
     """Apply this week's treasuries and conversions, each as far as the party can."""
     treasury, ledger = intents.treasury, world.ledger
-    ledger.sell_bitcoin(treasury.party, treasury.bitcoin_sold, world.btc_usd, REST_OF_WORLD)
+    ledger.sell_bitcoin(treasury.party, treasury.bitcoin_sold, world.bitcoin_usd, REST_OF_WORLD)
     ledger.pay(treasury.party, REST_OF_WORLD, treasury.payout, Account.PAYOUT)
     for party in treasury.party[treasury.orders_given_up > 0]:
         orders.cancel(world, week, int(party))
@@ -32,11 +33,10 @@ def _sell_machines(world: World, week: int, treasury: Treasury) -> None:
     for i in np.flatnonzero(treasury.machines_sold > 0):
         party, left = int(treasury.party[i]), int(treasury.machines_sold[i])
         sold = 0
-        for pool in np.flatnonzero((world.pool_holder == party) & (world.mining > 0)):
-            watts = min(left - sold, int(world.mining[pool]))
+        for pool in np.flatnonzero((world.slots.holder == party) & (world.capacity.mining_watts > 0)):
+            watts = min(left - sold, int(world.capacity.mining_watts[pool]))
             home = world.pool_at(int(world.topology.pool_place[pool]), PoolKind.PRIVATE, party)
-            world.mining[pool] -= watts
-            world.move_capacity(int(pool), home, watts, 0)
+            world.capacity.move(int(pool), home, watts, load=Load.MINING)
             sold += watts
         cents = round(sold * usd_per_watt * 100)
         world.ledger.pay(REST_OF_WORLD, party, cents, Account.MACHINES)

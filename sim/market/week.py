@@ -11,7 +11,8 @@ import numpy as np
 
 from agents.party import Party
 from agents.schema import Section
-from agents.vocabulary import PRODUCT_GENERATION, AgentKind, Bools, Floats, Intents, View
+from agents.view import View
+from agents.vocabulary import PRODUCT_GENERATION, AgentKind, Bools, Floats, Intents
 from sim.market.market import MarketResult
 from sim.parameters import Parameters
 from sim.state.world import World

@@ -32,6 +32,7 @@ from sim.opening.fleets import fill_fleets
 from sim.parameters import Parameters
 from sim.places.freight_cost import moving_costs
 from sim.places.topology import Topology
+from sim.state.capacity import Capacity
 from sim.state.ledger import Ledger, LoanKind, Loans, Lots, Parties
 from sim.state.standing import Credit
 from sim.state.tenants import (
@@ -42,7 +43,17 @@ from sim.state.tenants import (
     fleet_by_generation,
     past_rents,
 )
-from sim.state.world import LANDLORD, REST_OF_WORLD, World
+from sim.state.world import (
+    LANDLORD,
+    REST_OF_WORLD,
+    Hardware,
+    KnownPools,
+    Market,
+    Operators,
+    Rents,
+    Slots,
+    World,
+)
 
 KIND_NAMES = {
     AgentKind.MINER: "miner",
@@ -235,7 +246,7 @@ def _open_books(build: Builder, loans: Loans) -> World:
     lots.close()
     topology.freeze()
     world = _open_world(build, Ledger(parties, lots, loans), sites)
-    world.planned_supply = world.running_h100_equivalents()
+    world.rents.planned_h100e = world.running_h100_equivalents()
     return world
 
 
@@ -284,48 +295,61 @@ def _open_world(build: Builder, ledger: Ledger, sites: Ints) -> World:
     """The world of week 0, with no history of prices and volumes."""
     parameters, topology, n = build.parameters, build.topology, len(build.kinds)
     pairs = np.array(sorted(build.pairs), dtype=np.int64).reshape(-1, 2)
+    unit_watts = parameters.hardware.unit_watts.array().astype(np.int64)
     return World(
         parameters=parameters,
         randomness=build.randomness,
         drivers=build.drivers,
         topology=topology,
         ledger=ledger,
-        unit=UNIT,
-        unit_watts=parameters.hardware.unit_watts.array().astype(np.int64),
-        compute_weight=build.drivers.compute_weight,
         week=0,
-        rent=build.drivers.rent(0, 1.0),
-        spot_rent=build.drivers.rent(0, 1.0) * build.drivers.spot_factor[0],
-        btc_usd=float(build.drivers.btc_usd[0]),
-        weekly_bills=np.zeros(n, dtype=np.int64),
-        active=np.ones(n, dtype=np.bool_),
-        power=topology.pool_power.astype(np.int64).copy(),
-        liquid=topology.pool_liquid.astype(np.int64).copy(),
-        background=np.array(build.background, dtype=np.int64),
-        mining=np.array(build.mining, dtype=np.int64),
-        assignable=build.randomness.uniform(Purpose.ASSIGNABILITY, 0, np.arange(topology.places.n))
-        < parameters.site.assignable_share,
-        host=build.host,
-        pool_holder=topology.pool_holder.copy(),
-        pair_party=pairs[:, 0].copy(),
-        pair_pool=pairs[:, 1].copy(),
-        price=np.zeros((N_PRODUCTS, topology.n_pools)),
-        volume=np.zeros(N_PRODUCTS),
-        listed=np.zeros(0, dtype=np.int64),
-        planned_supply=0.0,
+        bitcoin_usd=float(build.drivers.btc_usd[0]),
+        hardware=Hardware(UNIT, unit_watts, build.drivers.compute_weight, moving_costs(parameters)),
+        rents=Rents(
+            contract_usd_per_hour=build.drivers.rent(0, 1.0),
+            spot_usd_per_hour=build.drivers.rent(0, 1.0) * build.drivers.spot_factor[0],
+        ),
+        operators=Operators(
+            active=np.ones(n, dtype=np.bool_),
+            bills_cents=np.zeros(n, dtype=np.int64),
+            customer_claims_cents=np.zeros(n, dtype=np.int64),
+            site_watts=sites,
+        ),
+        capacity=Capacity(
+            place=topology.pool_place,
+            power_watts=topology.pool_power.astype(np.int64),
+            liquid_watts=topology.pool_liquid.astype(np.int64),
+            background_watts=np.array(build.background, dtype=np.int64),
+            mining_watts=np.array(build.mining, dtype=np.int64),
+        ),
+        slots=_slots(build, n),
+        known=KnownPools(pairs[:, 0].copy(), pairs[:, 1].copy()),
+        market=Market(
+            price_usd=np.zeros((N_PRODUCTS, topology.n_pools)),
+            weekly_volume=np.zeros(N_PRODUCTS),
+            listed=np.zeros(0, dtype=np.int64),
+            best_use_value_usd=np.zeros(N_GENERATIONS),
+            typical_value_usd=np.zeros(N_PRODUCTS),
+            first_lot_price_cents=np.full(N_PRODUCTS, -1, dtype=np.int64),
+        ),
         credit=_opening_credit(build, ledger.loans),
-        typical_value=np.zeros(N_PRODUCTS),
-        moving_cost=moving_costs(parameters),
         tenants=draw_tenants(parameters.tenants, build.randomness),
         contracts=_contracts(build, ledger.lots),
         leases=_leases(build, ledger.lots),
-        slot_arrears=np.zeros((n, topology.places.n), dtype=np.int64),
-        customer_claims=np.zeros(n, dtype=np.int64),
-        consent=np.zeros(topology.places.n, dtype=np.int64),
         bridge=LossBridge.empty(),
-        best_use=np.zeros(N_GENERATIONS),
-        first_lot_price=np.full(N_PRODUCTS, -1, dtype=np.int64),
-        site_watts=sites,
+    )
+
+
+def _slots(build: Builder, parties: int) -> Slots:
+    """Who hosts and holds what; contracts are assignable by chance, nobody owes yet."""
+    places = build.topology.places.n
+    luck = build.randomness.uniform(Purpose.ASSIGNABILITY, 0, np.arange(places))
+    return Slots(
+        assignable=luck < build.parameters.site.assignable_share,
+        host=build.host,
+        holder=build.topology.pool_holder.copy(),
+        consent_week=np.zeros(places, dtype=np.int64),
+        arrears_cents=np.zeros((parties, places), dtype=np.int64),
     )
 
 

@@ -21,6 +21,7 @@ from agents.vocabulary import (
 )
 from sim.base.randomness import Purpose
 from sim.base.rounding import largest_remainder, to_cents
+from sim.state.capacity import Load
 from sim.state.ledger import Account
 from sim.state.tenants import TenantState
 from sim.state.world import REST_OF_WORLD, World
@@ -68,7 +69,7 @@ def weekly_rent(world: World, week: int, payer: Ints, pool: Ints, kilowatts: Flo
     np.add.at(
         due, (party, place), to_cents(np.r_[pools.pool_hosting[pool] * kilowatts * share * hours, rent])
     )
-    total = due + world.slot_arrears
+    total = due + world.slots.arrears_cents
     who, where = np.nonzero(total)
     return Owed(who, where, total[who, where], due[who, where])
 
@@ -81,9 +82,9 @@ def pay_rent(world: World, owed: Owed, budget: Ints) -> Ints:
     for party in np.flatnonzero(budget < due):
         mine = np.flatnonzero(owed.party == party)
         paid[mine] = largest_remainder(int(budget[party]), owed.cents[mine].astype(np.float64))
-    world.ledger.pay(owed.party, world.host[owed.place], paid, Account.HOSTING)
-    world.slot_arrears[:] = 0
-    world.slot_arrears[owed.party, owed.place] = owed.cents - paid
+    world.ledger.pay(owed.party, world.slots.host[owed.place], paid, Account.HOSTING)
+    world.slots.arrears_cents[:] = 0
+    world.slots.arrears_cents[owed.party, owed.place] = owed.cents - paid
     short = np.zeros(len(budget), dtype=np.int64)
     np.add.at(short, owed.party, np.minimum(owed.cents - paid, owed.new))
     return short
@@ -102,7 +103,9 @@ def collect_outside(world: World, week: int) -> None:
 def landlord(world: World, pool: Ints) -> Ints:
     """Who lets a pool: the miner whose converted hall it is, else the host of the place."""
     mined = world.topology.pool_kind[pool] == PoolKind.DISPLACED
-    return np.asarray(np.where(mined, world.pool_holder[pool], world.host[world.topology.pool_place[pool]]))
+    return np.asarray(
+        np.where(mined, world.slots.holder[pool], world.slots.host[world.topology.pool_place[pool]])
+    )
 
 
 # -- ends of leases ---------------------------------------------------------------------------------------
@@ -114,13 +117,14 @@ def end_leases(world: World, week: int, party: int) -> None:
     rows = np.flatnonzero(leases.live(week) & (leases.tenant == party))
     leases.end[rows] = week
     leases.broken[rows] = 1
-    used, wet = world.used()
-    for pool in np.flatnonzero((world.pool_holder == party) & (pools.pool_kind == PoolKind.PRIVATE)):
-        free = int(world.power[pool] - used[pool] - world.background[pool])
-        damp = min(max(int(world.liquid[pool] - wet[pool]), 0), free)
-        world.move_capacity(int(pool), world.pool_at(int(pools.pool_place[pool]), PoolKind.OPEN), free, damp)
-    for host in np.unique(world.host[pools.pool_place[leases.pool[rows]]]):
-        watts = int(leases.watts[rows][world.host[pools.pool_place[leases.pool[rows]]] == host].sum())
+    used, used_liquid = world.used()
+    for pool in np.flatnonzero((world.slots.holder == party) & (pools.pool_kind == PoolKind.PRIVATE)):
+        free = int(world.capacity.power_watts[pool] - used[pool] - world.capacity.background_watts[pool])
+        liquid = min(max(int(world.capacity.liquid_watts[pool] - used_liquid[pool]), 0), free)
+        home = world.pool_at(int(pools.pool_place[pool]), PoolKind.OPEN)
+        world.capacity.move(int(pool), home, free, liquid)
+    for host in np.unique(world.slots.host[pools.pool_place[leases.pool[rows]]]):
+        watts = int(leases.watts[rows][world.slots.host[pools.pool_place[leases.pool[rows]]] == host].sum())
         world.log(week, "lease_rejected", int(host), counterparty=party, detail=f"{watts / 1e6:.1f} MW")
 
 
@@ -132,8 +136,7 @@ def tenant_gone(world: World, week: int, tenant: int) -> None:
     for pool in np.unique(leases.pool[rows]):
         watts = int(leases.watts[rows[leases.pool[rows] == pool]].sum())
         place = int(pools.pool_place[pool])
-        world.background[pool] -= watts
-        world.move_capacity(int(pool), world.pool_at(place, PoolKind.OPEN), watts, 0)
+        world.capacity.move(int(pool), world.pool_at(place, PoolKind.OPEN), watts, load=Load.BACKGROUND)
         told = f"{watts / 1e6:.1f} MW, tenant failed"
         world.log(week, "lease_rejected", int(landlord(world, np.array([pool]))[0]), detail=told)
 
@@ -156,7 +159,7 @@ def ask_consent(world: World, week: int, party: int, places: Ints) -> None:
     wait = int(world.parameters.site.consent_weeks)
     luck = world.randomness.uniform(Purpose.CONSENT, week, places)
     agreed = week + np.floor(luck * (wait + 1)).astype(np.int64)
-    world.consent[places] = np.where(world.slot_arrears[party, places] > 0, NEVER, agreed)
+    world.slots.consent_week[places] = np.where(world.slots.arrears_cents[party, places] > 0, NEVER, agreed)
 
 
 def cure_arrears(world: World, party: int, lots: Ints) -> None:
@@ -167,8 +170,8 @@ def cure_arrears(world: World, party: int, lots: Ints) -> None:
     ledger, pools = world.ledger, world.topology
     where = pools.pool_place[ledger.lots.pool[lots]]
     watts = world.lot_watts()[lots].astype(np.float64)
-    for place in np.unique(where[world.assignable[where]]):
-        owed = int(world.slot_arrears[party, place])
+    for place in np.unique(where[world.slots.assignable[where]]):
+        owed = int(world.slots.arrears_cents[party, place])
         here = lots[where == place]
         if owed == 0:
             continue
@@ -176,10 +179,10 @@ def cure_arrears(world: World, party: int, lots: Ints) -> None:
         share = largest_remainder(owed, np.bincount(slot, weights=watts[where == place]))
         creditor = np.where(lien >= 0, ledger.loans.creditor[lien], party)
         paid = np.minimum(share, np.maximum(ledger.parties.cash[creditor], 0) // max(len(lien), 1))
-        ledger.pay(creditor, int(world.host[place]), paid, Account.HOSTING)
+        ledger.pay(creditor, int(world.slots.host[place]), paid, Account.HOSTING)
         filed = (lien >= 0) & world.bridge.is_open(lien)
         world.bridge.spend(lien[filed], paid[filed])
-        world.slot_arrears[party, place] -= int(paid.sum())
+        world.slots.arrears_cents[party, place] -= int(paid.sum())
 
 
 # -- conversion of mining halls ---------------------------------------------------------------------------
@@ -203,13 +206,12 @@ def convert(world: World, week: int, orders: ConvertOrders) -> None:
     for i in np.flatnonzero(granted):
         party, pool = int(orders.party[i]), int(orders.pool[i])
         affordable = int(max(int(ledger.parties.cash[party]), 0) / capex) // 1000 * 1000
-        watts = min(int(granted[i]) * 1000, int(world.mining[pool]), affordable)
+        watts = min(int(granted[i]) * 1000, int(world.capacity.mining_watts[pool]), affordable)
         if watts <= 0:
             continue
         cents = round(watts * capex)
         ledger.pay(party, REST_OF_WORLD, min(cents, int(ledger.parties.cash[party])), Account.RETROFIT)
-        world.mining[pool] -= watts
-        world.background[pool] += watts
+        world.capacity.move(pool, pool, watts, load=Load.MINING, into=Load.BACKGROUND)
         luck = float(world.randomness.uniform(Purpose.LEASE_TENANT, week, np.array([pool]))[0])
         world.leases.append(
             tenant=REST_OF_WORLD,

@@ -36,11 +36,8 @@ def arrive(world: World, week: int) -> None:
     pools = world.topology
     for pool in np.flatnonzero((pools.pool_kind == PoolKind.FORWARD) & (pools.pool_opens_week == week)):
         target = world.pool_at(int(pools.pool_place[pool]), PoolKind.OPEN)
-        watts, liquid = int(world.power[pool]), int(world.liquid[pool])
-        world.power[pool] -= watts
-        world.liquid[pool] -= liquid
-        world.power[target] += watts
-        world.liquid[target] += liquid
+        watts, liquid = int(world.capacity.power_watts[pool]), int(world.capacity.liquid_watts[pool])
+        world.capacity.move(int(pool), target, watts, liquid)
         world.ledger.lots.pool[world.ledger.lots.pool == pool] = target
     lots = world.ledger.lots
     due = (lots.status == LotStatus.IN_TRANSIT) & (lots.arrival <= week)
@@ -82,7 +79,7 @@ def operate(world: World, week: int) -> None:
     ledger, lots, pools = world.ledger, world.ledger.lots, world.topology
     parameters = world.parameters
     generation = PRODUCT_GENERATION[lots.product]
-    watts = world.unit_watts[generation] / PRODUCT_UNIT[lots.product]
+    watts = world.hardware.unit_watts[generation] / PRODUCT_UNIT[lots.product]
     power_usd = world.drivers.power_usd_per_mwh[week, pools.places.zone[pools.pool_place]] / 1000.0
     cost = running_cost_per_hour(
         watts / 1000.0,
@@ -96,7 +93,7 @@ def operate(world: World, week: int) -> None:
     operated = world.operated()
     earning = _earning(world, week, generation, present)
     earning = np.where(
-        operated, world.spot_rent[generation] * ledger.parties.utilisation[lots.owner], earning
+        operated, world.rents.spot_usd_per_hour[generation] * ledger.parties.utilisation[lots.owner], earning
     )
     lots.status[present & (earning <= cost)] = LotStatus.IDLE
     lots.status[present & (earning > cost)] = LotStatus.RUNNING
@@ -127,7 +124,7 @@ def operate(world: World, week: int) -> None:
     _charge(bills, Account.STORAGE, _keeper(world, stored), monthly * MONTHS_PER_YEAR / WEEKS_PER_YEAR)
     _pay_bills(world, week, bills, owed)
     leases.collect_outside(world, week)
-    world.weekly_bills = bills.sum(axis=1)
+    world.operators.bills_cents = bills.sum(axis=1)
 
     held = np.flatnonzero(lots.status == LotStatus.FORCED)
     earned = np.zeros(lots.n, dtype=np.int64)
@@ -143,7 +140,7 @@ def _earning(world: World, week: int, generation: Ints, present: Bools) -> Float
     """What each lot earns per GPU-hour: contracts first, the rest on demand."""
     lots, utilisation = world.ledger.lots, world.ledger.parties.utilisation
     if not world.parameters.credit.tenants:
-        return np.asarray(world.spot_rent[generation] * utilisation[lots.owner])
+        return np.asarray(world.rents.spot_usd_per_hour[generation] * utilisation[lots.owner])
     return blended_rent(
         world.contracts,
         week,
@@ -151,7 +148,7 @@ def _earning(world: World, week: int, generation: Ints, present: Bools) -> Float
         generation,
         np.where(present, lots.quantity, 0),
         utilisation,
-        world.spot_rent,
+        world.rents.spot_usd_per_hour,
     )
 
 
@@ -196,16 +193,18 @@ def _mine(world: World, week: int, power_usd: np.ndarray[tuple[int, ...], np.dty
     """Mine where hashprice covers power: bitcoin in, power bill out of the proceeds of selling part of it."""
     ledger, pools = world.ledger, world.topology
     miners = world.parameters.miners
-    pool = np.flatnonzero(world.mining > 0)
+    pool = np.flatnonzero(world.capacity.mining_watts > 0)
     if len(pool) == 0:
         return
-    hash_rate = world.mining[pool] / miners.fleet_efficiency_j_per_th / 1000.0
+    hash_rate = world.capacity.mining_watts[pool] / miners.fleet_efficiency_j_per_th / 1000.0
     income = hash_rate * world.drivers.hashprice_usd_per_ph_day[week] * DAYS_PER_WEEK
-    drawn = world.mining[pool] / 1000.0 * power_usd[pool] * HOURS_PER_WEEK * pools.pool_pue[pool]
+    drawn = (
+        world.capacity.mining_watts[pool] / 1000.0 * power_usd[pool] * HOURS_PER_WEEK * pools.pool_pue[pool]
+    )
     on = income > drawn
     if not on.any():
         return
-    party = world.pool_holder[pool[on]]
+    party = world.slots.holder[pool[on]]
     btc = world.drivers.btc_usd[week]
     satoshi = np.floor(income[on] / btc * SATOSHI).astype(np.int64)
     ledger.mine(party, satoshi)

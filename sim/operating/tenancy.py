@@ -26,7 +26,9 @@ def live_month(world: World, week: int, month: int) -> None:
         end_contracts(contracts, rows, week)
         leases.tenant_gone(world, week, int(tenant))
     rates = contracts.rate.copy()
-    granted = seek_relief(parameters, tenants, contracts, luck, week, world.spot_rent, cash_cost(world))
+    granted = seek_relief(
+        parameters, tenants, contracts, luck, week, world.rents.spot_usd_per_hour, cash_cost(world)
+    )
     for tenant in granted:
         rows = np.flatnonzero(live & (contracts.tenant == tenant) & (contracts.rate < rates))
         _tell(world, week, "renegotiation", int(tenant), rows)
@@ -40,7 +42,9 @@ def terminate(world: World, week: int) -> None:
     With the fee at 1 the contract is take-or-pay to its end and nobody does.
     """
     contracts, tenants, fee = world.contracts, world.tenants, world.parameters.tenants.termination_fee
-    saved = 1.0 - world.rent[contracts.generation] / ((1.0 - contracts.prepaid) * contracts.rate)
+    saved = 1.0 - world.rents.contract_usd_per_hour[contracts.generation] / (
+        (1.0 - contracts.prepaid) * contracts.rate
+    )
     able = contracts.live(week) & (tenants.state[contracts.tenant] != TenantState.DEFAULTED)
     rows = np.flatnonzero(able & (saved > fee))
     cents = to_cents(fee * contracts.to_pay(rows, week))
@@ -57,7 +61,7 @@ def let_again(world: World, week: int) -> None:
     paying tenant with the fewest GPUs under contract. An operator that has failed lets nothing.
     """
     contracts, tenants, parameters = world.contracts, world.tenants, world.parameters.tenants
-    over = np.flatnonzero((contracts.end <= week) & world.active[contracts.operator])
+    over = np.flatnonzero((contracts.end <= week) & world.operators.active[contracts.operator])
     if len(over) == 0:
         return
     tenor = round(parameters.tenor_years * WEEKS_PER_YEAR)
@@ -70,7 +74,7 @@ def let_again(world: World, week: int) -> None:
     void = contracts.end[over] <= week - int(parameters.reletting_weeks)
     rows = over[loyal | void]
     contracts.tenant[rows] = np.where(pays[contracts.tenant[rows]], contracts.tenant[rows], smallest)
-    contracts.rate[rows] = world.rent[contracts.generation[rows]]
+    contracts.rate[rows] = world.rents.contract_usd_per_hour[contracts.generation[rows]]
     contracts.end[rows] = week + tenor
     contracts.left[rows] = 0
     contracts.prepaid[rows] = parameters.prepayment

@@ -222,7 +222,10 @@ WHOLE = (
 )
 PER_GENERATION = (
     PerGeneration(
-        "rent_usd_per_hour", "USD per GPU-hour", "contract rent", lambda week, g: float(week.world.rent[g])
+        "rent_usd_per_hour",
+        "USD per GPU-hour",
+        "contract rent",
+        lambda week, g: float(week.world.rents.contract_usd_per_hour[g]),
     ),
     PerGeneration(
         "fundamental_usd", "USD per GPU", "best admissible use", lambda week, g: float(week.reference[g])
@@ -231,7 +234,7 @@ PER_GENERATION = (
         "typical_value_usd",
         "USD per GPU",
         "value at the typical operator",
-        lambda week, g: float(week.view.reference_value[product_of(g, Condition.CLEAN)]),
+        lambda week, g: float(week.view.market.typical_value_usd[product_of(g, Condition.CLEAN)]),
     ),
     PerGeneration("trade_price_usd", "USD per GPU", "mean price of used units sold", _trade_price),
     PerGeneration("offered", "GPUs", "offered", _offered),

@@ -76,7 +76,7 @@ def _trades(recorder: Recorder, week: MarketWeek) -> None:
     first, pools = result.venue.first_node, world.topology
     source, target = trades.seller_node - first, trades.buyer_node - first
     generation = PRODUCT_GENERATION[trades.product]
-    first_lot = np.maximum(world.first_lot_price, 0)
+    first_lot = np.maximum(world.market.first_lot_price_cents, 0)
     seller, buyer = result.orders.sell.party[trades.sell], result.orders.buy.party[trades.buy]
     new = PRODUCT_CONDITION[trades.product] == Condition.NEW
     columns = {
@@ -154,7 +154,7 @@ def _agents(recorder: Recorder, week: MarketWeek) -> None:
     np.add.at(owned, lots.owner, lots.quantity)
     still = lots.status != LotStatus.RUNNING
     np.add.at(idle, lots.owner[still], lots.quantity[still])
-    np.add.at(value, lots.owner, lots.quantity * world.price[lots.product, lots.pool])
+    np.add.at(value, lots.owner, lots.quantity * world.market.price_usd[lots.product, lots.pool])
     debt = world.ledger.debt()
     cover, interest = world.credit.coverage(), world.credit.interest_coverage()
     ordered = np.zeros(parties.n, dtype=np.int64)
@@ -175,7 +175,7 @@ def _agents(recorder: Recorder, week: MarketWeek) -> None:
         "financing": np.array(financing_tags(cover, interest))[rows],
         "coverage": cover[rows],
         "interest_coverage": interest[rows],
-        "slot_arrears_cents": world.slot_arrears[rows].sum(axis=1),
+        "slot_arrears_cents": world.slots.arrears_cents[rows].sum(axis=1),
         "on_order_cents": ordered[rows],
     }
     recorder.rows("agents", columns)

@@ -39,7 +39,9 @@ def mark_files(world: World) -> None:
     pledged = lots.lien >= 0
     generation = PRODUCT_GENERATION[lots.product[pledged]]
     usage = world.ledger.parties.utilisation[lots.owner[pledged]]
-    hourly = np.maximum(world.rent[generation] * usage - cash_cost(world)[generation], 0.0)
+    hourly = np.maximum(
+        world.rents.contract_usd_per_hour[generation] * usage - cash_cost(world)[generation], 0.0
+    )
     income = np.zeros(world.ledger.loans.n)
     np.add.at(income, lots.lien[pledged], hourly * lots.quantity[pledged] * HOURS_PER_WEEK)
     bridge.mark(loans, value[loans], to_cents(income[loans]))
@@ -51,7 +53,7 @@ def _collateral(world: World) -> tuple[Ints, Ints]:
     pledged = lots.lien >= 0
     gpus, value = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
     np.add.at(gpus, lots.lien[pledged], lots.quantity[pledged])
-    each = to_cents(world.best_use)[PRODUCT_GENERATION[lots.product[pledged]]]
+    each = to_cents(world.market.best_use_value_usd)[PRODUCT_GENERATION[lots.product[pledged]]]
     np.add.at(value, lots.lien[pledged], lots.quantity[pledged] * each)
     return gpus, value
 
@@ -68,10 +70,10 @@ def sold(
     rest: int,
 ) -> None:
     """Enter one sale of collateral; cents per GPU for the price, in total for the others."""
-    clean = int(to_cents(world.best_use[PRODUCT_GENERATION[product]]))
+    clean = int(to_cents(world.market.best_use_value_usd[PRODUCT_GENERATION[product]]))
     as_is = PRODUCT_CONDITION[product] == Condition.AS_IS
     factor = world.parameters.hardware.as_is_factor if as_is else 1.0
-    first = int(world.first_lot_price[product])
+    first = int(world.market.first_lot_price_cents[product])
     world.bridge.sell(
         [loan],
         [gpus],
