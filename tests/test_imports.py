@@ -12,7 +12,6 @@ MODULES = sorted(str(path.relative_to(ROOT)) for room in OURS for path in (ROOT 
 # What may be imported inside a function, and why.
 ALLOWED = {
     "SALib": "slow, and only some designs and analyses need it",
-    "matplotlib": "slow, and only figures need it",
     "pandas": "slow, and only tables need it",
     "rich": "slow, and only a terminal needs it",
     "distributed": "of the extra `dask`",

@@ -4,9 +4,10 @@ import pytest
 from parameter_readers import TABLE, readers, room, table
 
 from agents.schema import ByGeneration, relaxed_fields
-from sim.model import AGENT_TYPES, SECTIONS
+from sim.model import AGENT_TYPES
 from sim.parameters import Parameters
 from sim.parameters import needs as shipped
+from sim.parameters.parameters import SECTIONS
 
 
 def test_every_parameter_has_a_reader() -> None:
