@@ -133,7 +133,7 @@ class Liquidator(Party):
                 pool=pool,
                 product=product,
                 quantity=quantity_offered,
-                reserve=np.ceil(reserve * 100.0).astype(np.int64),
+                reserve_cents=np.ceil(reserve * 100.0).astype(np.int64),
                 forced=np.ones(len(lot), dtype=np.bool_),
             ),
             scrap,
@@ -177,7 +177,7 @@ class Liquidator(Party):
             pool=pool,
             product=product,
             quantity=view.lots.quantity[lot],
-            reserve=np.ceil(reserve * 100.0).astype(np.int64),
+            reserve_cents=np.ceil(reserve * 100.0).astype(np.int64),
             forced=np.zeros(len(lot), dtype=np.bool_),
         )
 
@@ -205,12 +205,12 @@ class Liquidator(Party):
             party=party[keep],
             pool=pool[keep],
             product=product[keep],
-            value=np.floor(value[keep] * 100.0).astype(np.int64),
+            value_cents=np.floor(value[keep] * 100.0).astype(np.int64),
             margin=np.full(int(keep.sum()), parameters.target_margin),
             wanted=wanted[keep],
-            cash=budget[keep],
+            cash_cents=budget[keep],
             cap=zeros + QuantityCap.WAREHOUSE,
-            delay=np.rint((resale - value)[keep] * 100.0).astype(np.int64),
+            delay_cents=np.rint((resale - value)[keep] * 100.0).astype(np.int64),
         )
 
 

@@ -63,7 +63,7 @@ class Manufacturer(Party):
                 pool=np.repeat(pool, len(made)),
                 product=np.tile(new[made], n),
                 quantity=np.tile(amount[made], n),
-                reserve=np.tile(np.ceil(view.market.list_price_usd[made] * 100.0).astype(np.int64), n),
+                reserve_cents=np.tile(np.ceil(view.market.list_price_usd[made] * 100.0).astype(np.int64), n),
                 forced=np.zeros(n * len(made), dtype=np.bool_),
             )
         )

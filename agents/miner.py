@@ -170,8 +170,8 @@ class Miner(Party):
                 + view.terms.retrofit_usd_per_watt
             )
             loss = np.where(displaced, given_up * parameters.conversion_hurdle, 0.0)
-            net = quotes.net - loss[:, None] * view.hardware.watts[generation][None, :]
-            quotes = type(quotes)(net, quotes.delay, quotes.allowed & (net > 0))
+            net = quotes.net_usd - loss[:, None] * view.hardware.watts[generation][None, :]
+            quotes = type(quotes)(net, quotes.delay_usd, quotes.allowed & (net > 0))
         convert = cls._convert(view, slots, quotes, cash, parameters)
         # What the works of a conversion may cost is not bid with.
         works = np.ceil(convert.watts * view.terms.retrofit_usd_per_watt * 100.0).astype(np.int64)
@@ -221,7 +221,7 @@ class Miner(Party):
         owning = np.zeros(len(hall))
         if len(view.market.listed):
             paid = view.market.price_usd[view.market.listed[None, :], pool[:, None]]
-            gain = quotes.net[hall] * (1.0 - parameters.bid_margin) - paid
+            gain = quotes.net_usd[hall] * (1.0 - parameters.bid_margin) - paid
             gain = (
                 np.where(quotes.allowed[hall], gain, 0.0)
                 / view.hardware.watts[PRODUCT_GENERATION[view.market.listed]]
@@ -258,9 +258,9 @@ def with_retrofit_paid(view: View, bids: BuyIntents) -> BuyIntents:
     retrofit = (
         view.terms.retrofit_usd_per_watt * view.hardware.watts[PRODUCT_GENERATION[bids.product]] * 100.0
     )
-    each = np.maximum(np.floor(bids.value * (1.0 - bids.margin)) + np.ceil(retrofit), 1.0)
+    each = np.maximum(np.floor(bids.value_cents * (1.0 - bids.margin)) + np.ceil(retrofit), 1.0)
     unit = PRODUCT_UNIT[bids.product]
-    most = np.floor(bids.cash / each).astype(np.int64) // unit * unit
+    most = np.floor(bids.cash_cents / each).astype(np.int64) // unit * unit
     return replace(bids, wanted=np.where(displaced, np.minimum(bids.wanted, most), bids.wanted))
 
 

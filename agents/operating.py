@@ -98,8 +98,8 @@ def hold_values(
 class Quotes:
     """Values of products in slots: all arrays have shape (slots, products)."""
 
-    net: Floats  # USD, after hosting and waiting
-    delay: Floats
+    net_usd: Floats  # USD, after hosting and waiting
+    delay_usd: Floats
     allowed: Bools
 
 
@@ -158,7 +158,7 @@ def place_bids(
     coolable = view.pools.free_liquid_watts[slots.pool][:, None] // unit_watts
     units = np.where(PRODUCT_LIQUID[products], np.minimum(units, coolable), units)
     wanted = units * unit
-    limit = quotes.net * (1.0 - margin)
+    limit = quotes.net_usd * (1.0 - margin)
     gain = limit - view.market.price_usd[products[None, :], slots.pool[:, None]]
     # A bid needs cash behind it even where the last price leaves no gain: this week's may be lower.
     gain = np.maximum(gain, view.terms.least_gain_share * limit)
@@ -173,20 +173,20 @@ def place_bids(
         party=slots.party[slot],
         pool=slots.pool[slot],
         product=products[item],
-        value=np.floor(quotes.net[slot, item] * cents).astype(np.int64),
+        value_cents=np.floor(quotes.net_usd[slot, item] * cents).astype(np.int64),
         margin=np.full(len(slot), margin),
         wanted=wanted[slot, item],
-        cash=budget[slot, item],
+        cash_cents=budget[slot, item],
         cap=limiting.astype(np.int64),
-        delay=np.rint(quotes.delay[slot, item] * cents).astype(np.int64),
+        delay_cents=np.rint(quotes.delay_usd[slot, item] * cents).astype(np.int64),
     )
 
 
 def _watts_by_slot(view: View, slots: Slots, products: Ints, quotes: Quotes, watts_wanted: Floats) -> Floats:
     """IT watts each party sets out to fill in each of its slots: the most valuable per watt first."""
-    best = np.where(quotes.allowed, quotes.net / view.hardware.watts[PRODUCT_GENERATION[products]], 0.0).max(
-        axis=1
-    )
+    best = np.where(
+        quotes.allowed, quotes.net_usd / view.hardware.watts[PRODUCT_GENERATION[products]], 0.0
+    ).max(axis=1)
     order = np.lexsort((slots.pool, -best, slots.party))
     party = slots.party[order]
     room = np.minimum(view.pools.free_watts[slots.pool[order]], watts_wanted[party]).astype(np.float64)
@@ -236,7 +236,7 @@ def refresh_offers(
         pool=pool,
         product=product,
         quantity=np.minimum(quantity, view.lots.quantity[lot]),
-        reserve=np.ceil(reserve * 100.0).astype(np.int64),
+        reserve_cents=np.ceil(reserve * 100.0).astype(np.int64),
         forced=np.zeros(len(lot), dtype=np.bool_),
     )
 

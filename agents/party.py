@@ -1,6 +1,6 @@
 """What every agent has in common: a row in the ledger, and a rule that turns a view into intents.
 
-State lives in the ledger's arrays; an agent only knows its row. `cash`, `fleet`, `debt` and `loan_to_value` look
+State lives in the ledger's arrays; an agent only knows its row. `cash_usd`, `fleet`, `debt_usd` and `loan_to_value` look
 into those arrays, so ``model.agents.select(...)``, ``groupby`` and notebooks work as Mesa users expect.
 """
 
@@ -57,20 +57,20 @@ class Party(mesa.Agent):  # type: ignore[misc]
         return str(self.model.ledger.parties.name[self.row])
 
     @property
-    def cash(self) -> float:
+    def cash_usd(self) -> float:
         """Cash in USD."""
-        return float(self.model.ledger.parties.cash[self.row]) / 100
+        return float(self.model.ledger.parties.cash_cents[self.row]) / 100
 
     @property
     def bitcoin(self) -> float:
         """Bitcoin held."""
-        return float(self.model.ledger.parties.bitcoin[self.row]) / 1e8
+        return float(self.model.ledger.parties.bitcoin_satoshi[self.row]) / 1e8
 
     @property
-    def debt(self) -> float:
+    def debt_usd(self) -> float:
         """Debt owed in USD."""
         loans = self.model.ledger.loans
-        return float(loans.balance[loans.debtor == self.row].sum()) / 100
+        return float(loans.balance_cents[loans.debtor == self.row].sum()) / 100
 
     @property
     def fleet(self) -> dict[str, int]:
@@ -89,14 +89,14 @@ class Party(mesa.Agent):  # type: ignore[misc]
         return int(lots.quantity[lots.owner == self.row].sum())
 
     @property
-    def fleet_value(self) -> float:
+    def fleet_value_usd(self) -> float:
         """Fleet marked at last week's clearing prices, USD."""
         lots = self.model.ledger.lots
         own = np.flatnonzero(lots.owner == self.row)
-        return float((self.model.price[lots.product[own], lots.pool[own]] * lots.quantity[own]).sum())
+        return float((self.model.price_usd[lots.product[own], lots.pool[own]] * lots.quantity[own]).sum())
 
     @property
     def loan_to_value(self) -> float:
         """Debt over the fleet at market; NaN without a fleet."""
-        value = self.fleet_value
-        return self.debt / value if value > 0 else float("nan")
+        value = self.fleet_value_usd
+        return self.debt_usd / value if value > 0 else float("nan")

@@ -75,7 +75,7 @@ def setting(default: Any, meaning: str) -> Any:
 
 
 class ByGeneration(Section):
-    """A number per GPU generation, sweepable one by one (``rent.initial.H100``)."""
+    """A number per GPU generation, sweepable one by one (``rent.initial_usd_per_hour.H100``)."""
 
     def array(self) -> Floats:
         """Values in the fixed order of `GENERATIONS`, shape (G,)."""

@@ -125,7 +125,7 @@ class SellOrders:
     pool: Ints
     product: Ints
     quantity: Ints  # GPUs, whole units
-    reserve: Ints  # cents per GPU
+    reserve_cents: Ints  # cents per GPU
     forced: Bools
 
     @classmethod
@@ -146,12 +146,12 @@ class BuyIntents:
     party: Ints
     pool: Ints
     product: Ints
-    value: Ints  # cents per GPU, net of hosting and delay, before margin
+    value_cents: Ints  # cents per GPU, net of hosting and delay, before margin
     margin: Floats  # fraction of value kept back
     wanted: Ints  # GPUs, whole units
-    cash: Ints  # cents set aside for this intent
+    cash_cents: Ints  # cents set aside for this intent
     cap: Ints  # QuantityCap
-    delay: Ints  # cents per GPU lost to waiting
+    delay_cents: Ints  # cents per GPU lost to waiting
 
     @classmethod
     def empty(cls) -> "BuyIntents":
@@ -197,10 +197,10 @@ class Treasury:
     """Moves an agent asks for beside trade: coins sold, cash paid out to its owners, orders given up, machines sold."""
 
     party: Ints
-    bitcoin_sold: Ints  # satoshi
-    payout: Ints  # cents
+    bitcoin_sold_satoshi: Ints  # satoshi
+    payout_cents: Ints  # cents
     orders_given_up: Ints  # 1 to cancel all orders of new units
-    machines_sold: Ints  # IT watts of mining machines
+    machines_sold_watts: Ints  # IT watts of mining machines
 
     @classmethod
     def empty(cls) -> "Treasury":

@@ -23,7 +23,9 @@ parameters = scenario.parameters(settings=["clock.weeks=42"])
 model = FireSaleModel(parameters, rng=7)
 model.run_for(42)
 weeks = model.get_model_vars_dataframe()
-weeks[["date", "rent_usd_per_hour_H100", "fundamental_usd_H100", "forced_standing"]].iloc[::6].round(2)
+weeks[["date", "rent_usd_per_hour_H100", "clean_best_use_value_usd_H100", "forced_standing"]].iloc[::6].round(
+    2
+)
 
 # %% [markdown]
 # Three prices of the forced units, week by week. *V\** is the value in the best admissible use, *p₀* the price if only one lot
@@ -33,7 +35,7 @@ weeks[["date", "rent_usd_per_hour_H100", "fundamental_usd_H100", "forced_standin
 names = {
     "forced_offered_H100": "offered",
     "forced_sold_H100": "sold",
-    "fundamental_usd_H100": "V*",
+    "clean_best_use_value_usd_H100": "V*",
     "first_lot_price_usd_H100": "p0",
     "price_usd_H100": "p",
 }
@@ -81,7 +83,7 @@ from agents.miner import Miner
 
 miners = model.agents.select(agent_type=Miner)
 pd.DataFrame(
-    [{"miner": miner.row, "cash, million USD": round(miner.cash / 1e8, 1)} for miner in miners]
+    [{"miner": miner.row, "cash, million USD": round(miner.cash_usd / 1e6, 1)} for miner in miners]
 ).head()
 
 # %% [markdown]

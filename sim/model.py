@@ -28,7 +28,7 @@ from agents.vocabulary import AgentKind, Bools, Floats, Intents
 from sim.base.randomness import Randomness
 from sim.base.recorder import Recorder
 from sim.discount.shapley import Calendar
-from sim.discount.three_prices import reference_values, three_prices
+from sim.discount.three_prices import best_use_values, three_prices
 from sim.drivers.drivers import Drivers
 from sim.lending import (
     bitcoin_margin,
@@ -115,15 +115,15 @@ class FireSaleModel(mesa.Model):  # type: ignore[misc]
         self.present: Bools
         self.result: MarketResult
         self.market_week: MarketWeek
-        self.world.credit.opening_worth[:] = self.world.net_asset_value()
+        self.world.credit.opening_net_asset_value_cents[:] = self.world.net_asset_value_cents()
         self.world.market.price_usd[:] = np.maximum(
             self.view.market.typical_value_usd - self.view.products.moving_usd, 1.0
         )[:, None]
-        self.world.market.best_use_value_usd = reference_values(self.view)
+        self.world.market.best_use_value_usd = best_use_values(self.view)
         self.phases = (
             ("drivers", self._draw),
             ("operations", self._operate),
-            ("tenants", self._let),
+            ("tenants", self._serve_tenants),
             ("bitcoin loans", self._call_margin),
             ("debt service", self._service_debt),
             ("covenants", self._test_covenants),
@@ -162,7 +162,7 @@ class FireSaleModel(mesa.Model):  # type: ignore[misc]
         """This week's rent, given what runs (economics.md section 6: feedback on deviations from plan)."""
         world = self.world
         world.week = week
-        world.bitcoin_usd = float(world.drivers.btc_usd[week])
+        world.btc_usd = float(world.drivers.btc_usd[week])
         world.credit.counts = {}
         rest = self.parameters.rent.world_stock_h100e
         running = world.running_h100_equivalents() if week else world.rents.planned_h100e
@@ -178,7 +178,7 @@ class FireSaleModel(mesa.Model):  # type: ignore[misc]
         operations.fail(self.world, week)
         operations.operate(self.world, week)
 
-    def _let(self, week: int) -> None:
+    def _serve_tenants(self, week: int) -> None:
         """Once a month tenants pay, ask for relief or fail, and operators let what stands free."""
         if self.parameters.credit.tenants and self.world.drivers.starts_month(week):
             tenancy.live_month(self.world, week, self.world.drivers.months_begun(week))
@@ -250,15 +250,15 @@ class FireSaleModel(mesa.Model):  # type: ignore[misc]
     def _quote(self, week: int) -> None:
         """Best use, first lot and price of every forced class; the week's market is complete."""
         world = self.world
-        world.market.best_use_value_usd = reference_values(self.view)
+        world.market.best_use_value_usd = best_use_values(self.view)
         recoveries.mark_files(world)
         quotes = three_prices(
             self.result, self.view, world.market.best_use_value_usd, world.market.weekly_volume
         )
         world.market.first_lot_price_cents[:] = -1
         for quote in quotes:
-            if np.isfinite(quote.first_lot_price):  # nobody may want even one lot
-                world.market.first_lot_price_cents[quote.product] = round(quote.first_lot_price * 100)
+            if np.isfinite(quote.first_lot_price_usd):  # nobody may want even one lot
+                world.market.first_lot_price_cents[quote.product] = round(quote.first_lot_price_usd * 100)
         self.market_week = MarketWeek(
             week=week,
             world=world,
@@ -267,7 +267,7 @@ class FireSaleModel(mesa.Model):  # type: ignore[misc]
             present=self.present,
             cohorts=self.cohorts(),
             result=self.result,
-            reference=world.market.best_use_value_usd,
+            best_use_value_usd=world.market.best_use_value_usd,
             quotes=quotes,
         )
 
@@ -324,7 +324,7 @@ class FireSaleModel(mesa.Model):  # type: ignore[misc]
         return self.world.ledger
 
     @property
-    def price(self) -> Floats:
+    def price_usd(self) -> Floats:
         """Last clearing prices, USD per GPU, shape (products, pools)."""
         return self.world.market.price_usd
 

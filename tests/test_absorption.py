@@ -67,22 +67,22 @@ def test_points_are_the_models_own_forced_week() -> None:
     model.run_for(3)
     (quote,) = model.market_week.quotes
     first = next(p for p in points if (p.way, p.slots, p.quantity) == ("moved", "loose", 2_000))
-    assert (first.price, first.first_lot_price, first.sold) == (
-        quote.price,
-        quote.first_lot_price,
+    assert (first.price_usd, first.first_lot_price_usd, first.sold) == (
+        quote.price_usd,
+        quote.first_lot_price_usd,
         quote.sold,
     )
     for one in points:
         assert 0 <= one.sold <= one.offered <= one.quantity
         assert one.quantity - one.offered <= 0.02 * one.quantity  # failed before the sale
         assert one.offered % PRODUCT_UNIT[quote.product] == 0
-        assert 0 < one.price <= one.first_lot_price * (1 + 1e-9)
+        assert 0 < one.price_usd <= one.first_lot_price_usd * (1 + 1e-9)
     for way in absorption.WAYS:
         few, many = (
             next(p for p in points if (p.way, p.slots, p.quantity) == (way, "tight", q))
             for q in (2_000, 100_000)
         )
-        assert many.price < few.price
+        assert many.price_usd < few.price_usd
 
 
 def test_answer_measures_both_ways_at_the_scenarios_own_vacancy(tmp_path, monkeypatch) -> None:
@@ -104,7 +104,7 @@ def test_answer_measures_both_ways_at_the_scenarios_own_vacancy(tmp_path, monkey
     model = FireSaleModel(load("ten_thousand_h100").parameters(None, settings), rng=7)
     model.run_for(3)
     row = next(r for r in table.to_pylist() if r["way"] == "moved" and r["quantity"] == 100_000)
-    assert row["price"] == model.market_week.quotes[0].price
+    assert row["price_usd"] == model.market_week.quotes[0].price_usd
     for ending in ("png", "pdf"):
         assert (tmp_path / "absorption" / f"absorption.{ending}").stat().st_size > 5_000
 

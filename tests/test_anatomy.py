@@ -32,10 +32,20 @@ from sim.state.best_use_marks import BestUseMarks
 H = 7  # H100 clean, sold in eights
 NAMED = [
     *("week", "generation", "seller", "buyer", "seller_pool", "buyer_pool", "pool_kind", "quantity"),
-    *("appraisal", "fundamental", "reference_value", "first_lot_price"),
-    *("clearing_price", "price_low", "price_high"),
-    *("misallocation", "hosting", "delay", "margin", "cash", "search", "transport", "power", "cooling"),
-    *("order_limit", "no_bid", "forced", "capacity_regime", "marginal_buyer"),
+    *("appraisal_cents", "clean_best_use_value_cents", "best_use_value_cents", "first_lot_price_cents"),
+    *("clearing_price_cents", "price_low_cents", "price_high_cents"),
+    *(
+        "misallocation_cents",
+        "hosting_cents",
+        "delay_cents",
+        "margin_cents",
+        "cash_cents",
+        "search_cents",
+        "transport_cents",
+        "power_cents",
+        "cooling_cents",
+    ),
+    *("order_limit_cents", "no_bid_cents", "forced", "capacity_regime", "marginal_buyer"),
 ]
 
 
@@ -71,7 +81,7 @@ def columns_of(model):
 
 
 def total(columns):
-    return sum(columns[name] for name in COMPONENTS)
+    return sum(columns[f"{name}_cents"] for name in COMPONENTS)
 
 
 # -- the published fixture -----------------------------------------------------------------------------------
@@ -103,12 +113,12 @@ def fixture_f1b(model, *, kind=PoolKind.OPEN, offered=1_000):
         party=np.arange(3),
         pool=np.arange(1, 4),
         product=H * whole,
-        value=np.array([2_200_000, 2_000_000, 1_200_000]),
+        value_cents=np.array([2_200_000, 2_000_000, 1_200_000]),
         margin=np.zeros(3),
         wanted=1_000 * whole,
-        cash=np.array([900_000_000, 1_200_000_000, 250_000_000]),
+        cash_cents=np.array([900_000_000, 1_200_000_000, 250_000_000]),
         cap=QuantityCap.APPETITE * whole,
-        delay=0 * whole,
+        delay_cents=0 * whole,
     )
     one = np.ones(1, dtype=np.int64)
     sell = SellOrders(9 * one, 0 * one, H * one, offered * one, 300_000 * one, np.array([True]))
@@ -120,7 +130,12 @@ def fixture_f1b(model, *, kind=PoolKind.OPEN, offered=1_000):
 def cleared(model, view, result):
     """The week of a model with another market."""
     return replace(
-        model.market_week, week=0, view=view, result=result, reference=np.full(8, 22_000.0), quotes=()
+        model.market_week,
+        week=0,
+        view=view,
+        result=result,
+        best_use_value_usd=np.full(8, 22_000.0),
+        quotes=(),
     )
 
 
@@ -132,7 +147,7 @@ def f1b_rows(model, kind, offered=1_000):
 def test_f1b_leased(model):
     """theory.md D.3: A pays 19,500 gross (cash 9 m$ over 461.54 units), B its limit, C is the marginal outsider."""
     row, columns = f1b_rows(model, PoolKind.OPEN)
-    assert columns["clearing_price"][row[0]] == 1_140_000
+    assert columns["clearing_price_cents"][row[0]] == 1_140_000
     expected = {
         0: {"misallocation": 0, "cash": 2_500, "transport": 500, "power": 7_600},
         1: {"misallocation": 2_000, "cash": 0, "transport": 500, "power": 8_100},
@@ -142,9 +157,9 @@ def test_f1b_leased(model):
         for name, usd in parts.items():
             # The ladder's step moves A's gross price by up to 0.7 %, between cash and power.
             loose = 0.007 * 19_500 if buyer == 0 else 0.01
-            assert columns[name][row[buyer]] / 100 == pytest.approx(usd, abs=loose), (buyer, name)
-    assert columns["cash"][row[0]] + columns["power"][row[0]] == 1_010_000
-    assert (total(columns) == columns["reference_value"] - columns["clearing_price"]).all()
+            assert columns[f"{name}_cents"][row[buyer]] / 100 == pytest.approx(usd, abs=loose), (buyer, name)
+    assert columns["cash_cents"][row[0]] + columns["power_cents"][row[0]] == 1_010_000
+    assert (total(columns) == columns["best_use_value_cents"] - columns["clearing_price_cents"]).all()
     assert set(columns["capacity_regime"][columns["buyer"] >= 0]) == {"leased"}
     assert (columns["marginal_buyer"][columns["buyer"] >= 0] == 2).sum() >= 1
 
@@ -152,19 +167,19 @@ def test_f1b_leased(model):
 def test_f1b_owned(model):
     """theory.md D.3, owned regime: alpha is 1, the whole wedge of A is power (1.3 x 7,769.23 = 10,100 dollars)."""
     row, columns = f1b_rows(model, PoolKind.PRIVATE)
-    assert columns["cash"][row[0]] == 0
-    assert columns["power"][row[0]] / 100 == pytest.approx(10_100, abs=1)
+    assert columns["cash_cents"][row[0]] == 0
+    assert columns["power_cents"][row[0]] / 100 == pytest.approx(10_100, abs=1)
     assert columns["capacity_regime"][row[0]] == "owned"
-    assert (total(columns) == columns["reference_value"] - columns["clearing_price"]).all()
+    assert (total(columns) == columns["best_use_value_cents"] - columns["clearing_price_cents"]).all()
 
 
 def test_no_bid_lots_stand_alone(model):
     row, columns = f1b_rows(model, PoolKind.OPEN, offered=4_000)
     left = row[-1]
     assert columns["quantity"].sum() == 4_000
-    assert columns["no_bid"][left] == 2_200_000 - 300_000
-    assert total(columns)[left] == columns["no_bid"][left]
-    assert (columns["no_bid"][columns["buyer"] >= 0] == 0).all()
+    assert columns["no_bid_cents"][left] == 2_200_000 - 300_000
+    assert total(columns)[left] == columns["no_bid_cents"][left]
+    assert (columns["no_bid_cents"][columns["buyer"] >= 0] == 0).all()
 
 
 def test_a_price_off_the_optimum_is_caught(model):
@@ -186,8 +201,8 @@ def test_columns_are_those_of_the_issue(columns):
 def test_identity_in_cents(columns):
     assert (columns["forced"] & (columns["buyer"] >= 0)).any()
     for name in COMPONENTS:
-        assert columns[name].dtype == np.int64
-    assert (total(columns) == columns["reference_value"] - columns["clearing_price"]).all()
+        assert columns[f"{name}_cents"].dtype == np.int64
+    assert (total(columns) == columns["best_use_value_cents"] - columns["clearing_price_cents"]).all()
 
 
 def test_every_unit_offered_has_a_row(model, columns):
@@ -200,13 +215,13 @@ def test_identity_holds_for_racks_and_in_place(generation, in_place):
     forced = {"generation": generation, "gpus": 7_200, "in_place": in_place, "age_years": 1.0}
     columns = columns_of(sale(4, forced_sale=forced))
     assert (columns["generation"][columns["forced"]] == generation).all()
-    assert (total(columns) == columns["reference_value"] - columns["clearing_price"]).all()
+    assert (total(columns) == columns["best_use_value_cents"] - columns["clearing_price_cents"]).all()
 
 
 @pytest.mark.parametrize("theta", [0.0, 0.3, 1.0])
 def test_identity_holds_at_every_selection_of_the_price(theta):
     columns = columns_of(sale(4, market={"theta": theta}))
-    assert (total(columns) == columns["reference_value"] - columns["clearing_price"]).all()
+    assert (total(columns) == columns["best_use_value_cents"] - columns["clearing_price_cents"]).all()
 
 
 def test_worth_in_a_free_slot_is_the_models_own_value(model, columns):
@@ -217,7 +232,7 @@ def test_worth_in_a_free_slot_is_the_models_own_value(model, columns):
         model.view, buy.party[rows], buy.pool[rows], buy.product[rows], model.view.products.age_years[buy.product[rows]],
         hosting=False,
     )  # fmt: skip
-    free = (columns["reference_value"] - columns["misallocation"])[arcs]
+    free = (columns["best_use_value_cents"] - columns["misallocation_cents"])[arcs]
     assert np.abs(free - value * 100).max() <= 3  # posted in whole cents three times
 
 
@@ -225,21 +240,21 @@ def test_beliefs_are_a_line_of_their_own(model, columns):
     """With consistent beliefs nobody values a unit above V*, so misallocation less the belief gap is not negative."""
     arcs = columns["buyer"] >= 0
     arcs &= columns["pool_kind"] != "warehouse"
-    assert ((columns["misallocation"] - columns["belief_gap"])[arcs] >= -3).all()
+    assert ((columns["misallocation_cents"] - columns["belief_gap_cents"])[arcs] >= -3).all()
 
 
 def test_an_appraisal_is_passed_through(model):
     marks = np.arange(N_PRODUCTS) * 1_000.0
     world = model.world
-    appraised = replace(world, credit=replace(world.credit, appraisal=marks))
+    appraised = replace(world, credit=replace(world.credit, appraisal_usd=marks))
     columns = anatomy.columns(replace(model.market_week, world=appraised))
-    assert (columns["appraisal"][columns["forced"]] == 700_000).all()
+    assert (columns["appraisal_cents"][columns["forced"]] == 700_000).all()
 
 
 def test_rows_are_recorded_with_units(model):
     table = model.tables()["anatomy"]
     assert (table["week"] == model.week).sum() == len(columns_of(model)["week"])
-    assert model.columns()["anatomy"]["power"][0] == "cents per GPU"
+    assert model.columns()["anatomy"]["power_cents"][0] == "cents per GPU"
 
 
 @settings(max_examples=200, deadline=None)
@@ -262,12 +277,12 @@ def test_no_user_pays_more_than_the_best_use_as_it_believes_it(belief):
     buy = model.intents.buy
     users = (buy.product == quote.product) & (model.view.pools.kind[buy.pool] != PoolKind.WAREHOUSE)
     assert users.any()
-    assert buy.value[users].max() <= quote.believed_value * 100 + 1
-    assert quote.first_lot_price <= quote.believed_value
+    assert buy.value_cents[users].max() <= quote.believed_value_usd * 100 + 1
+    assert quote.first_lot_price_usd <= quote.believed_value_usd
     if belief == "consistent":
-        assert quote.believed_value == quote.reference_value
-    assert quote.belief_gap + (quote.believed_value - quote.price) == pytest.approx(
-        quote.structural_gap + quote.fire_sale_discount
+        assert quote.believed_value_usd == quote.best_use_value_usd
+    assert quote.belief_gap_usd + (quote.believed_value_usd - quote.price_usd) == pytest.approx(
+        quote.structural_gap_usd + quote.fire_sale_discount_usd
     )
 
 
@@ -286,13 +301,13 @@ def test_the_mark_splits_into_past_prices_and_staleness(model, columns):
     expected = path[0]
     for quarter in (0, 13, 26, 39):
         expected = 0.6 * path[quarter] + 0.4 * expected
-    assert marks.filtered[::3] == pytest.approx(expected)
-    gap = columns["contamination"] + columns["staleness"]
-    assert np.abs(gap - (columns["appraisal"] - columns["fundamental"])).max() <= 1
+    assert marks.filtered_usd[::3] == pytest.approx(expected)
+    gap = columns["contamination_cents"] + columns["staleness_cents"]
+    assert np.abs(gap - (columns["appraisal_cents"] - columns["clean_best_use_value_cents"])).max() <= 1
     recorded = model.tables()["anatomy"]
-    credit_marks = np.rint(model.world.credit.appraisal * 100)
+    credit_marks = np.rint(model.world.credit.appraisal_usd * 100)
     last = recorded["week"] == model.week
-    assert np.isin(recorded["appraisal"][last], credit_marks).all()
+    assert np.isin(recorded["appraisal_cents"][last], credit_marks).all()
 
 
 @pytest.mark.parametrize("theta", [0.25, 0.5, 1.0])
@@ -312,13 +327,13 @@ def test_bargaining_is_search_where_buyers_must_be_met(model, theta):
         anatomy.columns(replace(week, world=searched(model.world, searching))) for searching in (False, True)
     )
     interval = 2_200_000 - 50_000 - 300_000
-    assert met["clearing_price"][0] == 300_000 + theta * interval
-    assert met["search"][0] == (1 - theta) * interval
-    assert met["order_limit"][0] == met["cash"][0] == 0
-    assert plain["search"][0] == 0
-    assert plain["order_limit"][0] == (1 - theta) * interval
+    assert met["clearing_price_cents"][0] == 300_000 + theta * interval
+    assert met["search_cents"][0] == (1 - theta) * interval
+    assert met["order_limit_cents"][0] == met["cash_cents"][0] == 0
+    assert plain["search_cents"][0] == 0
+    assert plain["order_limit_cents"][0] == (1 - theta) * interval
     for columns in (plain, met):
-        assert (total(columns) == columns["reference_value"] - columns["clearing_price"]).all()
+        assert (total(columns) == columns["best_use_value_cents"] - columns["clearing_price_cents"]).all()
 
 
 def searched(world, enabled):
@@ -331,5 +346,5 @@ def test_search_thins_the_market_of_a_run():
     thin = sale(5, search={"enabled": True, "contacts_per_year": 12})
     assert 0 < thin.present.mean() < 0.6
     columns = columns_of(thin)
-    assert (total(columns) == columns["reference_value"] - columns["clearing_price"]).all()
+    assert (total(columns) == columns["best_use_value_cents"] - columns["clearing_price_cents"]).all()
     assert thin.present[columns["buyer"][columns["buyer"] >= 0]].all()

@@ -48,16 +48,18 @@ def test_runs_stand_side_by_side(runs):
 def test_parts_sum_to_the_whole_and_agree_with_the_trades(runs):
     for label, tables in runs.items():
         each = main_class(breakdowns(label, tables))
-        assert sum(each.parts.values()) == pytest.approx(each.reference_value - each.price, abs=1e-6)
-        assert set(each.parts) == set(PARTS)
-        assert each.contamination + each.staleness == pytest.approx(
-            each.appraisal - each.fundamental, abs=0.02
+        assert sum(each.parts_usd.values()) == pytest.approx(
+            each.best_use_value_usd - each.price_usd, abs=1e-6
+        )
+        assert set(each.parts_usd) == set(PARTS)
+        assert each.contamination_usd + each.staleness_usd == pytest.approx(
+            each.appraisal_usd - each.clean_best_use_value_usd, abs=0.02
         )
         trades = tables["trades"]
         mine = trades["forced"] & (trades["generation"] == each.generation)
         assert each.sold == trades["quantity"][mine].sum()
         price = np.average(trades["price_cents"][mine], weights=trades["quantity"][mine]) / 100
-        assert each.price == pytest.approx(price)
+        assert each.price_usd == pytest.approx(price)
         assert 0 <= each.no_bid_share < 1
 
 
@@ -70,15 +72,15 @@ def test_shapley_means_sum_to_what_they_explain(runs):
         sold = weeks[f"forced_sold_{each.generation}"]
         quoted = {
             name: np.average(weeks[f"{name}_usd_{each.generation}"][sold > 0], weights=sold[sold > 0])
-            for name in ("reference_value", "first_lot_price", "price")
+            for name in ("best_use_value", "first_lot_price", "price")
         }
-        level = sum(share.value for share in mine.shares["level"].values())
-        impact = sum(share.value for share in mine.shares["impact"].values())
+        level = sum(share.value_usd for share in mine.shares["level"].values())
+        impact = sum(share.value_usd for share in mine.shares["impact"].values())
         assert list(mine.shares["level"]) == list(ROWS)
-        assert level == pytest.approx(quoted["reference_value"] - quoted["price"], abs=0.03)
+        assert level == pytest.approx(quoted["best_use_value"] - quoted["price"], abs=0.03)
         assert impact == pytest.approx(quoted["first_lot_price"] - quoted["price"], abs=0.03)
         for share in mine.shares["level"].values():
-            assert share.low <= share.value + 0.01 and share.value <= share.high + 0.01
+            assert share.low_usd <= share.value_usd + 0.01 and share.value_usd <= share.high_usd + 0.01
 
 
 def test_what_is_printed(runs):
@@ -106,7 +108,7 @@ def test_figures_show_every_run_and_their_numbers(folder, runs):
     _, bars = anatomy(runs)
     wide = bars.pivot(index="run", columns="part", values="usd_per_gpu")
     assert set(wide.index) == set(runs)
-    assert wide[list(PARTS)].sum(axis=1).to_numpy() == pytest.approx(wide["reference_value"] - wide["price"])
+    assert wide[list(PARTS)].sum(axis=1).to_numpy() == pytest.approx(wide["best_use_value"] - wide["price"])
     _, values = shapley(runs)
     assert set(values["family"]) == set(ROWS)
     assert set(values["generation"]) == {"H100", "GB200"}

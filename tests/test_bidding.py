@@ -85,7 +85,12 @@ def test_a_dear_retrofit_never_takes_a_miner_below_zero() -> None:
         "miners.growth_share": 0.5,
         "miners.conversion_hurdle": 1.0,
     }
-    rich = {"rent.initial.H100": 4.0, "rent.initial.H200": 6.0, "rent.initial.B200": 7.5, "clock.weeks": 12}
+    rich = {
+        "rent.initial_usd_per_hour.H100": 4.0,
+        "rent.initial_usd_per_hour.H200": 6.0,
+        "rent.initial_usd_per_hour.B200": 7.5,
+        "clock.weeks": 12,
+    }
     model = FireSaleModel(Parameters.from_overrides(dear | rich), rng=7)
     met = 0
     for _ in range(12):
@@ -93,8 +98,8 @@ def test_a_dear_retrofit_never_takes_a_miner_below_zero() -> None:
         buy, view = model.intents.buy, model.view
         displaced = view.pools.kind[buy.pool] == PoolKind.DISPLACED
         watts = view.hardware.watts[buy.product[displaced] // 3]
-        each = buy.value[displaced] * (1 - buy.margin[displaced]) + watts * 7_000 / 1_000 * 100
-        assert (buy.wanted[displaced] * each <= buy.cash[displaced] * (1 + 1e-9) + 1).all()
+        each = buy.value_cents[displaced] * (1 - buy.margin[displaced]) + watts * 7_000 / 1_000 * 100
+        assert (buy.wanted[displaced] * each <= buy.cash_cents[displaced] * (1 + 1e-9) + 1).all()
         met += int((buy.wanted[displaced] > 0).sum())
     assert met > 0
 
@@ -120,7 +125,7 @@ def test_what_a_conversion_may_cost_is_not_bid_with() -> None:
         own = spendable(view, rows, model.parameters.miners.reserve_months)
         for party in np.intersect1d(convert.party, rows):
             works = convert.watts[convert.party == party].sum() * view.terms.retrofit_usd_per_watt * 100
-            bids = buy.cash[buy.party == party]
+            bids = buy.cash_cents[buy.party == party]
             assert works <= own[party] + 100
             assert (bids <= max(own[party] - works, 0) + 1).all()
             both += len(bids) > 0

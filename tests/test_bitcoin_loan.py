@@ -49,9 +49,9 @@ def test_cured_with_coins_alone() -> None:
     """At 75,000 the balance needs 57e6 / (0.57 x 75,000) = 1,333.33 bitcoin."""
     found = one(75_000.0, free_bitcoin=1_000 * BITCOIN, free_cash=10**12)
     assert found.state.tolist() == [CallState.CURED]
-    assert found.posted.tolist() == [33_333_333_334]
-    assert (found.paid[0], found.sold[0]) == (0, 0)
-    ratio = bitcoin_ratio(BALANCE, PLEDGED + found.posted, 7_500_000)
+    assert found.posted_satoshi.tolist() == [33_333_333_334]
+    assert (found.paid_cents[0], found.sold_satoshi[0]) == (0, 0)
+    ratio = bitcoin_ratio(BALANCE, PLEDGED + found.posted_satoshi, 7_500_000)
     assert float(ratio[0]) == pytest.approx(0.57, abs=1e-9)
 
 
@@ -59,42 +59,44 @@ def test_cured_with_cash_alone() -> None:
     """Or 57e6 - 0.57 x 75e6 = 14.25 million USD of cash."""
     found = one(75_000.0, free_cash=10**12)
     assert found.state.tolist() == [CallState.CURED]
-    assert (found.posted[0], found.paid[0]) == (0, 1_425_000_000)
+    assert (found.posted_satoshi[0], found.paid_cents[0]) == (0, 1_425_000_000)
 
 
 def test_sold_where_neither_is_there() -> None:
     """x = 14.25e6 / (75,000 x (0.99 - 0.57)) = 452.38 bitcoin, sold at 74,250."""
     found = one(75_000.0)
     assert found.state.tolist() == [CallState.SOLD]
-    assert found.sold.tolist() == [45_238_095_239]
-    assert found.proceeds.tolist() == [worth(45_238_095_239, 7_425_000)]
-    left = BALANCE - int(found.applied[0])
-    assert float(bitcoin_ratio(left, PLEDGED - found.sold, 7_500_000)[0]) == pytest.approx(0.57, abs=1e-9)
+    assert found.sold_satoshi.tolist() == [45_238_095_239]
+    assert found.proceeds_cents.tolist() == [worth(45_238_095_239, 7_425_000)]
+    left = BALANCE - int(found.applied_cents[0])
+    assert float(bitcoin_ratio(left, PLEDGED - found.sold_satoshi, 7_500_000)[0]) == pytest.approx(
+        0.57, abs=1e-9
+    )
 
 
 def test_coins_first_cash_second_sale_for_the_rest() -> None:
     found = one(75_000.0, free_bitcoin=100 * BITCOIN, free_cash=500_000_000)
     assert found.state.tolist() == [CallState.SOLD]
-    assert (found.posted[0], found.paid[0]) == (100 * BITCOIN, 500_000_000)
+    assert (found.posted_satoshi[0], found.paid_cents[0]) == (100 * BITCOIN, 500_000_000)
     without = one(75_000.0)
-    assert 0 < found.sold[0] < without.sold[0]
+    assert 0 < found.sold_satoshi[0] < without.sold_satoshi[0]
 
 
 def test_beyond_the_liquidation_ratio_there_is_no_cure() -> None:
     """57e6 / (1,000 x 67,000) = 0.851."""
     found = one(67_000.0, free_bitcoin=10**14, free_cash=10**14)
     assert found.state.tolist() == [CallState.LIQUIDATED]
-    assert (found.posted[0], found.paid[0]) == (0, 0)
-    assert found.sold[0] > 0
+    assert (found.posted_satoshi[0], found.paid_cents[0]) == (0, 0)
+    assert found.sold_satoshi[0] > 0
     assert one(67_100.0, free_bitcoin=10**14).state.tolist() == [CallState.CURED]
 
 
 def test_a_crash_through_the_collateral_leaves_a_claim() -> None:
     found = one(50_000.0)
-    assert found.sold.tolist() == [PLEDGED]
-    assert found.applied.tolist() == [4_950_000_000]
-    assert found.uncovered.tolist() == [750_000_000]
-    assert found.returned.tolist() == [0]
+    assert found.sold_satoshi.tolist() == [PLEDGED]
+    assert found.applied_cents.tolist() == [4_950_000_000]
+    assert found.uncovered_cents.tolist() == [750_000_000]
+    assert found.returned_cents.tolist() == [0]
 
 
 def test_two_loans_of_one_borrower_share_its_coins() -> None:
@@ -108,7 +110,7 @@ def test_two_loans_of_one_borrower_share_its_coins() -> None:
         TERMS,
     )
     assert found.state.tolist() == [CallState.CURED, CallState.CURED, CallState.SOLD]
-    assert found.posted.tolist() == [33_333_333_334, 33_333_333_334, 40_000_000_000 - 33_333_333_334]
+    assert found.posted_satoshi.tolist() == [33_333_333_334, 33_333_333_334, 40_000_000_000 - 33_333_333_334]
 
 
 balances = st.integers(0, 10**14)
@@ -130,14 +132,24 @@ def test_books_of_a_call_close(data: st.DataObject) -> None:
     terms = BitcoinTerms(opening=opening, slippage=data.draw(st.sampled_from([0.0, 0.01, 0.1])))
     found = margin_calls(debtor, balance, pledged, low, free_bitcoin, free_cash, terms)
 
-    for column in (found.posted, found.paid, found.sold, found.applied, found.returned, found.uncovered):
+    for column in (
+        found.posted_satoshi,
+        found.paid_cents,
+        found.sold_satoshi,
+        found.applied_cents,
+        found.returned_cents,
+        found.uncovered_cents,
+    ):
         assert column.dtype == np.int64
         assert np.all(column >= 0)
-    spent = np.bincount(debtor, weights=found.posted, minlength=parties)
+    spent = np.bincount(debtor, weights=found.posted_satoshi, minlength=parties)
     assert np.all(spent <= free_bitcoin)
-    assert np.all(np.bincount(debtor, weights=found.paid, minlength=parties) <= free_cash)
-    assert np.array_equal(found.proceeds, found.applied + found.returned)
-    held, owed = pledged + found.posted - found.sold, balance - found.paid - found.applied
+    assert np.all(np.bincount(debtor, weights=found.paid_cents, minlength=parties) <= free_cash)
+    assert np.array_equal(found.proceeds_cents, found.applied_cents + found.returned_cents)
+    held, owed = (
+        pledged + found.posted_satoshi - found.sold_satoshi,
+        balance - found.paid_cents - found.applied_cents,
+    )
     assert np.all(held >= 0)
     assert np.all(owed >= 0)
     price = int(price_cents(low))
@@ -146,9 +158,9 @@ def test_books_of_a_call_close(data: st.DataObject) -> None:
     # A called loan is back at its opening ratio, or nothing is left to sell.
     restored = owed <= largest_loan(held, price, opening) + 2
     assert np.all(restored[called] | (held[called] == 0))
-    assert np.all(found.uncovered[found.uncovered > 0] == owed[found.uncovered > 0])
+    assert np.all(found.uncovered_cents[found.uncovered_cents > 0] == owed[found.uncovered_cents > 0])
     quiet = ~called
-    assert not np.any(found.posted[quiet] | found.paid[quiet] | found.sold[quiet])
+    assert not np.any(found.posted_satoshi[quiet] | found.paid_cents[quiet] | found.sold_satoshi[quiet])
 
 
 @given(balances, prices, st.floats(0.3, 0.9))

@@ -53,7 +53,8 @@ def test_settings_act_from_the_branch_on(trunk: FireSaleModel) -> None:
 
 
 @pytest.mark.parametrize(
-    "key", ["clock.weeks", "rent.initial.H100", "world.miners", "site.vacancy", "tenants.tenants"]
+    "key",
+    ["clock.weeks", "rent.initial_usd_per_hour.H100", "world.miners", "site.vacancy", "tenants.tenants"],
 )
 def test_a_key_that_acts_at_construction_is_refused_by_name(trunk: FireSaleModel, key: str) -> None:
     with pytest.raises(

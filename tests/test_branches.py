@@ -90,7 +90,7 @@ def test_asking_changes_nothing():
         model.run_for(4)
     assert np.isfinite(question.price) and question.price > 0
     assert np.array_equal(asked.world.market.price_usd, quiet.world.market.price_usd)
-    assert np.array_equal(asked.ledger.parties.cash, quiet.ledger.parties.cash)
+    assert np.array_equal(asked.ledger.parties.cash_cents, quiet.ledger.parties.cash_cents)
 
 
 def test_held_units_earn_for_the_lender_and_are_not_offered():

@@ -84,7 +84,7 @@ def test_lenders_that_mark_to_the_joint_price_join_the_sale(monkeypatch):
     )
     model.run_for(27)
     debtors = np.unique(model.ledger.loans.debtor[model.ledger.loans.kind <= LoanKind.ASSET_BACKED])
-    largest = debtors[int(np.argmax(model.ledger.debt()[debtors]))]
+    largest = debtors[int(np.argmax(model.ledger.debt_cents()[debtors]))]
 
     def one_fails(self):
         return np.where(np.arange(len(self.standing)) == largest, 0.0, 9.0)
@@ -104,7 +104,7 @@ def test_lenders_that_mark_to_the_joint_price_join_the_sale(monkeypatch):
 def test_a_quote_is_the_price_of_one_unit_where_most_stand(model):
     quoted = collateral.quotes(model.market_week)
     assert (quoted[np.isfinite(quoted)] > 0).all()
-    best = model.market_week.reference
+    best = model.market_week.best_use_value_usd
     known = np.isfinite(quoted)
     assert (quoted[known] <= best[known] * (1 + 1e-9)).all()
 

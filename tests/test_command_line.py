@@ -98,10 +98,10 @@ def test_printed_identity_and_counts(stored_run: Path) -> None:
     assert sale.generation == "H100"
     assert sale.in_place + sale.moved + sale.scrapped + sale.unsold <= sale.taken <= 2000
     assert sale.sold > 0
-    total = sale.structural_gap + sale.fire_sale_discount
-    assert total == pytest.approx(sale.reference_value - sale.price, abs=1e-6)
-    assert sale.price_low - 0.01 <= sale.price <= sale.price_high + 0.01
-    assert sale.price <= sale.first_lot_price + 0.01
+    total = sale.structural_gap_usd + sale.fire_sale_discount_usd
+    assert total == pytest.approx(sale.best_use_value_usd - sale.price_usd, abs=1e-6)
+    assert sale.price_low_usd - 0.01 <= sale.price_usd <= sale.price_high_usd + 0.01
+    assert sale.price_usd <= sale.first_lot_price_usd + 0.01
 
 
 def test_summary_against_the_trades_themselves(stored_run: Path) -> None:
@@ -113,7 +113,7 @@ def test_summary_against_the_trades_themselves(stored_run: Path) -> None:
     assert sale.sold == forced["quantity"].sum()
     assert sale.in_place == forced.loc[forced["channel"] == "in_place", "quantity"].sum()
     low, high = forced["price_cents"].min() / 100, forced["price_cents"].max() / 100
-    assert low - 1 <= sale.price <= high + 1
+    assert low - 1 <= sale.price_usd <= high + 1
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_does_not(stored_run: Path, tmp_path: Path) -> None:

@@ -32,18 +32,31 @@ def test_counts_are_the_events(credit_run: Path, crisis: CreditRecord) -> None:
 
 
 def test_the_printed_bridge_closes(crisis: CreditRecord) -> None:
-    lost = crisis.decay_and_lost_income + crisis.quality + crisis.structural_gap + crisis.fire_sale_discount
-    gained = crisis.operated_income + crisis.slot_and_other - crisis.costs_and_others
-    assert crisis.value_at_default - lost + gained == pytest.approx(crisis.recovery, abs=1e-6)
-    assert crisis.exposure - crisis.recovery == pytest.approx(crisis.loss, abs=1e-6)
-    assert crisis.files > 0 and 0 < crisis.opening_debt
+    lost = (
+        crisis.decay_and_lost_income_million_usd
+        + crisis.quality_million_usd
+        + crisis.structural_gap_million_usd
+        + crisis.fire_sale_discount_million_usd
+    )
+    gained = (
+        crisis.operated_income_million_usd
+        + crisis.slot_and_other_million_usd
+        - crisis.costs_and_others_million_usd
+    )
+    assert crisis.value_at_default_million_usd - lost + gained == pytest.approx(
+        crisis.recovery_million_usd, abs=1e-6
+    )
+    assert crisis.exposure_million_usd - crisis.recovery_million_usd == pytest.approx(
+        crisis.loss_million_usd, abs=1e-6
+    )
+    assert crisis.files > 0 and 0 < crisis.opening_debt_million_usd
 
 
 def test_opening_debt_leaves_lenders_own_funding_out(credit_run: Path, crisis: CreditRecord) -> None:
     loans = store.load_run(credit_run)["loans"]
     first = loans[loans["week"] == 0]
     owed = first.loc[first["kind"] != "funding", "balance_cents"].sum() / 1e8
-    assert crisis.opening_debt == pytest.approx(owed)
+    assert crisis.opening_debt_million_usd == pytest.approx(owed)
     assert first.loc[first["kind"] == "funding", "balance_cents"].sum() > 0
 
 

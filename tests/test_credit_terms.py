@@ -24,8 +24,8 @@ def test_nothing_unsecured_is_due_before_the_first_maturity_on_record() -> None:
     assert loans.months_left[notes].min() >= 44
     assert loans.months_left[notes].max() <= 72
     clouds = np.unique(loans.debtor[notes])
-    owed = loans.balance[np.isin(loans.debtor, clouds)].sum()
-    assert loans.balance[notes].sum() / owed == pytest.approx(0.42, abs=1e-3)
+    owed = loans.balance_cents[np.isin(loans.debtor, clouds)].sum()
+    assert loans.balance_cents[notes].sum() / owed == pytest.approx(0.42, abs=1e-3)
 
 
 def test_puts_of_convertibles_follow_their_age() -> None:
@@ -39,10 +39,10 @@ def test_puts_of_convertibles_follow_their_age() -> None:
 def test_equipment_loans_amortise_to_the_last_cent() -> None:
     loans = world_of().ledger.loans
     for row in np.flatnonzero(loans.kind <= LoanKind.ASSET_BACKED)[:40]:
-        balance, rate = float(loans.balance[row]), float(loans.rate[row]) / 12
+        balance, rate = float(loans.balance_cents[row]), float(loans.rate[row]) / 12
         left = int(loans.months_left[row])
         for _ in range(left):
-            balance = balance * (1 + rate) - loans.payment[row]
+            balance = balance * (1 + rate) - loans.payment_cents[row]
         assert abs(balance) < left + 100  # cents, of payments rounded to a cent
 
 
@@ -76,14 +76,14 @@ def test_lenders_ration_when_prices_swing() -> None:
     world = world_of(credit__stop_week=5)
     assert origination.advance_on_offer(world, 0, 0.7142) == pytest.approx(0.7142)
     assert origination.advance_on_offer(world, 6, 0.7142) == pytest.approx(0.5642)
-    calm = world.credit.appraisal + 10_000.0
-    world.credit.marks = [calm * (1.12 if week % 2 else 1.0) for week in range(14)]
+    calm = world.credit.appraisal_usd + 10_000.0
+    world.credit.marks_usd = [calm * (1.12 if week % 2 else 1.0) for week in range(14)]
     swings = origination.price_volatility(world)
     cut = 1 - 2.33 * (swings - 0.5) / 2
     assert swings == pytest.approx(np.log(1.12) * np.sqrt(52) * np.std([1, -1] * 6 + [1]))
     assert 0.4 < cut * 0.7142 < 0.7142
     assert origination.advance_on_offer(world, 0, 0.7142) == pytest.approx(0.7142 * cut)
-    world.credit.marks = [calm * (1.4 if week % 2 else 1.0) for week in range(14)]
+    world.credit.marks_usd = [calm * (1.4 if week % 2 else 1.0) for week in range(14)]
     assert origination.advance_on_offer(world, 0, 0.7142) == 0.0
 
 
@@ -96,15 +96,15 @@ def test_only_marked_lenders_are_margined_when_prices_swing() -> None:
             for lender in lenders
         ]
     )
-    before = loans.balance[lines].copy()
+    before = loans.balance_cents[lines].copy()
     financing.margin_lenders(world, 0)
-    assert np.array_equal(loans.balance[lines], before)
-    world.credit.marks = [
-        world.credit.appraisal + 10_000.0 * (1.2 if week % 2 else 1.0) for week in range(14)
+    assert np.array_equal(loans.balance_cents[lines], before)
+    world.credit.marks_usd = [
+        world.credit.appraisal_usd + 10_000.0 * (1.2 if week % 2 else 1.0) for week in range(14)
     ]
     financing.margin_lenders(world, 0)
     marked = origination.lender_kinds(world)[lenders] == LenderKind.MARK_TO_MARKET
-    assert np.array_equal(loans.balance[lines] < before, marked)
+    assert np.array_equal(loans.balance_cents[lines] < before, marked)
     closes(world)
 
 
@@ -141,9 +141,9 @@ def breached(world: World, income: float) -> tuple[int, np.ndarray]:
     """A cloud whose quarter covers `income` of its service, and its equipment loans."""
     loans = world.ledger.loans
     party = int(loans.debtor[np.flatnonzero(loans.kind == LoanKind.DELAYED_DRAW)[0]])
-    world.credit.due[0, party] = 1_000_000
-    world.credit.interest[0, party] = 100_000
-    world.credit.income[0, party] = round(1_000_000 * income)
+    world.credit.due_cents[0, party] = 1_000_000
+    world.credit.interest_cents[0, party] = 100_000
+    world.credit.income_cents[0, party] = round(1_000_000 * income)
     return party, np.flatnonzero((loans.debtor == party) & (loans.kind <= LoanKind.ASSET_BACKED))
 
 
@@ -151,10 +151,10 @@ def test_a_breach_is_cured_out_of_cash() -> None:
     world = world_of()
     party, rows = breached(world, 0.84)
     world.ledger.pay(REST_OF_WORLD, party, 10**13, Account.EQUITY)
-    owed = world.ledger.loans.balance[rows].sum()
+    owed = world.ledger.loans.balance_cents[rows].sum()
     monitoring.breach(world, 13, party, rows, "coverage 0.840")
     assert world.credit.standing[party] == Standing.TRAPPED
-    assert world.ledger.loans.balance[rows].sum() / owed == pytest.approx(
+    assert world.ledger.loans.balance_cents[rows].sum() / owed == pytest.approx(
         1 - 0.2, abs=1e-6
     )  # 1 - 0.84 / 1.05
     closes(world)
@@ -170,7 +170,7 @@ def test_lenders_that_act_never_waive(active: float) -> None:
     found = set()
     for week in range(13, 25):
         party, rows = breached(world, 1.02)
-        world.ledger.pay(party, REST_OF_WORLD, int(world.ledger.parties.cash[party]), Account.PAYOUT)
+        world.ledger.pay(party, REST_OF_WORLD, int(world.ledger.parties.cash_cents[party]), Account.PAYOUT)
         world.credit.breaches[party] = 0
         monitoring.breach(world, week, party, rows, "coverage 1.020")
         found.add(Standing(world.credit.standing[party]))
@@ -185,7 +185,7 @@ def ordered(world: World, buyer: int, gpus: int = 80, price: int = 4_000_000) ->
     room = np.where(world.topology.pool_kind == PoolKind.OPEN, world.headroom()[0], 0)
     pool = int(room.argmax())
     arrival = 17
-    columns = {name: np.array([-1]) for name in ("lien", "agent", "deadline")}
+    columns = {name: np.array([-1]) for name in ("lien", "liquidator", "deadline")}
     columns |= {"product": np.array([product]), "vintage": np.array([arrival]), "quantity": np.array([gpus])}
     columns |= {"pool": np.array([pool]), "owner": np.array([buyer]), "arrival": np.array([arrival])}
     world.ledger.deliver(Lots(status=np.array([int(LotStatus.IN_TRANSIT)]), **columns))
@@ -196,9 +196,9 @@ def test_an_order_takes_a_deposit_and_the_rest_on_delivery() -> None:
     world = world_of()
     buyer = int(world.rows(AgentKind.NEO_CLOUD)[0])
     maker = int(world.rows(AgentKind.MANUFACTURER)[0])
-    before = int(world.ledger.parties.cash[maker])
+    before = int(world.ledger.parties.cash_cents[maker])
     ordered(world, buyer)
-    assert world.ledger.parties.cash[maker] - before == 64_000_000  # a fifth of 3.2 million USD
+    assert world.ledger.parties.cash_cents[maker] - before == 64_000_000  # a fifth of 3.2 million USD
     closes(world)
     financing.open_lines(world, 0)
     orders.pay_on_delivery(world, 13)
@@ -206,7 +206,7 @@ def test_an_order_takes_a_deposit_and_the_rest_on_delivery() -> None:
     world.ledger.pay(REST_OF_WORLD, buyer, 10**10, Account.EQUITY)
     orders.pay_on_delivery(world, 14)
     assert world.ledger.orders.n == 0
-    assert world.ledger.parties.cash[maker] - before == 320_000_000
+    assert world.ledger.parties.cash_cents[maker] - before == 320_000_000
     lien = world.ledger.lots.lien[-1]
     assert world.ledger.loans.debtor[lien] == buyer
     closes(world)
@@ -216,8 +216,8 @@ def test_an_order_nobody_finances_is_lost_with_its_deposit() -> None:
     world = world_of(credit__stop_week=5)
     buyer = int(world.rows(AgentKind.NEO_CLOUD)[6])
     ordered(world, buyer)
-    world.ledger.pay(buyer, REST_OF_WORLD, int(world.ledger.parties.cash[buyer]), Account.PAYOUT)
-    world.credit.line[:] = 0
+    world.ledger.pay(buyer, REST_OF_WORLD, int(world.ledger.parties.cash_cents[buyer]), Account.PAYOUT)
+    world.credit.line_cents[:] = 0
     gpus = int(world.ledger.gpus_by_generation()[4])
     orders.pay_on_delivery(world, 14)
     assert world.ledger.gpus_by_generation()[4] == gpus - 80
@@ -228,24 +228,24 @@ def test_an_order_nobody_finances_is_lost_with_its_deposit() -> None:
 def test_a_committed_draw_ignores_the_stop_until_its_window_ends() -> None:
     world = world_of(credit__stop_week=1, credit__stop_weeks=26)
     cloud = int(world.rows(AgentKind.NEO_CLOUD)[0])
-    world.credit.commitment[cloud], world.credit.window_end[cloud] = 10**10, 10
+    world.credit.commitment_cents[cloud], world.credit.window_end[cloud] = 10**10, 10
     world.ledger.pay(REST_OF_WORLD, cloud, 10**13, Account.EQUITY)
     monitoring.prepay_base(world, 5, cloud)
     for week, expected in ((5, 714_200_000), (10, 0)):
         financing.open_lines(world, week)
         assert financing.offer(world, week, cloud, 1_000_000_000, is_new=True) == expected
-    assert world.credit.commitment[cloud] == 0  # the undrawn part dies with the window
+    assert world.credit.commitment_cents[cloud] == 0  # the undrawn part dies with the window
 
 
 def test_undrawn_commitments_cost_fifty_basis_points() -> None:
     world = world_of()
     cloud = int(world.rows(AgentKind.NEO_CLOUD)[0])
-    world.credit.commitment[:] = 0
-    world.credit.commitment[cloud], world.credit.window_end[cloud] = 12_000_000_00, 10
-    before = world.ledger.parties.cash.copy()
+    world.credit.commitment_cents[:] = 0
+    world.credit.commitment_cents[cloud], world.credit.window_end[cloud] = 12_000_000_00, 10
+    before = world.ledger.parties.cash_cents.copy()
     financing.charge_undrawn(world, 5)
-    assert before[cloud] - world.ledger.parties.cash[cloud] == 500_000  # 12 million x 0.5 % / 12
-    assert world.ledger.parties.cash.sum() == before.sum()
+    assert before[cloud] - world.ledger.parties.cash_cents[cloud] == 500_000  # 12 million x 0.5 % / 12
+    assert world.ledger.parties.cash_cents.sum() == before.sum()
 
 
 # -- workouts ---------------------------------------------------------------------------------------------
@@ -268,8 +268,8 @@ def test_a_lender_with_a_cushion_does_not_foreclose_on_a_borrower_that_pays() ->
     world, loans = model.world, model.world.ledger.loans
     party = int(loans.debtor[np.flatnonzero(loans.kind == LoanKind.DELAYED_DRAW)[0]])
     rows = np.flatnonzero((loans.debtor == party) & (loans.kind == LoanKind.DELAYED_DRAW))
-    owed = float(loans.balance[rows].sum())
-    world.credit.income[0, party] = 10**13
+    owed = float(loans.balance_cents[rows].sum())
+    world.credit.income_cents[0, party] = 10**13
     rate = 0.1
     assert workout.amendment_value(world, party, rows, rate, 3 * owed) == pytest.approx(owed)
     assert workout.amendment_value(world, party, rows, rate, 0.5 * owed) < owed

@@ -128,10 +128,10 @@ def test_base_counts_assets_of_each_loan_and_nothing_else() -> None:
 @given(surplus=cents, reserve=cents, balance=cents, coverage=st.floats(-2.0, 4.0))
 def test_trapped_cash_is_never_lost(surplus: int, reserve: int, balance: int, coverage: float) -> None:
     split = apply_triggers(surplus, reserve, balance, coverage)
-    parts = (int(split.prepayment), int(split.reserve), int(split.released))
+    parts = (int(split.prepayment_cents), int(split.reserve_cents), int(split.released_cents))
     assert min(parts) >= 0
     assert sum(parts) == surplus + reserve
-    assert split.prepayment <= balance
+    assert split.prepayment_cents <= balance
     if coverage >= 1.45:
         assert parts == (0, 0, surplus + reserve)
     elif balance and coverage >= 1.25:
@@ -188,8 +188,8 @@ def test_marks_split_into_contamination_and_staleness(
     appraisal = appraisal_path(sold, fundamental[0], lag, weight)
     clean = appraisal_path(fundamental, fundamental[0], lag, weight)
     gap = mark_gap(appraisal, clean, fundamental)
-    assert gap.contamination + gap.staleness == pytest.approx(appraisal - fundamental)
-    assert np.all(gap.contamination <= 1e-6)
+    assert gap.contamination_usd + gap.staleness_usd == pytest.approx(appraisal - fundamental)
+    assert np.all(gap.contamination_usd <= 1e-6)
     assert np.all((appraisal >= sold.min() - 1e-6) & (appraisal <= fundamental.max() + 1e-6))
 
 
@@ -206,9 +206,9 @@ def test_offer_is_carried_by_value_and_by_income(
     value: int, flow: int, advance: float, coverage: float, rate: float, months: int, balloon: float
 ) -> None:
     offer = refinancing_offer(value, advance, flow, coverage, rate, months, balloon)
-    assert int(offer.amount) == min(int(offer.by_value), int(offer.by_income)) >= 0
-    assert int(offer.amount) <= advance * value + 1
-    assert 12 * coverage * int(offer.payment) <= max(flow, 0) + 12 * coverage * 2
+    assert int(offer.amount_cents) == min(int(offer.by_value_cents), int(offer.by_income_cents)) >= 0
+    assert int(offer.amount_cents) <= advance * value + 1
+    assert 12 * coverage * int(offer.payment_cents) <= max(flow, 0) + 12 * coverage * 2
 
 
 def test_funding_shock_shrinks_an_offer_that_rents_never_touched() -> None:
@@ -217,11 +217,11 @@ def test_funding_shock_shrinks_an_offer_that_rents_never_touched() -> None:
     calm = refinancing_offer(2_172_100, 0.70, flow, 1.25, 0.0865, 36)
     shut = refinancing_offer(2_172_100, 0.55, flow, 1.25, 0.1165, 36)
     due = 1_500_000
-    assert int(calm.amount) >= due
-    assert int(shut.amount) == round(2_172_100 * 0.55) < due
+    assert int(calm.amount_cents) >= due
+    assert int(shut.amount_cents) == round(2_172_100 * 0.55) < due
     slump = refinancing_offer(2_172_100, 0.70, flow // 3, 1.25, 0.0865, 36)
-    assert int(slump.amount) == int(slump.by_income) < int(shut.amount)
-    assert int(refinancing_offer(10**6, 0.7, 10**9, 1.25, 0.0, 12, 1.0).by_income) == 700_000
+    assert int(slump.amount_cents) == int(slump.by_income_cents) < int(shut.amount_cents)
+    assert int(refinancing_offer(10**6, 0.7, 10**9, 1.25, 0.0, 12, 1.0).by_income_cents) == 700_000
 
 
 def test_fractions_of_a_cent_are_refused() -> None:

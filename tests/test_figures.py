@@ -51,7 +51,9 @@ def test_plotted_numbers_are_the_stored_ones(drawn: Path) -> None:
     stored = weeks.loc[path.index]
     np.testing.assert_allclose(path["price_usd"], stored["price_usd_H100"], rtol=1e-5)
     gaps = path["structural_gap_usd"] + path["fire_sale_discount_usd"]
-    np.testing.assert_allclose(gaps, stored["fundamental_usd_H100"] - stored["price_usd_H100"], atol=0.2)
+    np.testing.assert_allclose(
+        gaps, stored["clean_best_use_value_usd_H100"] - stored["price_usd_H100"], atol=0.2
+    )
     flows = pd.read_csv(drawn / "figures/flow_map.csv")
     trades = store.load_run(drawn)["trades"]
     assert flows["gpus"].sum() == trades.loc[trades["forced"], "quantity"].sum()
@@ -62,7 +64,7 @@ def test_axes_carry_units(stored_run: Path) -> None:
 
     frames = store.load_run(stored_run)
     with matplotlib.style.context(style()):
-        prices, _ = FIGURES["price_against_fundamental"](frames)
+        prices, _ = FIGURES["price_against_best_use"](frames)
         discount, _ = FIGURES["discount_path"](frames)
     assert prices._supylabel.get_text() == "thousand USD per GPU"
     labels = [axes.get_ylabel() for axes in discount.axes]
@@ -99,7 +101,7 @@ def test_figures_of_a_credit_run_show_what_is_stored(credit_run: Path) -> None:
     assert marks["party"].str.contains("miner|neo-cloud").all()
     lines = drawn["loss_waterfall"][1].set_index("line")["musd"]
     assert lines["owed"] == pytest.approx(lines["recovery"] + lines["loss"])
-    assert lines["recovery"] == pytest.approx(record.recovery)
+    assert lines["recovery"] == pytest.approx(record.recovery_million_usd)
     assert drawn["loss_waterfall"][0].axes[0].get_ylabel() == "million USD"
     prices = drawn["price_paths"][1].dropna()
     assert (prices["price_low_usd"] <= prices["price_usd"] + 0.01).all()

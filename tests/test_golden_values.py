@@ -269,7 +269,7 @@ def test_replay_of_the_contradicting_episode() -> None:
         clock__start="2025-09-29",
         rent__driver="replay",
         bitcoin__driver="replay",
-        rent__initial__H100=1.70,
+        rent__initial_usd_per_hour__H100=1.70,
     )
     closes = [week_of(run.start, date(2025, 10, 31)), week_of(run.start, date(2026, 3, 31))]
     prints = [week_of(run.start, day) for day in reference.rent_prints()["H100"][0][:2]]

@@ -65,7 +65,7 @@ def test_every_unmeasured_number_is_moved_and_nothing_else() -> None:
 
 def test_tables_by_generation_move_as_one_but_shares_of_a_whole_do_not() -> None:
     by_name = {(a.name, a.end): a.values for a in assumptions()}
-    assert len(by_name["rent.initial", "low"]) > 4
+    assert len(by_name["rent.initial_usd_per_hour", "low"]) > 4
     assert list(by_name["world.generation_mix.H100", "high"]) == ["world.generation_mix.H100"]
 
 

@@ -66,10 +66,10 @@ def test_rent_not_paid_stays_owed_and_is_paid_when_there_is_cash() -> None:
     assert world.slots.arrears_cents[tenant].sum() == short[tenant]
     again = leases.weekly_rent(world, 1, np.array([tenant]), np.array([pool]), np.array([2000.0]))
     assert again.cents[again.party == tenant].sum() == short[tenant] + again.new[again.party == tenant].sum()
-    before = int(world.ledger.parties.cash[host])
+    before = int(world.ledger.parties.cash_cents[host])
     leases.pay_rent(world, again, np.full(n, 10**12))
     assert world.slots.arrears_cents.sum() == 0
-    assert world.ledger.parties.cash[host] > before
+    assert world.ledger.parties.cash_cents[host] > before
     closes(world)
 
 
@@ -81,10 +81,10 @@ def test_hosts_consent_after_arrears_are_cured() -> None:
     leases.ask_consent(world, 0, tenant, np.array([place]))
     assert not world.may_assign()[place]
     lots = np.flatnonzero((world.ledger.lots.owner == tenant) & (world.ledger.lots.pool == pool))
-    before = int(world.ledger.parties.cash[host])
+    before = int(world.ledger.parties.cash_cents[host])
     leases.cure_arrears(world, tenant, lots)
     assert world.slots.arrears_cents[tenant, place] == 0
-    assert world.ledger.parties.cash[host] - before == 5_000
+    assert world.ledger.parties.cash_cents[host] - before == 5_000
     leases.ask_consent(world, 0, tenant, np.array([place]))
     assert 0 <= world.slots.consent_week[place] <= 8
     world.week = 8
@@ -102,12 +102,12 @@ def test_a_hall_that_is_converted_pays_rent_when_the_works_are_done() -> None:
     done = mining - world.capacity.mining_watts[halls]
     assert done.tolist() == [750_000, 250_000]  # pro rata
     assert np.array_equal(world.capacity.background_watts[halls], done)
-    before = world.ledger.parties.cash.copy()
+    before = world.ledger.parties.cash_cents.copy()
     leases.collect_outside(world, 38)
-    assert np.array_equal(world.ledger.parties.cash, before)
+    assert np.array_equal(world.ledger.parties.cash_cents, before)
     leases.collect_outside(world, 39)
     rent = 250.0 * 120 * 168 / 730 * 100
-    assert world.ledger.parties.cash[miners[1]] - before[miners[1]] == pytest.approx(rent, abs=1)
+    assert world.ledger.parties.cash_cents[miners[1]] - before[miners[1]] == pytest.approx(rent, abs=1)
     closes(world)
     for tenant in range(len(world.tenants.rating)):
         leases.tenant_gone(world, 40, tenant)
@@ -147,10 +147,10 @@ def test_take_or_pay_is_kept_and_a_fee_buys_out() -> None:
     operator = int(free.contracts.operator[0])
     mine = np.flatnonzero(free.contracts.operator == operator)
     fee = 0.5 * free.contracts.to_pay(mine, 0).sum() * 100
-    before = int(free.ledger.parties.cash[operator])
+    before = int(free.ledger.parties.cash_cents[operator])
     tenancy.terminate(free, 0)
     assert free.contracts.left.all()
-    assert free.ledger.parties.cash[operator] - before == pytest.approx(fee, abs=len(mine))
+    assert free.ledger.parties.cash_cents[operator] - before == pytest.approx(fee, abs=len(mine))
     closes(free)
 
 
@@ -159,15 +159,15 @@ def test_customers_prepay_at_signing() -> None:
     operator = int(world.contracts.operator[0])
     row = 0
     world.contracts.end[row] = 0
-    before = int(world.ledger.parties.cash[operator])
-    tenancy.let_again(world, 0)
+    before = int(world.ledger.parties.cash_cents[operator])
+    tenancy.renew_contracts(world, 0)
     value = (
         world.rents.contract_usd_per_hour[world.contracts.generation[row]]
         * world.contracts.gpus[row]
         * 168
         * 208
     )
-    assert world.ledger.parties.cash[operator] - before == pytest.approx(0.15 * value * 100, abs=1)
+    assert world.ledger.parties.cash_cents[operator] - before == pytest.approx(0.15 * value * 100, abs=1)
     assert world.contracts.unearned(np.array([row]), 104)[0] == pytest.approx(0.075 * value)
     assert world.ledger.flows[operator, Account.COMPUTE_REVENUE] == 0  # not income
 
@@ -181,23 +181,23 @@ def failed(world: World) -> tuple[int, np.ndarray]:
     party = int(world.rows(AgentKind.MINER)[0])
     ledger.pay(REST_OF_WORLD, party, 10**13, Account.EQUITY)
     for row in np.flatnonzero((loans.debtor == party) & loans.live()):
-        if loans.pledged[row]:
-            ledger.pledge(int(row), -int(loans.pledged[row]))
-        ledger.pay(party, int(loans.creditor[row]), int(loans.balance[row]), Account.PRINCIPAL)
-        ledger.repay(np.array([row]), loans.balance[row : row + 1].copy())
+        if loans.pledged_satoshi[row]:
+            ledger.pledge(int(row), -int(loans.pledged_satoshi[row]))
+        ledger.pay(party, int(loans.creditor[row]), int(loans.balance_cents[row]), Account.PRINCIPAL)
+        ledger.repay(np.array([row]), loans.balance_cents[row : row + 1].copy())
     lender = int(world.rows(AgentKind.LENDER)[0])
     rows = [
         ledger.lend(
             debtor=party,
             creditor=lender,
-            principal=100,
-            balance=100,
+            principal_cents=100,
+            balance_cents=100,
             kind=int(kind),
             status=int(LoanStatus.ACCELERATED),
         )
         for kind in (LoanKind.LEVEL_PAY, LoanKind.ASSET_BACKED, LoanKind.NOTES)
     ]
-    ledger.pay(party, REST_OF_WORLD, int(ledger.parties.cash[party]), Account.PAYOUT)
+    ledger.pay(party, REST_OF_WORLD, int(ledger.parties.cash_cents[party]), Account.PAYOUT)
     world.credit.move(party, Standing.LIQUIDATION)
     world.operators.active[party] = False
     return party, np.array(rows)
@@ -213,7 +213,7 @@ def test_an_estate_pays_one_rank_and_no_deficiency_without_recourse() -> None:
     told = {e.kind: e for e in world.events if e.week == 20 and e.party == party}
     assert told["recovery"].cents == 100  # half of 100 + 100; the asset-backed notes get nothing
     assert world.ledger.written_off[rows].tolist() == [50, 100, 50]
-    assert world.ledger.parties.cash[party] == 0
+    assert world.ledger.parties.cash_cents[party] == 0
     closes(world)
 
 
@@ -223,10 +223,10 @@ def test_an_estate_waits_for_its_last_collateral() -> None:
     lots = world.ledger.lots
     lots.owner[0], lots.lien[0] = party, rows[0]
     estates.close(world, 20)
-    assert world.ledger.loans.balance[rows].tolist() == [100, 100, 100]
+    assert world.ledger.loans.balance_cents[rows].tolist() == [100, 100, 100]
     lots.lien[0], lots.owner[0] = -1, REST_OF_WORLD
     estates.close(world, 21)
-    assert world.ledger.loans.balance[rows].tolist() == [0, 0, 0]
+    assert world.ledger.loans.balance_cents[rows].tolist() == [0, 0, 0]
 
 
 # -- the laws ---------------------------------------------------------------------------------------------
@@ -242,11 +242,11 @@ def break_lien(world: World) -> None:
 
 
 def break_mandate(world: World) -> None:
-    world.ledger.lots.agent[0] = 5
+    world.ledger.lots.liquidator[0] = 5
 
 
 def break_order(world: World) -> None:
-    world.ledger.orders.append(buyer=3, product=13, arrival=9, gpus=8, unpaid=1, cost=1)
+    world.ledger.orders.append(buyer=3, product=13, arrival=9, gpus=8, unpaid_cents=1, cost_cents=1)
 
 
 @pytest.mark.parametrize(

@@ -16,12 +16,12 @@ def test_a_foreclosure_by_hand() -> None:
     bridge = LossBridge.empty()
     bridge.default(10, [4], [1_500_000_000], [2_172_100_000], [1000])
     for _ in range(8):
-        held = int(bridge.held[0])
+        held = int(bridge.held_cents[0])
         bridge.mark([4], [held - 20_000_000], [12_000_000])
     bridge.operate([4], [30_000_000], [30_000_000])
     bridge.spend([4], [5_000_000])
     bridge.check()
-    assert (bridge.decay[0], bridge.lost_income[0]) == (64_000_000, 96_000_000)
+    assert (bridge.decay_cents[0], bridge.lost_income_cents[0]) == (64_000_000, 96_000_000)
     # 500 units: 20,121 clean, 18,000 as is, first lot 15,000, sold at 11,400; 4 % and 5 % of gross are costs.
     gross = 500 * 1_140_000
     bridge.sell(
@@ -94,7 +94,7 @@ def test_every_bridge_sums_exactly(bridge: LossBridge, outcome: Outcome) -> None
     bridge.check()
     for loan in bridge.loan.copy():
         at = np.flatnonzero(bridge.loan == loan)
-        owed = bridge.exposure[at] - bridge.applied[at]
+        owed = bridge.exposure_cents[at] - bridge.applied_cents[at]
         if outcome == Outcome.LIQUIDATED and owed[0] < 0:
             continue
         bridge.close(99, [loan], outcome, owed if outcome == Outcome.LIQUIDATED else 0)
@@ -138,9 +138,9 @@ def test_one_call_serves_many_loans_in_any_order() -> None:
     bridge = LossBridge.empty()
     bridge.default(1, [7, 3], [100, 300], [1000, 3000], [8, 16])
     bridge.mark([3, 7], [2900, 980], [10, 5])
-    assert bridge.decay.tolist() == [15, 90]
+    assert bridge.decay_cents.tolist() == [15, 90]
     bridge.sell([3, 7, 3], [8, 8, 8], 100, 90, 80, [70, 60, 50], applied=[560, 480, 400])
-    assert bridge.gross_proceeds.tolist() == [480, 960]
+    assert bridge.gross_proceeds_cents.tolist() == [480, 960]
     assert bridge.gpus_held.tolist() == [0, 0]
 
 
@@ -170,7 +170,7 @@ def test_missing_cents_and_missing_units_are_refused() -> None:
 def test_a_broken_column_is_caught() -> None:
     bridge = LossBridge.empty()
     bridge.default(1, [3], [10_000], [20_000], [8])
-    bridge.decay[0] += 1
+    bridge.decay_cents[0] += 1
     with pytest.raises(BooksDoNotClose, match="loan 3 is out by -1 cents"):
         bridge.check()
 

@@ -74,9 +74,9 @@ def cleared(supply, reserve, freight, value, budget, power, cooling, watts, wet,
     n = len(row)
     part = budget[row] / np.bincount(row)[row]
     buy = BuyIntents(
-        party=row + 1, pool=row + 1, product=products[k], value=np.rint(value[row, k] * 100).astype(np.int64),
-        margin=np.zeros(n), wanted=np.full(n, 10**9 // 72 * 72), cash=np.rint(part * 100 * MANY).astype(np.int64),
-        cap=np.zeros(n, dtype=np.int64), delay=np.zeros(n, dtype=np.int64),
+        party=row + 1, pool=row + 1, product=products[k], value_cents=np.rint(value[row, k] * 100).astype(np.int64),
+        margin=np.zeros(n), wanted=np.full(n, 10**9 // 72 * 72), cash_cents=np.rint(part * 100 * MANY).astype(np.int64),
+        cap=np.zeros(n, dtype=np.int64), delay_cents=np.zeros(n, dtype=np.int64),
     )  # fmt: skip
     headroom = [np.r_[0, np.rint(kw * 1_000 * MANY)].astype(np.int64) for kw in (power, cooling)]
     joint = clear_joint(sell, buy, Venue(network, 0, *headroom, theta=0.5, steps=40, refine=False), **options)

@@ -28,7 +28,7 @@ def test_yields_are_revenue_and_cost_per_dollar():
     revenue, cost = metric_report.yields(parameters, "H100")
     hours = 8_760 * parameters["valuation.utilisation"]
     assert revenue == pytest.approx(
-        parameters["rent.initial.H100"] * hours / parameters["hardware.list_price_usd.H100"]
+        parameters["rent.initial_usd_per_hour.H100"] * hours / parameters["hardware.list_price_usd.H100"]
     )
     assert 0 < cost < revenue
 

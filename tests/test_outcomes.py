@@ -74,7 +74,7 @@ def test_outcomes_against_the_stored_run(sale: tuple[dict[str, float], Any], sto
     from experiments.runs.run import finished
 
     (known,) = finished(stored_run).sales
-    assert sale[0]["price_usd"] == pytest.approx(known.price)
+    assert sale[0]["price_usd"] == pytest.approx(known.price_usd)
     assert sale[0]["discount"] == pytest.approx(known.discount_share)
 
 
@@ -99,19 +99,19 @@ def test_a_ratio_leaves_out_classes_that_lack_either_part() -> None:
             unsold=0,
             first_week=1,
             last_week=2,
-            reference_value=200.0,
-            believed_value=200.0,
-            first_lot_price=100.0,
-            normal_volume_price=100.0,
-            price=price,
-            price_low=price,
-            price_high=price,
+            best_use_value_usd=200.0,
+            believed_value_usd=200.0,
+            first_lot_price_usd=100.0,
+            normal_volume_price_usd=100.0,
+            price_usd=price,
+            price_low_usd=price,
+            price_high_usd=price,
         )
 
     sales = [sold("H100", 30, 80.0), sold("A100", 10, math.nan)]
-    found = _ratio(sales, lambda sale: sale.fire_sale_discount, lambda sale: sale.first_lot_price)
+    found = _ratio(sales, lambda sale: sale.fire_sale_discount_usd, lambda sale: sale.first_lot_price_usd)
     assert found == pytest.approx(0.2)
-    assert math.isnan(_ratio(sales[1:], lambda sale: sale.price, lambda sale: sale.first_lot_price))
+    assert math.isnan(_ratio(sales[1:], lambda sale: sale.price_usd, lambda sale: sale.first_lot_price_usd))
 
 
 def test_every_outcome_says_its_unit_and_meaning_and_no_two_are_called_alike() -> None:

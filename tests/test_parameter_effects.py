@@ -106,16 +106,16 @@ def state_after(world: str, setting: str = "") -> str:
     model.run_for(weeks)
     parties, loans, lots = model.ledger.parties, model.ledger.loans, model.ledger.lots
     held = (
-        parties.cash,
-        parties.bitcoin,
+        parties.cash_cents,
+        parties.bitcoin_satoshi,
         lots.product,
         lots.quantity,
         lots.owner,
         lots.arrival,
         lots.deadline,
     )
-    owed = (loans.kind, loans.balance, loans.months_left)
-    asked = (model.intents.buy.cash, model.intents.sell.reserve)
+    owed = (loans.kind, loans.balance_cents, loans.months_left)
+    asked = (model.intents.buy.cash_cents, model.intents.sell.reserve_cents)
     digest = hashlib.sha256()
     for array in (*held, *owed, *asked, model.world.market.price_usd, model.world.market.weekly_volume):
         digest.update(np.ascontiguousarray(array).tobytes())

@@ -33,10 +33,12 @@ def test_cited_grades_name_a_source() -> None:
 
 
 def test_flat_and_overrides_are_inverse() -> None:
-    parameters = Parameters.from_overrides({"lenders.advance_rate": 0.8, "rent.initial.H100": 2.0})
+    parameters = Parameters.from_overrides(
+        {"lenders.advance_rate": 0.8, "rent.initial_usd_per_hour.H100": 2.0}
+    )
     assert Parameters.from_overrides(parameters.flat()) == parameters
     changed = {key for key, value in parameters.flat().items() if value != Parameters().flat()[key]}
-    assert changed == {"lenders.advance_rate", "rent.initial.H100"}
+    assert changed == {"lenders.advance_rate", "rent.initial_usd_per_hour.H100"}
 
 
 @given(st.data())
@@ -58,7 +60,7 @@ def test_ranges_hold_at_both_ends_and_no_further(data: st.DataObject) -> None:
     [
         ("lender.advance_rate", "lenders.advance_rate"),
         ("site.vacansy", "site.vacancy"),
-        ("rent.initial.H10", "rent.initial.H100"),
+        ("rent.initial_usd_per_hour.H10", "rent.initial_usd_per_hour.H100"),
     ],
 )
 def test_a_misspelt_key_gets_the_nearest_name(key: str, meant: str) -> None:

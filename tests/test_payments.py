@@ -25,10 +25,10 @@ def test_golden_value_of_contracts() -> None:
     owed, cash = CONTRACTS * 100, CONTRACTS_CASH * 100
     debtor, creditor = np.nonzero(owed)
     free = clear_claims(debtor, creditor, owed[debtor, creditor], cash)
-    assert free.total.tolist() == [7000, 6000, 5000, 0]
+    assert free.total_cents.tolist() == [7000, 6000, 5000, 0]
     assert [d.tolist() for d in free.defaults] == [[0]]
     costly = clear_claims(debtor, creditor, owed[debtor, creditor], cash, 0.90, 0.95)
-    assert costly.total.tolist() == [6400, 5448, 5000, 0]
+    assert costly.total_cents.tolist() == [6400, 5448, 5000, 0]
     assert [d.tolist() for d in costly.defaults] == [[0], [1]]
 
 
@@ -96,7 +96,7 @@ def test_payments_against_plain_iteration(
 ) -> None:
     owed, cash = system
     table = np.zeros_like(owed)
-    table[np.nonzero(owed)] = claims(owed, cash, alpha, beta, least).paid
+    table[np.nonzero(owed)] = claims(owed, cash, alpha, beta, least).paid_cents
     assert np.array_equal(table, reference(owed, cash, alpha, beta, least))
 
 
@@ -106,23 +106,27 @@ def test_the_least_vector_is_below_the_greatest(
 ) -> None:
     owed, cash = system
     low, high = claims(owed, cash, alpha, beta, least=True), claims(owed, cash, alpha, beta)
-    assert np.all(low.paid <= high.paid)
+    assert np.all(low.paid_cents <= high.paid_cents)
     assert np.all((low.wave > 0) >= (high.wave > 0))
 
 
 def test_a_circle_without_cash_is_paid_by_faith_alone() -> None:
     owed, cash = np.array([[0, 100], [100, 0]]), np.array([0, 0])
-    assert claims(owed, cash).total.tolist() == [100, 100]
-    assert claims(owed, cash, least=True).total.tolist() == [0, 0]
+    assert claims(owed, cash).total_cents.tolist() == [100, 100]
+    assert claims(owed, cash, least=True).total_cents.tolist() == [0, 0]
 
 
 def test_least_and_greatest_differ_under_default_costs() -> None:
     """Each pays in full if the other does: with full recovery one answer, with costs two."""
     owed, cash = np.array([[0, 90, 10], [90, 0, 10], [0, 0, 0]]), np.array([15, 15, 0])
-    assert claims(owed, cash).total.tolist() == claims(owed, cash, least=True).total.tolist() == [100, 100, 0]
-    assert claims(owed, cash, 0.5, 0.5).total.tolist() == [100, 100, 0]
+    assert (
+        claims(owed, cash).total_cents.tolist()
+        == claims(owed, cash, least=True).total_cents.tolist()
+        == [100, 100, 0]
+    )
+    assert claims(owed, cash, 0.5, 0.5).total_cents.tolist() == [100, 100, 0]
     low = claims(owed, cash, 0.5, 0.5, least=True)
-    assert (low.total.tolist(), low.defaults[0].tolist()) == ([12, 12, 0], [0, 1])
+    assert (low.total_cents.tolist(), low.defaults[0].tolist()) == ([12, 12, 0], [0, 1])
 
 
 @given(systems(10**12), shares, shares)
@@ -132,16 +136,16 @@ def test_limited_liability_priority_and_conservation(
     owed, cash = system
     result = claims(owed, cash, alpha, beta)
     full = owed.sum(axis=1)
-    assert np.all(result.paid >= 0)
-    assert np.all(result.paid <= owed[np.nonzero(owed)])
-    assert int(result.total.sum()) == int(result.received.sum())
-    assert np.all(cash + result.received - result.total >= 0)
-    assert np.all(result.total[result.wave == 0] == full[result.wave == 0])
+    assert np.all(result.paid_cents >= 0)
+    assert np.all(result.paid_cents <= owed[np.nonzero(owed)])
+    assert int(result.total_cents.sum()) == int(result.received_cents.sum())
+    assert np.all(cash + result.received_cents - result.total_cents >= 0)
+    assert np.all(result.total_cents[result.wave == 0] == full[result.wave == 0])
     failed = result.wave > 0
     if alpha == beta == 1.0:
-        assert np.array_equal(failed, result.total < full)
+        assert np.array_equal(failed, result.total_cents < full)
         # Absolute priority: who fails has nothing left.
-        assert np.array_equal(result.total[failed], (cash + result.received)[failed])
+        assert np.array_equal(result.total_cents[failed], (cash + result.received_cents)[failed])
     # The first wave fails on its own books: not even full payment by everybody would save it.
     assert np.array_equal(result.wave == 1, cash + owed.sum(axis=0) < full)
 
@@ -153,13 +157,13 @@ def test_more_cash_never_lowers_any_payment(
     owed, cash = system
     extra = data.draw(st.lists(st.integers(0, 10**9), min_size=len(cash), max_size=len(cash)))
     before, after = claims(owed, cash, alpha, beta), claims(owed, cash + np.array(extra), alpha, beta)
-    assert np.all(after.paid >= before.paid)
+    assert np.all(after.paid_cents >= before.paid_cents)
 
 
 @given(systems(10**9), shares, shares)
 def test_default_costs_never_help(system: tuple[np.ndarray, np.ndarray], alpha: float, beta: float) -> None:
     owed, cash = system
-    assert np.all(claims(owed, cash, alpha, beta).paid <= claims(owed, cash).paid)
+    assert np.all(claims(owed, cash, alpha, beta).paid_cents <= claims(owed, cash).paid_cents)
 
 
 @given(st.lists(st.integers(0, 10**6), min_size=1, max_size=12), st.data())
@@ -168,7 +172,7 @@ def test_creditors_of_one_debtor_share_in_proportion(due: list[int], data: st.Da
     creditors = np.arange(1, len(due) + 1)
     cash = np.zeros(len(due) + 1, dtype=np.int64)
     cash[0] = total
-    paid = clear_claims(np.zeros(len(due), dtype=np.int64), creditors, due, cash).paid
+    paid = clear_claims(np.zeros(len(due), dtype=np.int64), creditors, due, cash).paid_cents
     assert int(paid.sum()) == total
     exact = np.array(due) * (total / max(sum(due), 1))
     # Half a cent of a claim's own rounding, and its part of the odd cents of all.
@@ -187,10 +191,10 @@ def test_no_rank_is_paid_before_the_one_above_is_whole(ranked: list[tuple[int, i
     result = clear_claims(
         np.zeros(len(due), dtype=np.int64), np.arange(1, len(due) + 1), due, cash, rank=rank
     )
-    assert int(result.paid.sum()) == min(total, int(due.sum()))
+    assert int(result.paid_cents.sum()) == min(total, int(due.sum()))
     for senior, junior in pairwise(sorted(set(rank.tolist()))):
-        short = result.paid[rank == senior].sum() < due[rank == senior].sum()
-        assert not (short and result.paid[rank == junior].sum() > 0)
+        short = result.paid_cents[rank == senior].sum() < due[rank == senior].sum()
+        assert not (short and result.paid_cents[rank == junior].sum() > 0)
 
 
 def random_system(seed: int, n: int) -> tuple[np.ndarray, np.ndarray]:
@@ -253,9 +257,9 @@ def test_a_lender_that_passes_on_what_it_gets_never_overdraws() -> None:
     due = np.array([333, 667, 1001, 999, 700, 500, 333, 600, 401])
     cash = np.array([500, 700, 7, 0, 0, 0, 0, 0])
     result = clear_claims(debtor, creditor, due, cash)
-    assert np.all(cash + result.received - result.total >= 0)
+    assert np.all(cash + result.received_cents - result.total_cents >= 0)
     assert [d.tolist() for d in result.defaults] == [[0, 1, 2, 3], [4]]
-    assert int(result.received[5:].sum()) == int(cash.sum())
+    assert int(result.received_cents[5:].sum()) == int(cash.sum())
 
 
 def test_circles_without_an_outlet_are_refused() -> None:
@@ -266,7 +270,7 @@ def test_circles_without_an_outlet_are_refused() -> None:
 def test_nothing_owed_nothing_paid() -> None:
     empty = np.zeros(0, dtype=np.int64)
     result = clear_claims(empty, empty, empty, [5, 5])
-    assert (result.waves, result.total.tolist()) == (0, [0, 0])
+    assert (result.waves, result.total_cents.tolist()) == (0, [0, 0])
     assert clear_payments(np.zeros((0, 0), dtype=np.int64), empty).tolist() == []
 
 
@@ -274,7 +278,7 @@ def test_slow_circles_end() -> None:
     """Two insolvent parties that owe each other nearly everything: the gain is 0.9999."""
     owed = np.array([[0, 9_999_000_000, 1_000_000], [9_999_000_000, 0, 1_000_000], [0, 0, 0]])
     result = claims(owed, np.array([0, 500_000, 0]))
-    assert result.received[2] == 500_000
+    assert result.received_cents[2] == 500_000
     assert np.all(result.wave[:2] > 0)
 
 

@@ -144,7 +144,10 @@ def test_contract_rents_are_one_series_in_time_order() -> None:
     assert {(row["generation"], row["kind"]) for row in rows} == {("H100", "contract_1yr")}
     days = [row["date"] for row in rows]
     assert days == sorted(days)
-    assert float(rows[-1]["usd_per_gpu_hour"]) == Parameters().rent.initial.array()[GENERATIONS.index("H100")]
+    assert (
+        float(rows[-1]["usd_per_gpu_hour"])
+        == Parameters().rent.initial_usd_per_hour.array()[GENERATIONS.index("H100")]
+    )
 
 
 def test_freight_defaults_are_those_of_the_data() -> None:

@@ -100,7 +100,7 @@ def test_the_rebound_replays_everything_that_is_cited() -> None:
     h100 = drivers.rent_exogenous[:, GENERATIONS.index("H100")]
     assert h100[0] == pytest.approx(1.70, abs=0.03) and h100[-1] == pytest.approx(2.65)
     # The levels of the others were set so that the replay ends where the default world begins.
-    ends = drivers.rent_exogenous[-1] / Parameters().rent.initial.array()
+    ends = drivers.rent_exogenous[-1] / Parameters().rent.initial_usd_per_hour.array()
     assert np.all(np.abs(np.log(ends)) < 0.05), ends
 
 

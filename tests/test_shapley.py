@@ -49,12 +49,12 @@ def intents(value, pool, cash, wanted):
         party=np.arange(n),
         pool=np.array(pool),
         product=np.full(n, H),
-        value=np.array(value) * 100,
+        value_cents=np.array(value) * 100,
         margin=np.zeros(n),
         wanted=np.array(wanted),
-        cash=np.array(cash) * 100,
+        cash_cents=np.array(cash) * 100,
         cap=np.full(n, int(QuantityCap.APPETITE)),
-        delay=np.zeros(n, dtype=np.int64),
+        delay_cents=np.zeros(n, dtype=np.int64),
     )
 
 
@@ -68,7 +68,7 @@ def market(buy, power, quantity=1_000, steps=400):
     power = np.array(power)
 
     def rebuild(relaxed):
-        return replace(buy, cash=buy.value * buy.wanted) if "cash" in relaxed else buy
+        return replace(buy, cash_cents=buy.value_cents * buy.wanted) if "cash" in relaxed else buy
 
     return Setting(
         sell=SellOrders(9 * one, 0 * one, H * one, quantity * one, 300_000 * one, np.array([True])),
@@ -104,10 +104,10 @@ def test_f1b_levels_and_impact():
     published = {"level": (550, 9_050, 1_000), "impact": (50, 9_050, 1_000)}
     for game, values in published.items():
         for family, usd in zip(TPC, values, strict=True):
-            assert rows[game, family]["value"] == usd * 100, (game, family)
+            assert rows[game, family]["value_cents"] == usd * 100, (game, family)
     for game, total in (("level", 10_600), ("impact", 10_100)):
-        assert sum(row["value"] for (g, _), row in rows.items() if g == game) == total * 100
-        assert rows[game, NOT_ATTRIBUTED]["value"] == 0
+        assert sum(row["value_cents"] for (g, _), row in rows.items() if g == game) == total * 100
+        assert rows[game, NOT_ATTRIBUTED]["value_cents"] == 0
 
 
 def test_f1b_alone_and_last():
@@ -115,14 +115,14 @@ def test_f1b_alone_and_last():
     setting = f1b()
     rows, interactions = rows_of(setting, TPC, [22_000, 22_000])
     cash = rows["level", "cash"]
-    assert cash["first_in"] == setting.price(frozenset({"cash"}), H) - 1_140_000 == 0
-    assert cash["last_in"] == 2_200_000 - setting.price(frozenset({"transport", "power"}), H) > 0
+    assert cash["first_in_cents"] == setting.price(frozenset({"cash"}), H) - 1_140_000 == 0
+    assert cash["last_in_cents"] == 2_200_000 - setting.price(frozenset({"transport", "power"}), H) > 0
     for row in rows.values():
-        assert row["low"] <= row["value"] <= row["high"]
-        assert row["low"] <= min(row["first_in"], row["last_in"])
-        assert row["high"] >= max(row["first_in"], row["last_in"])
+        assert row["low_cents"] <= row["value_cents"] <= row["high_cents"]
+        assert row["low_cents"] <= min(row["first_in_cents"], row["last_in_cents"])
+        assert row["high_cents"] >= max(row["first_in_cents"], row["last_in_cents"])
     # Power and cash stand in for each other's relief the less, the more both are needed at once.
-    both = next(r["value"] for r in interactions if {r["family"], r["other"]} == {"power", "cash"})
+    both = next(r["value_cents"] for r in interactions if {r["family"], r["other"]} == {"power", "cash"})
     assert both > 0
 
 
@@ -137,10 +137,10 @@ def test_f2_slots_in_place():
     for setting in (shut, open_):
         assert setting.price(frozenset({"power"}), H) == 2_150_000
         rows, _ = rows_of(setting, ("transport", "power"), [22_000, 22_000])
-        assert rows["level", "power"]["value"] + rows["level", "transport"][
-            "value"
+        assert rows["level", "power"]["value_cents"] + rows["level", "transport"][
+            "value_cents"
         ] == 2_200_000 - setting.price(frozenset(), H)
-        assert rows["impact", "power"]["value"] > 0
+        assert rows["impact", "power"]["value_cents"] > 0
 
 
 def f1_prices():
@@ -184,11 +184,11 @@ def test_f1_against_the_published_decomposition(good, value, first_in, ranges):
     prices = f1_prices()
     shares = exact(lambda mask: prices(mask)[good] - prices(0)[good], 4)
     # Demand curves are ladders: prices where cash binds hold to a few dollars.
-    assert [float(v) for v in shares.value] == pytest.approx(value, abs=25)
-    assert [float(v) for v in shares.first_in] == pytest.approx(first_in, abs=25)
-    for low, high, expected in zip(shares.low, shares.high, ranges, strict=True):
+    assert [float(v) for v in shares.value_cents] == pytest.approx(value, abs=25)
+    assert [float(v) for v in shares.first_in_cents] == pytest.approx(first_in, abs=25)
+    for low, high, expected in zip(shares.low_cents, shares.high_cents, ranges, strict=True):
         assert (float(low), float(high)) == pytest.approx(expected, abs=25)
-    assert sum(shares.value) == prices(15)[good] - prices(0)[good]
+    assert sum(shares.value_cents) == prices(15)[good] - prices(0)[good]
 
 
 # -- the solution itself -----------------------------------------------------------------------------------------
@@ -210,12 +210,12 @@ def test_every_solution_sums_to_the_whole(players, pairs, seed, data):
     v = game(players, data.draw(st.lists(st.integers(-(10**6), 10**6), min_size=size, max_size=size)))
     full, part = exact(v, players), sampled(v, players, orders_of(players, pairs, seed))
     for shares in (full, part):
-        assert sum(shares.value) == v(2**players - 1)
-        for low, value, high in zip(shares.low, shares.value, shares.high, strict=True):
+        assert sum(shares.value_cents) == v(2**players - 1)
+        for low, value, high in zip(shares.low_cents, shares.value_cents, shares.high_cents, strict=True):
             assert low <= value <= high
-    assert part.first_in == full.first_in and part.last_in == full.last_in
+    assert part.first_in_cents == full.first_in_cents and part.last_in_cents == full.last_in_cents
     for i in range(players):  # sampled ranges lie within the true ones
-        assert full.low[i] <= part.low[i] and part.high[i] <= full.high[i]
+        assert full.low_cents[i] <= part.low_cents[i] and part.high_cents[i] <= full.high_cents[i]
 
 
 @settings(max_examples=30, deadline=None)
@@ -231,9 +231,9 @@ def test_dummies_get_nothing_and_adders_what_they_add(players, data):
 
     for shares in (exact(v, players), sampled(v, players, orders_of(players, 3, 1))):
         adder, dummy = rest, rest + 1
-        assert shares.value[adder] == shares.low[adder] == shares.high[adder] == 777
-        assert shares.value[dummy] == shares.low[dummy] == shares.high[dummy] == 0
-    pairs = exact(v, players).interaction
+        assert shares.value_cents[adder] == shares.low_cents[adder] == shares.high_cents[adder] == 777
+        assert shares.value_cents[dummy] == shares.low_cents[dummy] == shares.high_cents[dummy] == 0
+    pairs = exact(v, players).interaction_cents
     assert all(pairs[rest][j] == pairs[rest + 1][j] == 0 for j in range(players))
 
 
@@ -245,8 +245,8 @@ def test_the_sample_is_within_its_stated_error():
         for seed in range(150):
             v = game(6, rng.integers(0, 1_000, 63).tolist())
             full, part = exact(v, 6), sampled(v, 6, orders_of(6, pairs, seed))
-            made += [float(a - b) ** 2 for a, b in zip(full.value, part.value, strict=True)]
-            stated += [e**2 for e in part.error]
+            made += [float(a - b) ** 2 for a, b in zip(full.value_cents, part.value_cents, strict=True)]
+            stated += [e**2 for e in part.error_cents]
     assert np.mean(stated) == pytest.approx(np.mean(made), rel=0.1)
 
 
@@ -290,11 +290,11 @@ def test_agents_asked_again_say_the_same(model, rebuild):
 def test_nothing_relaxed_is_the_week_itself(model, rebuild):
     setting = setting_of(model.market_week, rebuild)
     (quote,) = model.market_week.quotes
-    assert setting.price(frozenset(), quote.product) / 100 == pytest.approx(quote.price, abs=1e-6)
+    assert setting.price(frozenset(), quote.product) / 100 == pytest.approx(quote.price_usd, abs=1e-6)
     assert setting.first_lot_price(frozenset(), quote.product) / 100 == pytest.approx(
-        quote.first_lot_price, abs=1e-6
+        quote.first_lot_price_usd, abs=1e-6
     )
-    assert quote.price < quote.first_lot_price
+    assert quote.price_usd < quote.first_lot_price
 
 
 def test_with_everything_relaxed_supply_does_not_matter(model, rebuild):
@@ -306,7 +306,7 @@ def test_with_everything_relaxed_supply_does_not_matter(model, rebuild):
 
 def test_cash_margins_and_order_limits_are_gone_when_relaxed(model, rebuild):
     buy = rebuild(frozenset({"cash"}))
-    assert (buy.cash >= buy.value * buy.wanted).all()
+    assert (buy.cash_cents >= buy.value_cents * buy.wanted).all()
     assert len(buy.party) >= len(model.intents.buy.party)
     assert (rebuild(frozenset({"margins"})).margin == 0).all()
     assert (model.intents.buy.margin > 0).any()
@@ -342,7 +342,7 @@ def test_a_failed_insider_bids_again_when_healed():
     view, world = model.view, model.world
     insider = int(model.intents.buy.party[view.parties.kind[model.intents.buy.party] == 2][0])
     world.operators.active[insider] = False
-    world.ledger.parties.cash[insider] = 0
+    world.ledger.parties.cash_cents[insider] = 0
     gone = view.known.party == insider
     unpaired = replace(view, known=KnownPoolsView(view.known.party[~gone], view.known.pool[~gone]))
     rebuild = AgentsRebuild(replace(model.market_week, view=unpaired))
@@ -350,7 +350,7 @@ def test_a_failed_insider_bids_again_when_healed():
     assert insider not in rebuild(frozenset({"order_limits"})).party
     healed = rebuild(frozenset({"distressed_insiders"}))
     assert insider in healed.party
-    assert healed.cash[healed.party == insider].sum() > 0
+    assert healed.cash_cents[healed.party == insider].sum() > 0
 
 
 def test_buyers_that_were_not_met_come_back_when_search_is_relaxed():
@@ -378,25 +378,29 @@ def test_rows_of_a_week(model, rebuild):
         setting_of(model.market_week, rebuild),
         rebuild.active(),
         quote.product,
-        np.array([quote.reference_value, quote.believed_value]),
+        np.array([quote.best_use_value_usd, quote.believed_value_usd]),
         orders_of(len(rebuild.active()), 2, 3),
     )
     assert not interactions
-    value = {(row["game"], row["family"]): row["value"] for row in rows}
+    value = {(row["game"], row["family"]): row["value_cents"] for row in rows}
     assert [row["family"] for row in rows if row["game"] == "level"] == [*FAMILIES, BELIEFS, NOT_ATTRIBUTED]
     level = sum(v for (game, _), v in value.items() if game == "level")
-    assert level == round(quote.reference_value * 100) - int(quote.price * 100 + 1e-6)
-    assert value["level", BELIEFS] == round(quote.reference_value * 100) - round(quote.believed_value * 100)
+    assert level == round(quote.best_use_value_usd * 100) - int(quote.price_usd * 100 + 1e-6)
+    assert value["level", BELIEFS] == round(quote.best_use_value_usd * 100) - round(
+        quote.believed_value_usd * 100
+    )
     impact = sum(v for (game, _), v in value.items() if game == "impact")
-    assert impact == int(quote.fire_sale_discount * 100 + 1e-6)
+    assert impact == int(quote.fire_sale_discount_usd * 100 + 1e-6)
     assert value["impact", NOT_ATTRIBUTED] == 0
 
 
 def test_no_discount_nothing_to_attribute():
     rows, _ = rows_of(f1b(8), TPC, [22_000, 22_000])
     impact = [row for (game, _), row in rows.items() if game == "impact"]
-    assert all(row["value"] == row["low"] == row["high"] == row["orders"] == 0 for row in impact)
-    assert sum(row["value"] for (game, _), row in rows.items() if game == "level") == 50_000
+    assert all(
+        row["value_cents"] == row["low_cents"] == row["high_cents"] == row["orders"] == 0 for row in impact
+    )
+    assert sum(row["value_cents"] for (game, _), row in rows.items() if game == "level") == 50_000
 
 
 def test_shapley_values_are_recorded_when_a_class_is_first_forced():
@@ -405,7 +409,17 @@ def test_shapley_values_are_recorded_when_a_class_is_first_forced():
     table = model.tables()["shapley"]
     assert list(table) == list(SHAPLEY)
     assert list(SHAPLEY)[:9] == [
-        *("week", "generation", "game", "family", "value", "low", "high", "first_in", "last_in")
+        *(
+            "week",
+            "generation",
+            "game",
+            "family",
+            "value_cents",
+            "low_cents",
+            "high_cents",
+            "first_in_cents",
+            "last_in_cents",
+        )
     ]
     assert set(table["week"]) == {4}
     assert set(table["generation"]) == {"H100"}
@@ -431,6 +445,6 @@ def test_sampled_orders_against_all_of_them(model, rebuild):
     for whole, sample in zip(full, part, strict=True):
         if sample["family"] in (BELIEFS, NOT_ATTRIBUTED):
             continue
-        assert whole["first_in"] == sample["first_in"]
-        assert whole["low"] <= sample["low"] and sample["high"] <= whole["high"]
-        assert abs(whole["value"] - sample["value"]) <= 4 * sample["error"] + 2_000
+        assert whole["first_in_cents"] == sample["first_in_cents"]
+        assert whole["low_cents"] <= sample["low_cents"] and sample["high_cents"] <= whole["high_cents"]
+        assert abs(whole["value_cents"] - sample["value_cents"]) <= 4 * sample["error_cents"] + 2_000

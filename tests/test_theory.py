@@ -97,7 +97,7 @@ def test_t8_nothing_below_the_threshold_and_a_cure_sale_above() -> None:
     def sold(price: float) -> float:
         one, none = np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.int64)
         calls = margin_calls(one, np.array([owed]), np.array([coins]), price, none, none, terms)
-        return float(calls.sold[0]) / coins
+        return float(calls.sold_satoshi[0]) / coins
 
     assert sold(start * (1 - breach + 0.001)) == 0.0
     # In units of the original value: coins sold times the price they fetch.

@@ -115,7 +115,7 @@ def test_insiders_and_outsiders_are_told_by_the_type_of_the_buyer():
 
 
 def test_only_the_class_that_was_sold_needs_a_higher_spread():
-    weeks = {f"fundamental_usd_{g}": np.full(52, 10_000.0) for g in ("H100", "GB200")}
+    weeks = {f"clean_best_use_value_usd_{g}": np.full(52, 10_000.0) for g in ("H100", "GB200")}
     calm = _facts(_quotes(8_000.0, 8_000.0), weeks=weeks)
     arms = {"forced": _facts(_quotes(4_000.0, 8_000.0), weeks=weeks), "calm": calm}
     assert measures.collateral_channel(arms) > 0

@@ -23,15 +23,15 @@ def test_secured_creditors_of_a_fire_sale() -> None:
     costs = sale_proceeds(
         gross, 0.04, hosting_arrears=150_000_000, freight=400_000_000, fees=round(gross * 0.05)
     )
-    assert costs.net == 6_730_000_000
+    assert costs.net_cents == 6_730_000_000
     found = distribute(
-        costs.net,
+        costs.net_cents,
         [10_000_000_000, 5_000_000_000, 3_000_000_000, 1_200_000_000],
         [Rank.SENIOR, Rank.SENIOR, Rank.JUNIOR, Rank.UNSECURED],
     )
-    assert found.paid.tolist() == [4_486_666_667, 2_243_333_333, 0, 0]
-    assert found.residual == 0
-    assert deficiency(found.unpaid, [True, False, True, True]).tolist() == [
+    assert found.paid_cents.tolist() == [4_486_666_667, 2_243_333_333, 0, 0]
+    assert found.residual_cents == 0
+    assert deficiency(found.unpaid_cents, [True, False, True, True]).tolist() == [
         5_513_333_333,
         0,
         3_000_000_000,
@@ -45,11 +45,11 @@ def test_every_cent_goes_somewhere_and_nobody_gets_more_than_its_claim(
 ) -> None:
     claim, rank = [r[0] for r in rows], [r[1] for r in rows]
     found = distribute(cents, claim, rank)
-    assert int(found.paid.sum()) + int(found.residual) == cents
-    assert np.all((found.paid >= 0) & (found.paid <= claim))
-    assert np.array_equal(found.paid + found.unpaid, claim)
+    assert int(found.paid_cents.sum()) + int(found.residual_cents) == cents
+    assert np.all((found.paid_cents >= 0) & (found.paid_cents <= claim))
+    assert np.array_equal(found.paid_cents + found.unpaid_cents, claim)
     # Owners get nothing before every creditor is whole.
-    assert found.residual == 0 or not np.any(found.unpaid)
+    assert found.residual_cents == 0 or not np.any(found.unpaid_cents)
 
 
 @given(proceeds, ranked)
@@ -57,8 +57,8 @@ def test_no_class_is_paid_before_a_senior_one_is_whole(cents: int, rows: list[tu
     claim, rank = np.array([r[0] for r in rows]), np.array([r[1] for r in rows])
     found = distribute(cents, claim, rank)
     for senior, junior in pairwise(sorted(set(rank.tolist()))):
-        if np.any(found.unpaid[rank == senior]):
-            assert not np.any(found.paid[rank == junior])
+        if np.any(found.unpaid_cents[rank == senior]):
+            assert not np.any(found.paid_cents[rank == junior])
 
 
 @given(proceeds, ranked)
@@ -67,8 +67,8 @@ def test_within_a_class_shares_are_proportional_to_the_cent(cents: int, rows: li
     found = distribute(cents, claim, rank)
     for level in set(rank.tolist()):
         here = rank == level
-        total, paid = int(claim[here].sum()), int(found.paid[here].sum())
-        for due, got in zip(claim[here].tolist(), found.paid[here].tolist(), strict=True):
+        total, paid = int(claim[here].sum()), int(found.paid_cents[here].sum())
+        for due, got in zip(claim[here].tolist(), found.paid_cents[here].tolist(), strict=True):
             assert abs(got * total - due * paid) <= total * 1.01
 
 
@@ -78,9 +78,9 @@ def test_more_proceeds_never_pay_a_class_less(cents: int, more: int, rows: list[
     small, large = distribute(cents, claim, rank), distribute(cents + more, claim, rank)
     for level in set(rank.tolist()):
         here = rank == level
-        assert large.paid[here].sum() >= small.paid[here].sum()
+        assert large.paid_cents[here].sum() >= small.paid_cents[here].sum()
     # A single claim may lose the odd cent of a largest remainder, never more.
-    assert np.all(large.paid >= small.paid - 1)
+    assert np.all(large.paid_cents >= small.paid_cents - 1)
 
 
 @given(
@@ -94,13 +94,13 @@ def test_costs_come_first_and_never_exceed_the_money(
     gross: int, share: float, hosting: int, freight: int, fees: int
 ) -> None:
     found = sale_proceeds(gross, share, hosting, freight, fees)
-    assert found.net >= 0
-    assert found.hosting <= hosting
-    assert found.freight <= freight
-    assert found.fees <= fees
-    if found.net:
-        assert (found.hosting, found.freight, found.fees) == (hosting, freight, fees)
-        assert abs(found.enforcement - share * gross) <= 1
+    assert found.net_cents >= 0
+    assert found.hosting_cents <= hosting
+    assert found.freight_cents <= freight
+    assert found.fees_cents <= fees
+    if found.net_cents:
+        assert (found.hosting_cents, found.freight_cents, found.fees_cents) == (hosting, freight, fees)
+        assert abs(found.enforcement_cents - share * gross) <= 1
 
 
 def test_nonsense_is_refused() -> None:

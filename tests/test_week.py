@@ -77,13 +77,13 @@ def test_debt_of_the_borrower_is_repaid_or_written_off(sale: FireSaleModel) -> N
     names = sale.ledger.parties.name
     mine = sale.ledger.loans.debtor == names.index("borrower")
     assert mine.sum() == 1
-    assert sale.ledger.loans.balance[mine].sum() == 0
+    assert sale.ledger.loans.balance_cents[mine].sum() == 0
 
 
 def test_books_refuse_money_from_nowhere() -> None:
     model = FireSaleModel(Parameters.from_overrides({"clock.weeks": 2}), rng=7)
     model.run_for(1)
-    model.ledger.parties.cash[5] += 1
+    model.ledger.parties.cash_cents[5] += 1
     with pytest.raises(BooksDoNotClose, match="cash is out by 1 cents"):
         model.run_for(1)
 
@@ -113,10 +113,10 @@ def test_a_branch_does_not_disturb_the_trunk() -> None:
     parameters = Parameters.from_overrides({**SALE, "clock.weeks": 6})
     model = FireSaleModel(parameters, rng=7)
     model.run_for(3)
-    before = model.ledger.parties.cash.copy()
+    before = model.ledger.parties.cash_cents.copy()
     branch = model.branch()
     branch.run_for(3)
-    assert np.array_equal(model.ledger.parties.cash, before)
+    assert np.array_equal(model.ledger.parties.cash_cents, before)
     assert model.time == 3
 
 
@@ -161,7 +161,7 @@ def test_agents_are_selected_as_mesa_users_expect() -> None:
     assert 0 < len(rich) < len(model.agents)
     cloud = next(iter(rich))
     assert sum(cloud.fleet.values()) == cloud.gpus
-    assert cloud.debt >= 0
+    assert cloud.debt_usd >= 0
     assert isinstance(next(iter(model.agents_by_type[NeoCloud])), NeoCloud)
 
 
@@ -244,12 +244,12 @@ def test_marks_stand_still_where_nobody_bids():
     model = FireSaleModel(Parameters.from_overrides({"clock.weeks": 30}), rng=7)
     unmet = 0
     for _ in range(30):
-        before = model.price.copy()
+        before = model.price_usd.copy()
         model.run_for(1)
         bid = np.unique(model.result.orders.buy.product[model.result.orders.intent])
         unmet += len(np.setdiff1d(model.world.market.listed, bid))
         still = np.setdiff1d(np.arange(len(before)), bid)
-        assert np.array_equal(model.price[still], before[still])
+        assert np.array_equal(model.price_usd[still], before[still])
     assert unmet > 0
 
 
@@ -282,7 +282,7 @@ def test_free_coins_back_one_maturing_loan_at_a_time() -> None:
     )
     for _ in range(10):
         model.run_for(1)
-        assert np.all(model.ledger.parties.bitcoin[1:] >= 0)
+        assert np.all(model.ledger.parties.bitcoin_satoshi[1:] >= 0)
 
 
 def test_hours_on_demand_earn_spot_and_values_follow_contract_rent() -> None:

@@ -43,9 +43,9 @@ def yields(parameters: Mapping[str, Any], generation: str) -> tuple[float, float
     used = float(parameters["valuation.utilisation"])
     mwh = float(np.mean(list(zone_prices().values()))) + float(parameters["power.delivery_adder_usd_per_mwh"])
     power = kilowatts * float(parameters["site.pue_colocation"]) * float(parameters["hardware.load_factor"])
-    cost = HOURS * (power * mwh / 1e3 + float(parameters["valuation.other_operating_cost"]))
+    cost = HOURS * (power * mwh / 1e3 + float(parameters["valuation.other_operating_usd_per_hour"]))
     cost += 12 * kilowatts * float(parameters["site.hosting_fee_usd_per_kw_month"])
-    return float(parameters[f"rent.initial.{generation}"]) * used * HOURS / price, cost / price
+    return float(parameters[f"rent.initial_usd_per_hour.{generation}"]) * used * HOURS / price, cost / price
 
 
 def leverage_lines(collateral: Columns) -> list[str]:

@@ -48,18 +48,18 @@ def _components(found: Sequence[Breakdown]) -> Table:
     )
     calm: dict[str, float] = {}
     for each in found:
-        calm.setdefault(each.generation, each.first_lot_price)
-    parts = [name for name in PARTS if any(abs(each.parts[name]) >= 0.5 for each in found)]
+        calm.setdefault(each.generation, each.first_lot_price_usd)
+    parts = [name for name in PARTS if any(abs(each.parts_usd[name]) >= 0.5 for each in found)]
     rows: list[tuple[str, Callable[[Breakdown], float]]] = [
         ("units sold", lambda each: each.sold),
-        ("best use V*", lambda each: each.reference_value),
-        *((f"- {part_name(name)}", lambda each, name=name: each.parts[name]) for name in parts),
-        ("= price p", lambda each: each.price),
-        ("first lot p0", lambda each: each.first_lot_price),
-        ("state effect", lambda each: calm[each.generation] - each.first_lot_price),
-        ("mark over best use", lambda each: each.appraisal - each.fundamental),
-        ("  past sale prices", lambda each: each.contamination),
-        ("  staleness", lambda each: each.staleness),
+        ("best use V*", lambda each: each.best_use_value_usd),
+        *((f"- {part_name(name)}", lambda each, name=name: each.parts_usd[name]) for name in parts),
+        ("= price p", lambda each: each.price_usd),
+        ("first lot p0", lambda each: each.first_lot_price_usd),
+        ("state effect", lambda each: calm[each.generation] - each.first_lot_price_usd),
+        ("mark over best use", lambda each: each.appraisal_usd - each.clean_best_use_value_usd),
+        ("  past sale prices", lambda each: each.contamination_usd),
+        ("  staleness", lambda each: each.staleness_usd),
     ]
     for name, number in rows:
         table.add_row(name, *(f"{number(each):,.0f}" for each in found))
@@ -81,13 +81,13 @@ def _shapley(game: str, found: Sequence[Frictions]) -> Table:
     )
     for family in ROWS:
         shares = [each.shares[game][family] for each in found]
-        if any(share.low or share.high for share in shares):
+        if any(share.low_usd or share.high_usd for share in shares):
             table.add_row(part_name(family), *map(_told, shares))
     return table
 
 
 def _told(share: Share) -> str:
-    if share.low == share.high:
-        return f"{share.value:,.0f}"
-    error = f" ±{share.error:,.0f}" if share.error else ""
-    return f"{share.value:,.0f}{error}\n{share.low:,.0f} – {share.high:,.0f}"
+    if share.low_usd == share.high_usd:
+        return f"{share.value_usd:,.0f}"
+    error = f" ±{share.error_usd:,.0f}" if share.error_usd else ""
+    return f"{share.value_usd:,.0f}{error}\n{share.low_usd:,.0f} – {share.high_usd:,.0f}"

@@ -11,6 +11,7 @@ from experiments.design.experiment import ARM, DEFAULT_ARM, Experiment, Experime
 from experiments.design.plan import Plan, Point, parameter_line, parameters_id
 from experiments.measures.outcomes import OUTCOMES
 from sim.base.faults import nearest
+from sim.base.renamed import since_when
 from sim.parameters import ParameterError, Parameters, walk
 from sim.record.columns import TABLES
 
@@ -65,9 +66,8 @@ class Planner:
     def _check_names(self, where: str, names: Iterable[str], known: Iterable[str], what: str) -> None:
         for name in names:
             if name not in known:
-                raise ExperimentError(
-                    f"{self.label}: {where}: no {what} is called {name}{nearest(name, known)}"
-                )
+                ending = since_when("column", name, "weeks") or nearest(name, known)
+                raise ExperimentError(f"{self.label}: {where}: no {what} is called {name}{ending}")
 
     def _layers(self, arm: str) -> dict[str, Any]:
         own = {} if arm == DEFAULT_ARM else self.scenario.arms[arm]

@@ -39,7 +39,7 @@ def absorption_curves(table: pd.DataFrame, generation: str, share: float) -> Fig
     """
     figure = Figure(figsize=(DOUBLE_COLUMN, 3.4))
     panels = figure.subplots(1, 2, sharey=True)
-    table = table.assign(ratio=table["price"] / table["first_lot_price"])
+    table = table.assign(ratio=table["price_usd"] / table["first_lot_price_usd"])
     for axes, way in zip(panels, PANELS, strict=True):
         named: set[tuple[Any, str]] = set()
         for slots in LOOKS:

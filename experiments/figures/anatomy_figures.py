@@ -65,7 +65,7 @@ def anatomy(runs: "Runs") -> "Drawing":
     for axes, group in zip(panels[:, 0], groups, strict=True):
         _bars(axes, group)
     panels[-1, 0].set_xlabel("thousand USD per GPU")
-    used = [part for part in PARTS if any(abs(each.parts[part]) >= 0.5 for each in found)]
+    used = [part for part in PARTS if any(abs(each.parts_usd[part]) >= 0.5 for each in found)]
     handles = [matplotlib.patches.Patch(facecolor=PRICE, edgecolor=BLACK, linewidth=0.5, label="price p")]
     for part in [*(part for part in used if part != "beliefs"), *(["beliefs"] if "beliefs" in used else [])]:
         colour, hatch = LOOK[part]
@@ -85,29 +85,33 @@ def anatomy(runs: "Runs") -> "Drawing":
         }
         for each in found
         for part, usd in {
-            "reference_value": each.reference_value,
-            **each.parts,
-            "price": each.price,
-            "first_lot_price": each.first_lot_price,
+            "best_use_value": each.best_use_value_usd,
+            **each.parts_usd,
+            "price": each.price_usd,
+            "first_lot_price": each.first_lot_price_usd,
         }.items()
     ]
     return figure, pd.DataFrame(rows)
 
 
 def _bars(axes: Axes, group: list[Breakdown]) -> None:
-    widest = max(each.price + sum(max(usd, 0.0) for usd in each.parts.values()) for each in group) / 1000
+    widest = (
+        max(each.price_usd + sum(max(usd, 0.0) for usd in each.parts_usd.values()) for each in group) / 1000
+    )
     for row, each in enumerate(group):
-        axes.barh(row, each.price / 1000, height=0.62, color=PRICE, edgecolor=BLACK, linewidth=0.5)
-        axes.text(each.price / 2000, row, f"{each.price / 1000:.1f}", ha="center", va="center", fontsize=6.5)
-        end = each.price / 1000
+        axes.barh(row, each.price_usd / 1000, height=0.62, color=PRICE, edgecolor=BLACK, linewidth=0.5)
+        axes.text(
+            each.price_usd / 2000, row, f"{each.price_usd / 1000:.1f}", ha="center", va="center", fontsize=6.5
+        )
+        end = each.price_usd / 1000
         order = sorted(PARTS, key=lambda part: part == "beliefs")
-        up = [part for part in order if each.parts[part] > 0]
-        down = [part for part in order if each.parts[part] < 0]
+        up = [part for part in order if each.parts_usd[part] > 0]
+        down = [part for part in order if each.parts_usd[part] < 0]
         for part in up:
-            end = _segment(axes, row, end, each.parts[part] / 1000, part, widest)
+            end = _segment(axes, row, end, each.parts_usd[part] / 1000, part, widest)
         for part in down:
-            end = _segment(axes, row, end, each.parts[part] / 1000, part, widest)
-        best, first = each.reference_value / 1000, each.first_lot_price / 1000
+            end = _segment(axes, row, end, each.parts_usd[part] / 1000, part, widest)
+        best, first = each.best_use_value_usd / 1000, each.first_lot_price_usd / 1000
         axes.plot([best, best], [row - 0.42, row + 0.42], color=BLACK, linewidth=1.8)
         axes.plot([first, first], [row - 0.42, row + 0.42], color=BLACK, linewidth=1.0, linestyle=(0, (2, 1)))
         if row == 0:
@@ -176,12 +180,12 @@ def shapley(runs: "Runs") -> "Drawing":
                 "generation": each.generation,
                 "game": game,
                 "family": family,
-                "value_usd": share.value,
-                "low_usd": share.low,
-                "high_usd": share.high,
-                "first_in_usd": share.first_in,
-                "last_in_usd": share.last_in,
-                "error_usd": share.error,
+                "value_usd": share.value_usd,
+                "low_usd": share.low_usd,
+                "high_usd": share.high_usd,
+                "first_in_usd": share.first_in_usd,
+                "last_in_usd": share.last_in_usd,
+                "error_usd": share.error_usd,
             }
             for each in found
             for game, shares in each.shares.items()
@@ -197,9 +201,11 @@ def _ranges(axes: Axes, game: str, group: list[Frictions], labels: list[str]) ->
         shift = 0.24 * (number - (len(labels) - 1) / 2)
         for row, family in enumerate(ROWS):
             share = each.shares[game][family]
-            axes.plot([share.low / 1000, share.high / 1000], [row + shift] * 2, color=colour, linewidth=0.8)
             axes.plot(
-                share.value / 1000,
+                [share.low_usd / 1000, share.high_usd / 1000], [row + shift] * 2, color=colour, linewidth=0.8
+            )
+            axes.plot(
+                share.value_usd / 1000,
                 row + shift,
                 marker,
                 color=colour,

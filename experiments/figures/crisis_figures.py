@@ -169,7 +169,7 @@ def price_paths(frames: "Frames") -> "Drawing":
 
 def _draw_price_path(axes: Axes, path: pd.DataFrame) -> None:
     """One class: lines of best use and first lot, prices with their range; empty marks where none was sold."""
-    axes.plot(path["date"], path["reference_value_usd"] / 1000, color=BLACK, linewidth=0.9)
+    axes.plot(path["date"], path["best_use_value_usd"] / 1000, color=BLACK, linewidth=0.9)
     axes.plot(
         path["date"], path["first_lot_price_usd"] / 1000, color=BLUE, linestyle=(0, (4, 1.5)), linewidth=0.9
     )
@@ -190,20 +190,20 @@ def _draw_price_path(axes: Axes, path: pd.DataFrame) -> None:
 
 def _price_legend() -> list[matplotlib.lines.Line2D]:
     dashed, hollow = {"linestyle": (0, (4, 1.5))}, {"markerfacecolor": "white", "linestyle": ""}
-    looks: list[tuple[str, dict[str, Any]]] = [
+    entries: list[tuple[str, dict[str, Any]]] = [
         ("best use V*", {"color": BLACK}),
         ("first lot p\N{SUBSCRIPT ZERO}", {"color": BLUE, **dashed}),
         ("price p with [low, high]", {"color": VERMILION, "marker": "o", "linewidth": 1.4, "alpha": 0.7}),
         ("quoted, none sold", {"color": VERMILION, "marker": "o", **hollow}),
     ]
-    return [matplotlib.lines.Line2D([], [], label=label, **look) for label, look in looks]
+    return [matplotlib.lines.Line2D([], [], label=label, **drawn) for label, drawn in entries]
 
 
 def _price_path(weeks: pd.DataFrame, name: str) -> pd.DataFrame:
     columns = {
         "week": "week",
         "date": "date",
-        f"fundamental_usd_{name}": "reference_value_usd",
+        f"clean_best_use_value_usd_{name}": "best_use_value_usd",
         f"first_lot_price_usd_{name}": "first_lot_price_usd",
         f"price_usd_{name}": "price_usd",
         f"price_low_usd_{name}": "price_low_usd",
@@ -217,7 +217,7 @@ def _price_path(weeks: pd.DataFrame, name: str) -> pd.DataFrame:
     breaks = path[gap].assign(
         week=lambda rows: rows["week"] - 1, date=lambda rows: rows["date"] - pd.Timedelta(weeks=1)
     )
-    breaks[["reference_value_usd", "first_lot_price_usd", "price_usd", "price_low_usd", "price_high_usd"]] = (
+    breaks[["best_use_value_usd", "first_lot_price_usd", "price_usd", "price_low_usd", "price_high_usd"]] = (
         np.nan
     )
     return pd.concat([path, breaks.assign(sold_gpus=0)]).sort_values("week", kind="stable")
@@ -255,16 +255,16 @@ class Bar(NamedTuple):
 def _waterfall_bars(record: CreditRecord) -> list[Bar]:
     """Value at default, what was lost and gained on the way, recovery, loss and claim."""
     steps = [
-        ("decay, lost\nincome", -record.decay_and_lost_income),
-        ("quality", -record.quality),
-        ("structural\ngap", -record.structural_gap),
-        ("fire-sale\ndiscount", -record.fire_sale_discount),
-        ("income\nwhile\noperated", record.operated_income),
-        ("coins,\ncash, sites,\nslots", record.slot_and_other),
-        ("costs, paid\nto others", -record.costs_and_others),
+        ("decay, lost\nincome", -record.decay_and_lost_income_million_usd),
+        ("quality", -record.quality_million_usd),
+        ("structural\ngap", -record.structural_gap_million_usd),
+        ("fire-sale\ndiscount", -record.fire_sale_discount_million_usd),
+        ("income\nwhile\noperated", record.operated_income_million_usd),
+        ("coins,\ncash, sites,\nslots", record.slot_and_other_million_usd),
+        ("costs, paid\nto others", -record.costs_and_others_million_usd),
     ]
-    bars = [Bar("collateral,\nbest use", 0.0, record.value_at_default, BLACK)]
-    level = record.value_at_default
+    bars = [Bar("collateral,\nbest use", 0.0, record.value_at_default_million_usd, BLACK)]
+    level = record.value_at_default_million_usd
     for label, change in steps:
         sign = "+" if change >= 0.5 else "−" if change <= -0.5 else ""
         colour = GREEN if change > 0 else VERMILION
@@ -272,9 +272,9 @@ def _waterfall_bars(record: CreditRecord) -> list[Bar]:
         level += change
     return [
         *bars,
-        Bar("recovery", 0.0, record.recovery, BLACK),
-        Bar("loss", record.recovery, record.loss, VERMILION),
-        Bar("owed", 0.0, record.exposure, GREY),
+        Bar("recovery", 0.0, record.recovery_million_usd, BLACK),
+        Bar("loss", record.recovery_million_usd, record.loss_million_usd, VERMILION),
+        Bar("owed", 0.0, record.exposure_million_usd, GREY),
     ]
 
 

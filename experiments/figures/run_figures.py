@@ -85,7 +85,7 @@ def side_by_side(folder: Path) -> "dict[str, dict[str, Columns]]":
     return {run.label: all_columns(store.load_tables(run.folder)) for run in runs}
 
 
-def price_against_fundamental(frames: "Frames") -> "Drawing":
+def price_against_best_use(frames: "Frames") -> "Drawing":
     """Best use, value at the typical operator and prices of used units traded, one panel per generation.
 
     Returns
@@ -98,7 +98,7 @@ def price_against_fundamental(frames: "Frames") -> "Drawing":
     panels = figure.subplots(2, 4, sharex=True)
     parts = []
     for axes, name in zip(panels.flat, GENERATIONS, strict=True):
-        best, typical = weeks[f"fundamental_usd_{name}"], weeks[f"typical_value_usd_{name}"]
+        best, typical = weeks[f"clean_best_use_value_usd_{name}"], weeks[f"typical_value_usd_{name}"]
         axes.plot(weeks["date"], best / 1000, color=BLACK)
         axes.plot(weeks["date"], typical / 1000, color=BLUE, linestyle=(0, (4, 1.5)))
         mine = trades[trades["generation"] == name]
@@ -182,7 +182,7 @@ def _weeks_offered(weeks: pd.DataFrame, name: str) -> pd.DataFrame:
     """Prices, gaps and volumes of a generation in the weeks in which lenders offer it."""
     columns = {
         "week": "week",
-        f"fundamental_usd_{name}": "reference_value_usd",
+        f"clean_best_use_value_usd_{name}": "best_use_value_usd",
         f"first_lot_price_usd_{name}": "first_lot_price_usd",
         f"price_usd_{name}": "price_usd",
         f"price_low_usd_{name}": "price_low_usd",
@@ -192,7 +192,7 @@ def _weeks_offered(weeks: pd.DataFrame, name: str) -> pd.DataFrame:
     }
     path = weeks.loc[weeks[f"forced_offered_{name}"] > 0, list(columns)].rename(columns=columns)
     path.insert(0, "generation", name)
-    path["structural_gap_usd"] = path["reference_value_usd"] - path["first_lot_price_usd"]
+    path["structural_gap_usd"] = path["best_use_value_usd"] - path["first_lot_price_usd"]
     path["fire_sale_discount_usd"] = path["first_lot_price_usd"] - path["price_usd"]
     return path
 
@@ -210,7 +210,7 @@ def _three_prices(axes: Axes, path: pd.DataFrame) -> None:
         linewidth=0,
     )
     for column, label, colour, line in (
-        ("reference_value_usd", "best use V*", BLACK, "-"),
+        ("best_use_value_usd", "best use V*", BLACK, "-"),
         ("first_lot_price_usd", "first lot p\N{SUBSCRIPT ZERO}", BLUE, (0, (4, 1.5))),
         ("price_usd", "price p [low, high]", VERMILION, "-"),
     ):
@@ -283,7 +283,7 @@ def _say(axes: Axes, text: str) -> None:
 
 
 FIGURES: "dict[str, Callable[[Frames], Drawing]]" = {
-    "price_against_fundamental": price_against_fundamental,
+    "price_against_best_use": price_against_best_use,
     "discount_path": discount_path,
     "flow_map": flow_map,
     "rent_map": rent_map,

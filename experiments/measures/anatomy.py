@@ -30,7 +30,7 @@ class Breakdown:
     first_lot_price
         p0 of the weeks of sale.
     parts
-        `PARTS`, summing to `reference_value` - `price`.
+        `PARTS`, summing to `best_use_value` - `price`.
     contamination, staleness
         What the lender's mark exceeds the best use of a clean unit by: past sale prices, and lag.
     no_bid_share
@@ -40,14 +40,14 @@ class Breakdown:
     label: str
     generation: str
     sold: int
-    appraisal: float
-    fundamental: float
-    reference_value: float
-    first_lot_price: float
-    price: float
-    parts: dict[str, float]
-    contamination: float
-    staleness: float
+    appraisal_usd: float
+    clean_best_use_value_usd: float
+    best_use_value_usd: float
+    first_lot_price_usd: float
+    price_usd: float
+    parts_usd: dict[str, float]
+    contamination_usd: float
+    staleness_usd: float
     no_bid_share: float
 
 
@@ -55,12 +55,12 @@ class Breakdown:
 class Share:
     """Shapley value of one family and its range over orders, means over weeks, USD per GPU."""
 
-    value: float
-    low: float
-    high: float
-    first_in: float
-    last_in: float
-    error: float
+    value_usd: float
+    low_usd: float
+    high_usd: float
+    first_in_usd: float
+    last_in_usd: float
+    error_usd: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ def _breakdown(label: str, generation: str, anatomy: Columns, rows: Any, left: i
     quantity = anatomy["quantity"][rows]
 
     def mean(column: str) -> float:
-        return float(np.average(anatomy[column][rows], weights=quantity)) / 100.0
+        return float(np.average(anatomy[f"{column}_cents"][rows], weights=quantity)) / 100.0
 
     parts = {name: mean(name) for name in PARTS if name != "beliefs"}
     parts = {"beliefs": mean("belief_gap")} | parts
@@ -102,14 +102,14 @@ def _breakdown(label: str, generation: str, anatomy: Columns, rows: Any, left: i
         label=label,
         generation=generation,
         sold=sold,
-        appraisal=mean("appraisal"),
-        fundamental=mean("fundamental"),
-        reference_value=mean("reference_value"),
-        first_lot_price=mean("first_lot_price"),
-        price=mean("clearing_price"),
-        parts=parts,
-        contamination=mean("contamination"),
-        staleness=mean("staleness"),
+        appraisal_usd=mean("appraisal"),
+        clean_best_use_value_usd=mean("clean_best_use_value"),
+        best_use_value_usd=mean("best_use_value"),
+        first_lot_price_usd=mean("first_lot_price"),
+        price_usd=mean("clearing_price"),
+        parts_usd=parts,
+        contamination_usd=mean("contamination"),
+        staleness_usd=mean("staleness"),
         no_bid_share=left / (left + sold),
     )
 
@@ -146,10 +146,10 @@ def _share(shapley: Columns, rows: Any, units: Any) -> Share:
     weight = weight / weight.sum()
 
     def mean(column: str) -> float:
-        return float(shapley[column][rows] @ weight) / 100.0
+        return float(shapley[f"{column}_cents"][rows] @ weight) / 100.0
 
     # Orders are drawn anew each week, so errors add in squares.
-    error = float(np.sqrt(((np.nan_to_num(shapley["error"][rows]) * weight) ** 2).sum())) / 100.0
+    error = float(np.sqrt(((np.nan_to_num(shapley["error_cents"][rows]) * weight) ** 2).sum())) / 100.0
     return Share(mean("value"), mean("low"), mean("high"), mean("first_in"), mean("last_in"), error)
 
 

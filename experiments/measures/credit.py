@@ -54,50 +54,62 @@ class CreditRecord:
     failed: int
     seized_gpus: int
     foreclosed_gpus: int
-    opening_debt: float
-    open_exposure: float
+    opening_debt_million_usd: float
+    open_exposure_million_usd: float
     files: int
-    exposure: float
-    value_at_default: float
-    decay_and_lost_income: float
-    quality: float
-    structural_gap: float
-    fire_sale_discount: float
-    operated_income: float
-    slot_and_other: float
-    costs_and_others: float
-    recovery: float
-    loss: float
+    exposure_million_usd: float
+    value_at_default_million_usd: float
+    decay_and_lost_income_million_usd: float
+    quality_million_usd: float
+    structural_gap_million_usd: float
+    fire_sale_discount_million_usd: float
+    operated_income_million_usd: float
+    slot_and_other_million_usd: float
+    costs_and_others_million_usd: float
+    recovery_million_usd: float
+    loss_million_usd: float
 
     @property
     def loss_given_default(self) -> float:
         """Loss over exposure of liquidated files; NaN without one."""
-        return self.loss / self.exposure if self.exposure > 0 else float("nan")
+        return (
+            self.loss_million_usd / self.exposure_million_usd
+            if self.exposure_million_usd > 0
+            else float("nan")
+        )
 
     @property
     def loss_rate(self) -> float:
         """Loss on liquidated files over what operators owed at the start."""
-        return self.loss / self.opening_debt if self.opening_debt > 0 else 0.0
+        return (
+            self.loss_million_usd / self.opening_debt_million_usd
+            if self.opening_debt_million_usd > 0
+            else 0.0
+        )
 
     @property
     def open_exposure_rate(self) -> float:
         """Balance in open files over what operators owed at the start."""
-        return self.open_exposure / self.opening_debt if self.opening_debt > 0 else 0.0
+        return (
+            self.open_exposure_million_usd / self.opening_debt_million_usd
+            if self.opening_debt_million_usd > 0
+            else 0.0
+        )
 
 
 # Line of the record -> columns of the loss bridge with their signs.
 LINES: dict[str, dict[str, int]] = {
-    "exposure": {"exposure_cents": 1},
-    "value_at_default": {"value_at_default_cents": 1},
-    "decay_and_lost_income": {"decay_cents": 1, "lost_income_cents": 1},
-    "quality": {"quality_cents": 1},
-    "structural_gap": {"structural_gap_cents": 1},
-    "fire_sale_discount": {"fire_sale_discount_cents": 1},
-    "operated_income": {"operated_income_cents": 1},
-    "slot_and_other": {"slot_proceeds_cents": 1, "other_receipts_cents": 1},
-    "costs_and_others": {"costs_and_liens_cents": 1, "paid_to_others_cents": 1, "held_cents": 1},
-    "recovery": {"recovery_cents": 1},
-    "loss": {"loss_cents": 1},
+    "exposure_million_usd": {"exposure_cents": 1},
+    "value_at_default_million_usd": {"value_at_default_cents": 1},
+    "decay_and_lost_income_million_usd": {"decay_cents": 1, "lost_income_cents": 1},
+    "quality_million_usd": {"quality_cents": 1},
+    "structural_gap_million_usd": {"structural_gap_cents": 1},
+    "fire_sale_discount_million_usd": {"fire_sale_discount_cents": 1},
+    "operated_income_million_usd": {"operated_income_cents": 1},
+    "slot_and_other_million_usd": {"slot_proceeds_cents": 1, "other_receipts_cents": 1},
+    "costs_and_others_million_usd": {"costs_and_liens_cents": 1, "paid_to_others_cents": 1, "held_cents": 1},
+    "recovery_million_usd": {"recovery_cents": 1},
+    "loss_million_usd": {"loss_cents": 1},
 }
 
 
@@ -132,8 +144,9 @@ def credit_record(tables: Mapping[str, Columns]) -> CreditRecord:
         failed=len(set(_of_kind(events, "workout", "party"))),
         seized_gpus=sum(_of_kind(events, "possession", "quantity")),
         foreclosed_gpus=sum(_of_kind(events, "collateral_sale", "quantity")),
-        opening_debt=owed,
-        open_exposure=float(bridge["exposure_cents"][bridge["outcome"] == "open"].sum()) / CENTS_PER_MILLION,
+        opening_debt_million_usd=owed,
+        open_exposure_million_usd=float(bridge["exposure_cents"][bridge["outcome"] == "open"].sum())
+        / CENTS_PER_MILLION,
         files=int(closed.sum()),
         **money,
     )

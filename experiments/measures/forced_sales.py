@@ -15,7 +15,7 @@ class ForcedSale:
     """One forced class of hardware in one run. Quantities are GPUs, prices USD per GPU.
 
     Prices are means over the weeks in which forced units were sold, weighted by what was sold; if nothing was sold, over the
-    weeks in which they were offered, and `sold` is 0. The two gaps sum to `reference_value` - `price` exactly as printed
+    weeks in which they were offered, and `sold` is 0. The two gaps sum to `best_use_value` - `price` exactly as printed
     prices do, because all of them are weighted alike.
 
     Attributes
@@ -24,7 +24,7 @@ class ForcedSale:
         GPUs that came under a mandate.
     in_place, moved, scrapped, unsold
         What became of them; `moved` includes moves within a place.
-    reference_value
+    best_use_value
         V*, value in the best admissible use under the conditional mean of rents.
     believed_value
         The same as buyers believe: where it is higher, p0 may stand above V* (the belief gap, no fire-sale effect).
@@ -44,13 +44,13 @@ class ForcedSale:
     unsold: int
     first_week: int
     last_week: int
-    reference_value: float
-    believed_value: float
-    first_lot_price: float
-    normal_volume_price: float
-    price: float
-    price_low: float
-    price_high: float
+    best_use_value_usd: float
+    believed_value_usd: float
+    first_lot_price_usd: float
+    normal_volume_price_usd: float
+    price_usd: float
+    price_low_usd: float
+    price_high_usd: float
 
     @property
     def sold(self) -> int:
@@ -58,26 +58,30 @@ class ForcedSale:
         return self.in_place + self.moved
 
     @property
-    def structural_gap(self) -> float:
+    def structural_gap_usd(self) -> float:
         """V* - p0: what one lot loses in this state of the world, USD per GPU."""
-        return self.reference_value - self.first_lot_price
+        return self.best_use_value_usd - self.first_lot_price_usd
 
     @property
-    def fire_sale_discount(self) -> float:
+    def fire_sale_discount_usd(self) -> float:
         """p0 - p: what is lost because the lots come together, USD per GPU."""
-        return self.first_lot_price - self.price
+        return self.first_lot_price_usd - self.price_usd
 
     @property
     def discount_share(self) -> float:
         """Fire-sale discount as a share of the first-lot price: the headline d."""
-        return self.fire_sale_discount / self.first_lot_price if self.first_lot_price > 0 else float("nan")
+        return (
+            self.fire_sale_discount_usd / self.first_lot_price_usd
+            if self.first_lot_price_usd > 0
+            else float("nan")
+        )
 
     @property
     def discount_share_at_normal_volume(self) -> float:
         """The same against the price at the class's normal weekly volume: the top of a demand curve is thin."""
-        if not self.normal_volume_price > 0:
+        if not self.normal_volume_price_usd > 0:
             return float("nan")
-        return 1.0 - self.price / self.normal_volume_price
+        return 1.0 - self.price_usd / self.normal_volume_price_usd
 
 
 def all_columns(tables: Mapping[str, pa.Table]) -> dict[str, Columns]:
@@ -128,13 +132,13 @@ def _sale(weeks: Columns, tables: Mapping[str, pa.Table], name: str, taken: int 
         unsold=unsold,
         first_week=int(weeks["week"][active[0]]),
         last_week=int(weeks["week"][active[-1]]),
-        reference_value=mean("reference_value"),
-        believed_value=mean("believed_value"),
-        first_lot_price=mean("first_lot_price"),
-        normal_volume_price=mean("normal_volume_price"),
-        price=mean("price"),
-        price_low=mean("price_low"),
-        price_high=mean("price_high"),
+        best_use_value_usd=mean("best_use_value"),
+        believed_value_usd=mean("believed_value"),
+        first_lot_price_usd=mean("first_lot_price"),
+        normal_volume_price_usd=mean("normal_volume_price"),
+        price_usd=mean("price"),
+        price_low_usd=mean("price_low"),
+        price_high_usd=mean("price_high"),
     )
 
 

@@ -94,7 +94,7 @@ OUTCOMES: dict[str, Outcome] = {
         "share of p0",
         "fire-sale discount: loss from the first-lot price because the lots come together",
         lambda tables, sales: _ratio(
-            sales, lambda sale: sale.fire_sale_discount, lambda sale: sale.first_lot_price
+            sales, lambda sale: sale.fire_sale_discount_usd, lambda sale: sale.first_lot_price_usd
         ),
     ),
     "discount_at_normal_volume": Outcome(
@@ -106,30 +106,32 @@ OUTCOMES: dict[str, Outcome] = {
         "share of V*",
         "structural gap: what one lot loses against the best admissible use",
         lambda tables, sales: _ratio(
-            sales, lambda sale: sale.structural_gap, lambda sale: sale.reference_value
+            sales, lambda sale: sale.structural_gap_usd, lambda sale: sale.best_use_value_usd
         ),
     ),
     "recovery": Outcome(
         "share of V*",
         "price received over value in the best admissible use",
-        lambda tables, sales: _ratio(sales, lambda sale: sale.price, lambda sale: sale.reference_value),
+        lambda tables, sales: _ratio(
+            sales, lambda sale: sale.price_usd, lambda sale: sale.best_use_value_usd
+        ),
     ),
     "gap_to_best_use": Outcome(
         "share of V*",
         "value in the best admissible use less price received: structural gap and discount together",
         lambda tables, sales: _ratio(
-            sales, lambda sale: sale.reference_value - sale.price, lambda sale: sale.reference_value
+            sales, lambda sale: sale.best_use_value_usd - sale.price_usd, lambda sale: sale.best_use_value_usd
         ),
     ),
     "price_usd": Outcome(
         "USD per GPU",
         "price of forced units, mean over units",
-        lambda tables, sales: _mean(sales, lambda sale: sale.price),
+        lambda tables, sales: _mean(sales, lambda sale: sale.price_usd),
     ),
     "first_lot_price_usd": Outcome(
         "USD per GPU",
         "price of the first forced lot, mean over units",
-        lambda tables, sales: _mean(sales, lambda sale: sale.first_lot_price),
+        lambda tables, sales: _mean(sales, lambda sale: sale.first_lot_price_usd),
     ),
     "forced_gpus": Outcome(
         "GPUs", "taken under a mandate", lambda tables, sales: _total(sales, lambda sale: sale.taken)
@@ -181,7 +183,7 @@ OUTCOMES: dict[str, Outcome] = {
     "gap_usd": Outcome(
         "USD per GPU",
         "best admissible use less the price received: structural gap and fire-sale discount together",
-        lambda tables, sales: _mean(sales, lambda sale: sale.reference_value - sale.price),
+        lambda tables, sales: _mean(sales, lambda sale: sale.best_use_value_usd - sale.price_usd),
     ),
     "foreclosed": Outcome(
         "probability",

@@ -54,11 +54,11 @@ class Point:
     quantity: int
     offered: int
     sold: int
-    reference_value: float
-    first_lot_price: float
-    price: float
-    price_low: float
-    price_high: float
+    best_use_value_usd: float
+    first_lot_price_usd: float
+    price_usd: float
+    price_low_usd: float
+    price_high_usd: float
     slot_bound: float
     cash_bound: float
     regime: str
@@ -86,11 +86,11 @@ COLUMNS = {
     "quantity": ("GPUs", "pledged"),
     "offered": ("GPUs", "offered in the forced week"),
     "sold": ("GPUs", "sold in the forced week"),
-    "reference_value": ("USD per GPU", "best admissible use V*"),
-    "first_lot_price": ("USD per GPU", "first-lot price p0"),
-    "price": ("USD per GPU", "clearing price p"),
-    "price_low": ("USD per GPU", "lowest clearing price"),
-    "price_high": ("USD per GPU", "highest clearing price"),
+    "best_use_value_usd": ("USD per GPU", "best admissible use V*"),
+    "first_lot_price_usd": ("USD per GPU", "first-lot price p0"),
+    "price_usd": ("USD per GPU", "clearing price p"),
+    "price_low_usd": ("USD per GPU", "lowest clearing price"),
+    "price_high_usd": ("USD per GPU", "highest clearing price"),
     "slot_bound": ("share of GPUs sold", "bought where power or cooling earns a rent"),
     "cash_bound": ("share of GPUs sold", "bought by parties that spent their cash"),
     "regime": ("", "what decides the price"),
@@ -170,11 +170,11 @@ def _forced_week(
         quantity=quantity,
         offered=quote.offered,
         sold=quote.sold,
-        reference_value=quote.reference_value,
-        first_lot_price=quote.first_lot_price,
-        price=quote.price,
-        price_low=quote.price_low,
-        price_high=quote.price_high,
+        best_use_value_usd=quote.best_use_value_usd,
+        first_lot_price_usd=quote.first_lot_price_usd,
+        price_usd=quote.price_usd,
+        price_low_usd=quote.price_low_usd,
+        price_high_usd=quote.price_high_usd,
         slot_bound=slot_bound,
         cash_bound=cash_bound,
         regime=regime,
@@ -196,17 +196,17 @@ def _binding(week: MarketWeek, product: int, offered: int) -> tuple[float, float
         return 0.0, 0.0, "scrap"
     rent = rent_per_gpu(result.clearing, result.venue.network)[product, trades.buyer_node[forced]]
     spent = np.zeros(len(buy.party))
-    np.add.at(spent, trades.buy, trades.quantity * (trades.price + trades.freight).astype(float))
+    np.add.at(spent, trades.buy, trades.quantity * (trades.price_cents + trades.freight_cents).astype(float))
     slots = rent > 0
-    cash = spent[rows] >= CASH_SPENT * buy.cash[rows]
+    cash = spent[rows] >= CASH_SPENT * buy.cash_cents[rows]
     shares = float(quantity[slots].sum() / sold), float(quantity[cash].sum() / sold)
     if sold < offered:
         return *shares, "scrap"
     free = ~slots & ~cash
     if not free.any():
         return *shares, "slots" if shares[0] >= shares[1] else "cash in the market"
-    limit = buy.value[rows] * (1.0 - buy.margin[rows])
-    left = limit - (trades.price + trades.freight)[forced] - rent
+    limit = buy.value_cents[rows] * (1.0 - buy.margin[rows])
+    left = limit - (trades.price_cents + trades.freight_cents)[forced] - rent
     marginal = rows[free][int(np.argmin(left[free]))]
     kind = AgentKind(int(week.view.parties.kind[buy.party[marginal]]))
     where = PoolKind(int(week.view.pools.kind[buy.pool[marginal]]))
@@ -243,7 +243,9 @@ def capacities(points: Sequence[Point], shares: Sequence[float] = (0.9, 0.7, 0.5
             for seed in sorted({p.seed for p in arm}):
                 curve = sorted((p for p in arm if p.seed == seed), key=lambda p: p.quantity)
                 quantity = [p.quantity for p in curve]
-                values.append(capacity_of(quantity, [p.price / p.first_lot_price for p in curve], share))
+                values.append(
+                    capacity_of(quantity, [p.price_usd / p.first_lot_price_usd for p in curve], share)
+                )
                 ends.append((quantity[0], quantity[-1]))
             shown = [min(max(v, low), high) for v, (low, high) in zip(values, ends, strict=True)]
             found.append(
@@ -270,7 +272,7 @@ def depths(points: Sequence[Point]) -> dict[str, list[Any]]:
         quantity = np.array(sorted({p.quantity for p in arm}), dtype=float)
         if len(quantity) < 2:
             continue
-        price = np.array([np.mean([p.price for p in arm if p.quantity == q]) for q in quantity])
+        price = np.array([np.mean([p.price_usd for p in arm if p.quantity == q]) for q in quantity])
         middle = np.sqrt(quantity[1:] * quantity[:-1])
         for q, depth in zip(middle, market_depth(quantity, price), strict=True):
             for name, value in zip(DEPTH_COLUMNS, (way, slots, float(q), float(depth)), strict=True):

@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 Table = Mapping[str, np.ndarray[Any, np.dtype[Any]]]
 Meanings = Mapping[str, Mapping[str, tuple[str, str]]]
 
-FORMAT = 1
+FORMAT = 2
+# Version of firesale that read and wrote each earlier format, and why it ended.
+EARLIER = {1: ("0.1", "columns and parameters were renamed in 0.2 (CHANGELOG.md lists them)")}
 MANIFEST = "manifest.json"
 # Fixed, so that equal content is equal bytes whatever the defaults of the library become.
 PARQUET = {
@@ -160,13 +162,27 @@ def load_manifest(folder: str | Path) -> dict[str, Any]:
         ) from None
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise StoreError(f"{path}: cannot be read: {error}") from None
-    if manifest.get("format") != FORMAT:
-        raise StoreError(
-            f"{path}: format {manifest.get('format')!r} is not the format {FORMAT} this version reads"
-        )
+    check_format(manifest, path)
     if "tables" not in manifest:
         raise StoreError(f"{folder}: a sweep, not one run; `firesale replay` stores one run of a sweep")
     return manifest
+
+
+def check_format(manifest: Mapping[str, Any], path: Path) -> None:
+    """Refuse a result of another format; of an earlier one with the version that reads it.
+
+    Raises
+    ------
+    StoreError
+        The manifest was written in another format.
+    """
+    found = manifest.get("format")
+    if found == FORMAT:
+        return
+    if found in EARLIER:
+        version, why = EARLIER[found]
+        raise StoreError(f"{path}: written by firesale {version}, which also reads it; {why}")
+    raise StoreError(f"{path}: format {found!r} is not the format {FORMAT} this version reads")
 
 
 def load_tables(folder: str | Path) -> dict[str, pa.Table]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.design.plan import Plan
-from experiments.runs.store import StoreError, provenance
+from experiments.runs.store import FORMAT, StoreError, provenance
 from experiments.sweep.dask_cluster import DaskCluster
 from experiments.sweep.executors import LocalPool, Serial
 from experiments.sweep.jobs import OK, RAISED, Batch, Ended, Executor, Job, Result, Run
@@ -359,7 +359,7 @@ class _Session:
         experiment = self.plan.experiment
         task_series = list(getattr(self.run, "series", ()))
         return {
-            "format": 1,
+            "format": FORMAT,
             "name": experiment.name,
             "title": experiment.title,
             "fingerprint": self.fingerprint,

@@ -76,9 +76,9 @@ class PointProgress:
             }
         if self._ended < self.asked:
             return range(0)
-        return self._look()
+        return self._interim_analysis()
 
-    def _look(self) -> range:
+    def _interim_analysis(self) -> range:
         self._passes = self._passes + 1 if all(map(self._met, self._rule.stop)) else 0
         if self._passes >= self._rule.consecutive:
             self.stopped_by = MET

@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from experiments.design.plan import Plan
-from experiments.runs.store import PARQUET, StoreError, table_digest
+from experiments.runs.store import PARQUET, StoreError, check_format, table_digest
 from experiments.sweep import journal as files
 from experiments.sweep import metadata
 from experiments.sweep.jobs import OK
@@ -129,7 +129,7 @@ class SweepStore:
             self._shards.append(self._write_shard(shard(self._waiting)))
             self._waiting = []
             if len(self._shards) >= MOST_SHARDS:
-                self._gather()
+                self._collect()
 
     def begin(self, plan: Plan, manifest: Mapping[str, Any]) -> None:
         """Write what a reader needs before the first run has ended: experiment, points, manifest."""
@@ -271,7 +271,7 @@ class SweepStore:
         files.disk.sync_folder(folder)
         return folder / name
 
-    def _gather(self) -> None:
+    def _collect(self) -> None:
         """Several shards of this writer become one; a reader sees rows twice in between, which changes nothing."""
         tables = [read_parquet(path) for path in self._shards]
         gathered = self._write_shard(pa.concat_tables(tables, promote_options="permissive"))
@@ -416,6 +416,7 @@ def read_manifest(folder: Path, *, missing_ok: bool = False) -> dict[str, Any]:
         raise StoreError(f"{folder}: no result of a sweep (it has no manifest.json)") from None
     except (OSError, ValueError) as error:
         raise StoreError(f"{folder}/manifest.json: cannot be read: {error}") from None
+    check_format(manifest, folder / "manifest.json")
     return manifest
 
 

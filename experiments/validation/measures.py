@@ -207,7 +207,7 @@ def collateral_channel(arms: Mapping[str, Facts]) -> float:
     def required(arm: str, generation: str) -> float:
         facts, found = arms[arm], []
         for week in AFTER:
-            best = float(facts.tables["weeks"][f"fundamental_usd_{generation}"][week])
+            best = float(facts.tables["weeks"][f"clean_best_use_value_usd_{generation}"][week])
             discount = 1.0 - facts.quotes[week][generation] / best
             found.append(1e4 * fair_spread(_terms(facts), 0.05, discount))
         return float(np.mean(found))
@@ -349,7 +349,7 @@ def loss_of_best_use(arms: Mapping[str, Facts]) -> float:
     sold = _used(arms["forced"], "H100", forced=True)
     if not sold or not sold["quantity"].sum():
         return float("nan")
-    best = float(np.average(sold["reference_value_cents"], weights=sold["quantity"])) / 100.0
+    best = float(np.average(sold["best_use_value_cents"], weights=sold["quantity"])) / 100.0
     return 1.0 - _price(sold) / best
 
 

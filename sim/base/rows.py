@@ -10,7 +10,16 @@ if TYPE_CHECKING:
 
 
 def append_row(table: "DataclassInstance", **row: float) -> None:
-    """Add one row at the end; columns left out are zero."""
+    """Add one row at the end; columns left out are zero.
+
+    Raises
+    ------
+    TypeError
+        The table has no such column.
+    """
+    unknown = row.keys() - {field.name for field in fields(table)}
+    if unknown:
+        raise TypeError(f"{type(table).__name__} has no column {', '.join(sorted(unknown))}")
     for field in fields(table):
         column = getattr(table, field.name)
         value = np.array([row.get(field.name, 0)], dtype=column.dtype)

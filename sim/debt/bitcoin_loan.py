@@ -53,13 +53,13 @@ class MarginCalls:
     """What each loan of a week posts; all (loans,) int64."""
 
     state: Ints  # CallState
-    posted: Ints  # satoshi, borrower to collateral
-    paid: Ints  # cents, borrower to lender, principal
-    sold: Ints  # satoshi sold by the lender
-    proceeds: Ints  # cents; applied + returned
-    applied: Ints  # cents off the balance
-    returned: Ints  # cents to the borrower
-    uncovered: Ints  # cents of balance left when the last coin is gone
+    posted_satoshi: Ints  # satoshi, borrower to collateral
+    paid_cents: Ints  # cents, borrower to lender, principal
+    sold_satoshi: Ints  # satoshi sold by the lender
+    proceeds_cents: Ints  # cents; applied + returned
+    applied_cents: Ints  # cents off the balance
+    returned_cents: Ints  # cents to the borrower
+    uncovered_cents: Ints  # cents of balance left when the last coin is gone
 
 
 def price_cents(usd: ArrayLike) -> Ints:
@@ -177,13 +177,13 @@ def _sell_out(
     applied = np.minimum(proceeds, owed)
     return MarginCalls(
         state=np.asarray(state, dtype=np.int64),
-        posted=posted,
-        paid=paid,
-        sold=np.asarray(sold),
-        proceeds=proceeds,
-        applied=np.asarray(applied),
-        returned=np.asarray(proceeds - applied),
-        uncovered=np.asarray(np.where(selling & (sold == held), owed - applied, 0)),
+        posted_satoshi=posted,
+        paid_cents=paid,
+        sold_satoshi=np.asarray(sold),
+        proceeds_cents=proceeds,
+        applied_cents=np.asarray(applied),
+        returned_cents=np.asarray(proceeds - applied),
+        uncovered_cents=np.asarray(np.where(selling & (sold == held), owed - applied, 0)),
     )
 
 

@@ -1,7 +1,7 @@
 """Marks, ratios and covenants: what collateral is said to be worth, and which tests a loan fails.
 
 Pure functions of arrays. Appraisals pass through a lag-and-smoothing filter F, the same for market marks and for
-fundamentals (economics.md section 13); a loan is tested on cost, on appraisal or on market value, as its contract says
+best uses (economics.md section 13); a loan is tested on cost, on appraisal or on market value, as its contract says
 (contracts.md section 4.9). Equality with a covenant passes.
 """
 
@@ -33,16 +33,16 @@ def appraise(lagged_marks: ArrayLike, previous: ArrayLike, weight: ArrayLike) ->
 
 @dataclass(frozen=True, slots=True)
 class MarkGap:
-    """Appraisal minus fundamental, told apart; ``contamination + staleness = appraisal - fundamental``."""
+    """Appraisal minus best_use, told apart; ``contamination + staleness = appraisal - best_use``."""
 
-    contamination: Floats  # fire-sale prices inside the appraisal
-    staleness: Floats  # lag and smoothing alone
+    contamination_usd: Floats  # fire-sale prices inside the appraisal
+    staleness_usd: Floats  # lag and smoothing alone
 
 
-def mark_gap(appraisal: ArrayLike, filtered_fundamental: ArrayLike, fundamental: ArrayLike) -> MarkGap:
+def mark_gap(appraisal: ArrayLike, filtered_best_use: ArrayLike, best_use: ArrayLike) -> MarkGap:
     """``V_app - V_fb = [V_app - F(V_fb)] + [F(V_fb) - V_fb]`` (economics.md section 13)."""
-    appraised, filtered = np.asarray(appraisal, float), np.asarray(filtered_fundamental, float)
-    return MarkGap(appraised - filtered, filtered - np.asarray(fundamental, float))
+    appraised, filtered = np.asarray(appraisal, float), np.asarray(filtered_best_use, float)
+    return MarkGap(appraised - filtered, filtered - np.asarray(best_use, float))
 
 
 def collateral_value(loan: ArrayLike, gpus: ArrayLike, usd_per_gpu: ArrayLike, loans: int) -> Ints:

@@ -165,9 +165,9 @@ class Surplus:
     """Where the surplus of a period went, int64 cents; ``prepayment + reserve + released = surplus + reserve before``."""
 
     trigger: Ints  # Trigger
-    prepayment: Ints  # principal of the senior notes
-    reserve: Ints  # cash kept in the trap after this period
-    released: Ints  # to the borrower
+    prepayment_cents: Ints  # principal of the senior notes
+    reserve_cents: Ints  # cash kept in the trap after this period
+    released_cents: Ints  # to the borrower
 
 
 def trigger_state(coverage: ArrayLike, trap: ArrayLike, turbo: ArrayLike) -> Ints:
@@ -268,10 +268,10 @@ def put_outcome(week: int, put_week: ArrayLike, share: ArrayLike, strike: ArrayL
 class RefinancingOffer:
     """What a lender would lend today, int64 cents; ``amount = min(by_value, by_income)``, never negative."""
 
-    amount: Ints
-    by_value: Ints  # advance rate times market value
-    by_income: Ints  # what cash flow services at the required coverage
-    payment: Ints  # a month, on `amount`
+    amount_cents: Ints
+    by_value_cents: Ints  # advance rate times market value
+    by_income_cents: Ints  # what cash flow services at the required coverage
+    payment_cents: Ints  # a month, on `amount`
 
 
 def refinancing_offer(
@@ -297,7 +297,7 @@ def refinancing_offer(
         Tenor and balloon of the new loan.
 
     >>> offer = refinancing_offer(1_242_100, 0.7142, 816_000, 1.45, 0.105, 36)
-    >>> int(offer.by_value), int(offer.amount) == int(offer.by_value)
+    >>> int(offer.by_value_cents), int(offer.amount_cents) == int(offer.by_value_cents)
     (887108, True)
     """
     value = _cents(np.maximum(np.asarray(market_value, float) * np.asarray(advance_rate, float), 0.0))

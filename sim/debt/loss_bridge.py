@@ -77,22 +77,22 @@ class LossBridge:
     outcome: Ints
     gpus: Ints
     gpus_held: Ints
-    exposure: Ints
-    value_at_default: Ints
-    decay: Ints
-    lost_income: Ints
-    quality: Ints
-    structural_gap: Ints
-    fire_sale_discount: Ints
-    held: Ints
-    gross_proceeds: Ints
-    operated_income: Ints
-    slot_proceeds: Ints
-    other_receipts: Ints
-    costs_and_liens: Ints
-    paid_to_others: Ints
-    applied: Ints
-    written_off: Ints
+    exposure_cents: Ints
+    value_at_default_cents: Ints
+    decay_cents: Ints
+    lost_income_cents: Ints
+    quality_cents: Ints
+    structural_gap_cents: Ints
+    fire_sale_discount_cents: Ints
+    held_cents: Ints
+    gross_proceeds_cents: Ints
+    operated_income_cents: Ints
+    slot_proceeds_cents: Ints
+    other_receipts_cents: Ints
+    costs_and_liens_cents: Ints
+    paid_to_others_cents: Ints
+    applied_cents: Ints
+    written_off_cents: Ints
 
     @classmethod
     def empty(cls) -> "LossBridge":
@@ -127,10 +127,10 @@ class LossBridge:
             "default_week": np.full(len(rows), week),
             "close_week": np.full(len(rows), -1),
             "gpus": self._amount(gpus, "gpus", rows),
-            "exposure": self._amount(exposure, "exposure", rows),
-            "value_at_default": self._amount(value, "value", rows),
+            "exposure_cents": self._amount(exposure, "exposure", rows),
+            "value_at_default_cents": self._amount(value, "value", rows),
         }
-        fresh |= {"gpus_held": fresh["gpus"], "held": fresh["value_at_default"]}
+        fresh |= {"gpus_held": fresh["gpus"], "held_cents": fresh["value_at_default_cents"]}
         for f in fields(self):
             added = fresh.get(f.name, np.zeros(len(rows), dtype=np.int64))
             setattr(self, f.name, np.concatenate([getattr(self, f.name), added]))
@@ -145,9 +145,9 @@ class LossBridge:
             raise ValueError("a loan is marked twice")
         now = self._amount(value, "value", row)
         income = np.broadcast_to(whole(potential_income, "potential income"), row.shape)
-        self.decay[row] += self.held[row] - now - income
-        self.lost_income[row] += income
-        self.held[row] = now
+        self.decay_cents[row] += self.held_cents[row] - now - income
+        self.lost_income_cents[row] += income
+        self.held_cents[row] = now
 
     def operate(self, loans: ArrayLike, income: ArrayLike, applied: ArrayLike = 0) -> None:
         """Income of collateral run for the lender, before costs (those go through `spend`).
@@ -155,19 +155,19 @@ class LossBridge:
         ``applied`` is what of it was taken off the balance in the books; the rest the lender keeps beside them.
         """
         row = self._rows(loans)
-        np.add.at(self.operated_income, row, self._amount(income, "income", row))
-        np.add.at(self.applied, row, self._amount(applied, "applied", row))
+        np.add.at(self.operated_income_cents, row, self._amount(income, "income", row))
+        np.add.at(self.applied_cents, row, self._amount(applied, "applied", row))
 
     def receive(self, loans: ArrayLike, cents: ArrayLike, applied: ArrayLike = 0) -> None:
         """Any other receipt: coins sold, a guarantee paid, a dividend on the unsecured claim."""
         row = self._rows(loans)
-        np.add.at(self.other_receipts, row, self._amount(cents, "receipt", row))
-        np.add.at(self.applied, row, self._amount(applied, "applied", row))
+        np.add.at(self.other_receipts_cents, row, self._amount(cents, "receipt", row))
+        np.add.at(self.applied_cents, row, self._amount(applied, "applied", row))
 
     def spend(self, loans: ArrayLike, cents: ArrayLike) -> None:
         """Costs and liens paid by the estate or the lender: hosting arrears, storage, counsel."""
         row = self._rows(loans)
-        np.add.at(self.costs_and_liens, row, self._amount(cents, "cost", row))
+        np.add.at(self.costs_and_liens_cents, row, self._amount(cents, "cost", row))
 
     def lose(self, loans: ArrayLike, gpus: ArrayLike) -> None:
         """Units that failed or left without a price; their value goes into decay at the next mark."""
@@ -222,15 +222,15 @@ class LossBridge:
             )
         self._take(row, units)
         for column, cents in (
-            (self.held, -units * clean),
-            (self.quality, units * (clean - sold)),
-            (self.structural_gap, units * (sold - first)),
-            (self.fire_sale_discount, units * (first - paid)),
-            (self.gross_proceeds, units * paid),
-            (self.slot_proceeds, slot),
-            (self.costs_and_liens, cost),
-            (self.applied, book),
-            (self.paid_to_others, others),
+            (self.held_cents, -units * clean),
+            (self.quality_cents, units * (clean - sold)),
+            (self.structural_gap_cents, units * (sold - first)),
+            (self.fire_sale_discount_cents, units * (first - paid)),
+            (self.gross_proceeds_cents, units * paid),
+            (self.slot_proceeds_cents, slot),
+            (self.costs_and_liens_cents, cost),
+            (self.applied_cents, book),
+            (self.paid_to_others_cents, others),
         ):
             np.add.at(column, row, cents)
 
@@ -246,16 +246,16 @@ class LossBridge:
         """
         row = self._rows(loans)
         given_up = self._amount(written_off, "written off", row)
-        gap = self.exposure[row] - self.applied[row] - given_up
+        gap = self.exposure_cents[row] - self.applied_cents[row] - given_up
         if outcome == Outcome.LIQUIDATED and gap.any():
             i = int(np.flatnonzero(gap)[0])
             raise BooksDoNotClose(
                 f"loan {int(self.loan[row[i]])} is out by {int(gap[i])} cents in the loss bridge"
             )
-        self.written_off[row] = given_up
+        self.written_off_cents[row] = given_up
         gone = row[self.gpus_held[row] == 0]
-        self.decay[gone] += self.held[gone]
-        self.held[gone] = 0
+        self.decay_cents[gone] += self.held_cents[gone]
+        self.held_cents[gone] = 0
         self.close_week[row] = week
         self.outcome[row] = outcome
 
@@ -267,21 +267,21 @@ class LossBridge:
         return np.asarray(np.isin(whole(loans, "loan"), live))
 
     @property
-    def recovery(self) -> Ints:
+    def recovery_cents(self) -> Ints:
         """What the lender got, net of what it spent, cents."""
         return np.asarray(
-            self.gross_proceeds
-            + self.operated_income
-            + self.slot_proceeds
-            + self.other_receipts
-            - self.costs_and_liens
-            - self.paid_to_others
+            self.gross_proceeds_cents
+            + self.operated_income_cents
+            + self.slot_proceeds_cents
+            + self.other_receipts_cents
+            - self.costs_and_liens_cents
+            - self.paid_to_others_cents
         )
 
     @property
-    def loss(self) -> Ints:
+    def loss_cents(self) -> Ints:
         """Exposure less recovery, cents."""
-        return np.asarray(self.exposure - self.recovery)
+        return np.asarray(self.exposure_cents - self.recovery_cents)
 
     def check(self) -> None:
         """Assert the identity of values; called with the ledger's own laws.
@@ -291,8 +291,14 @@ class LossBridge:
         BooksDoNotClose
             Names the loan and the gap.
         """
-        steps = self.decay + self.lost_income + self.quality + self.structural_gap + self.fire_sale_discount
-        gap = self.value_at_default - steps - self.held - self.gross_proceeds
+        steps = (
+            self.decay_cents
+            + self.lost_income_cents
+            + self.quality_cents
+            + self.structural_gap_cents
+            + self.fire_sale_discount_cents
+        )
+        gap = self.value_at_default_cents - steps - self.held_cents - self.gross_proceeds_cents
         if gap.any():
             i = int(np.flatnonzero(gap)[0])
             raise BooksDoNotClose(
@@ -302,11 +308,13 @@ class LossBridge:
     def table(self) -> dict[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]]:
         """Columns of ``loss_bridge.parquet``; units and meanings are in `LOSS_BRIDGE`."""
         plain = {f.name: getattr(self, f.name) for f in fields(self)}
-        plain |= {"recovery": self.recovery, "loss": self.loss}
+        plain |= {"recovery_cents": self.recovery_cents, "loss_cents": self.loss_cents}
         plain["outcome"] = np.array([Outcome(o).name.lower() for o in self.outcome], dtype="U12")
-        owed = self.exposure > 0
-        plain["loss_given_default"] = np.where(owed, self.loss / np.where(owed, self.exposure, 1), 0.0)
-        return {name: np.array(plain[name.removesuffix("_cents")]) for name in LOSS_BRIDGE}
+        owed = self.exposure_cents > 0
+        plain["loss_given_default"] = np.where(
+            owed, self.loss_cents / np.where(owed, self.exposure_cents, 1), 0.0
+        )
+        return {name: np.array(plain[name]) for name in LOSS_BRIDGE}
 
     # -- inside ---------------------------------------------------------------------------------------------
 

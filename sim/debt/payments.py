@@ -24,9 +24,9 @@ LARGEST_CENTS = 2**53
 class Payments:
     """A joint payment, int64 cents."""
 
-    paid: Ints  # (claims,) in the caller's order
-    total: Ints  # (parties,) paid by each
-    received: Ints  # (parties,)
+    paid_cents: Ints  # (claims,) in the caller's order
+    total_cents: Ints  # (parties,) paid by each
+    received_cents: Ints  # (parties,)
     wave: Ints  # (parties,) 0 pays in full, 1 fails on its own, k > 1 because of wave k - 1
     waves: int
 
@@ -78,7 +78,7 @@ def clear_claims(
         Insolvent parties owe each other all but a millionth of what they owe, and the cents go round for too long.
 
     >>> chain = clear_claims([0, 1], [1, 2], [100, 100], [40, 0, 0])
-    >>> chain.paid.tolist(), chain.wave.tolist()
+    >>> chain.paid_cents.tolist(), chain.wave.tolist()
     ([40, 40], [1, 2, 0])
     """
     who, to, amount = whole(debtor, "debtor"), whole(creditor, "creditor"), whole(due, "due")

@@ -37,9 +37,9 @@ COSTS = (Rank.ENFORCEMENT, Rank.HOSTING_LIEN, Rank.FREIGHT, Rank.FEES)
 class Distribution:
     """Payments out of an estate, int64 cents; paid and residual add up to the proceeds."""
 
-    paid: Ints  # (claims,)
-    unpaid: Ints  # (claims,)
-    residual: int  # to the owners
+    paid_cents: Ints  # (claims,)
+    unpaid_cents: Ints  # (claims,)
+    residual_cents: int  # to the owners
 
 
 def distribute(proceeds: int, claim: ArrayLike, rank: ArrayLike) -> Distribution:
@@ -60,7 +60,7 @@ def distribute(proceeds: int, claim: ArrayLike, rank: ArrayLike) -> Distribution
         A class was paid before one above it was whole; checked at every distribution of every run.
 
     >>> found = distribute(1000, [40, 700, 300, 500], [Rank.ENFORCEMENT, Rank.SENIOR, Rank.SENIOR, Rank.JUNIOR])
-    >>> found.paid.tolist(), found.residual
+    >>> found.paid_cents.tolist(), found.residual_cents
     ([40, 672, 288, 0], 0)
     """
     left = int(whole(proceeds, "proceeds"))
@@ -117,16 +117,22 @@ def deficiency(unpaid: ArrayLike, recourse: ArrayLike) -> Ints:
 class SaleProceeds:
     """One sale of collateral, int64 cents. ``gross = enforcement + hosting + freight + fees + net``."""
 
-    gross: int
-    enforcement: int
-    hosting: int
-    freight: int
-    fees: int
+    gross_cents: int
+    enforcement_cents: int
+    hosting_cents: int
+    freight_cents: int
+    fees_cents: int
 
     @property
-    def net(self) -> int:
+    def net_cents(self) -> int:
         """What reaches creditors and owners."""
-        return self.gross - self.enforcement - self.hosting - self.freight - self.fees
+        return (
+            self.gross_cents
+            - self.enforcement_cents
+            - self.hosting_cents
+            - self.freight_cents
+            - self.fees_cents
+        )
 
 
 def sale_proceeds(
@@ -142,11 +148,11 @@ def sale_proceeds(
         Share of gross (4 % by default of `contracts.md` 4.11).
 
     >>> found = sale_proceeds(1_000_00, 0.04, hosting_arrears=900_00, freight=100_00)
-    >>> found.enforcement, found.hosting, found.freight, found.net
+    >>> found.enforcement_cents, found.hosting_cents, found.freight_cents, found.net_cents
     (4000, 90000, 6000, 0)
     """
     if not 0.0 <= enforcement_share <= 1.0:
         raise ValueError(f"enforcement_share = {enforcement_share} must be a share from 0 to 1")
     claims = [int(to_cents(gross / 100.0 * enforcement_share)), hosting_arrears, freight, fees]
-    paid = distribute(gross, claims, COSTS).paid.tolist()
+    paid = distribute(gross, claims, COSTS).paid_cents.tolist()
     return SaleProceeds(gross, *paid)

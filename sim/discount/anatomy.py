@@ -48,24 +48,27 @@ ANATOMY = {
     "buyer_pool": ("pool", "pool they are bought for, -1 none"),
     "pool_kind": ("", "kind of the buyer's pool"),
     "quantity": ("GPUs", "units sold on the arc, or offered and not sold"),
-    "appraisal": (CENTS, "mark the lender uses; best use where no appraisal is supplied"),
-    "fundamental": (CENTS, "best admissible use of a clean unit of this age"),
-    "reference_value": (CENTS, "V*: best admissible use of the unit as it is"),
-    "first_lot_price": (CENTS, "p0: price had one lot come; 0 where the class is not forced"),
-    "clearing_price": (CENTS, "p: received by the seller; the reserve where nothing was sold"),
-    "price_low": (CENTS, "lowest optimal price at the seller's pool, 0 where none can be told"),
-    "price_high": (CENTS, "highest optimal price at the seller's pool, 0 where none can be told"),
-    "misallocation": (CENTS, "best use less worth to this buyer in a free slot, its beliefs included"),
-    "hosting": (CENTS, "present value of the posted rent of the slot"),
-    "delay": (CENTS, "worth given up until the unit runs or is resold"),
-    "margin": (CENTS, "share of value the buyer keeps back"),
-    "cash": (CENTS, "limit less gross price, where the buyer's cash binds"),
-    "search": (CENTS, "won by the buyer in bargaining within the price interval, where buyers must be met"),
-    "transport": (CENTS, "freight over the lanes used, de-install to re-install"),
-    "power": (CENTS, "rent of power, and mining given up for displaced watts"),
-    "cooling": (CENTS, "rent of liquid cooling"),
-    "order_limit": (CENTS, "limit less gross price, where the quantity wanted binds"),
-    "no_bid": (CENTS, "best use less reserve, where nobody bought"),
+    "appraisal_cents": (CENTS, "mark the lender uses; best use where no appraisal is supplied"),
+    "clean_best_use_value_cents": (CENTS, "best admissible use of a clean unit of this age"),
+    "best_use_value_cents": (CENTS, "V*: best admissible use of the unit as it is"),
+    "first_lot_price_cents": (CENTS, "p0: price had one lot come; 0 where the class is not forced"),
+    "clearing_price_cents": (CENTS, "p: received by the seller; the reserve where nothing was sold"),
+    "price_low_cents": (CENTS, "lowest optimal price at the seller's pool, 0 where none can be told"),
+    "price_high_cents": (CENTS, "highest optimal price at the seller's pool, 0 where none can be told"),
+    "misallocation_cents": (CENTS, "best use less worth to this buyer in a free slot, its beliefs included"),
+    "hosting_cents": (CENTS, "present value of the posted rent of the slot"),
+    "delay_cents": (CENTS, "worth given up until the unit runs or is resold"),
+    "margin_cents": (CENTS, "share of value the buyer keeps back"),
+    "cash_cents": (CENTS, "limit less gross price, where the buyer's cash binds"),
+    "search_cents": (
+        CENTS,
+        "won by the buyer in bargaining within the price interval, where buyers must be met",
+    ),
+    "transport_cents": (CENTS, "freight over the lanes used, de-install to re-install"),
+    "power_cents": (CENTS, "rent of power, and mining given up for displaced watts"),
+    "cooling_cents": (CENTS, "rent of liquid cooling"),
+    "order_limit_cents": (CENTS, "limit less gross price, where the quantity wanted binds"),
+    "no_bid_cents": (CENTS, "best use less reserve, where nobody bought"),
     "forced": ("", "sold under a lender's mandate"),
     "capacity_regime": (
         "",
@@ -73,13 +76,16 @@ ANATOMY = {
     ),
     "marginal_buyer": ("party", "buyer of this lot with the least rent and then the least surplus, -1 none"),
     "condition": ("", "condition when sold"),
-    "belief_gap": (
+    "belief_gap_cents": (
         CENTS,
         "part of misallocation: worth under the conditional mean less worth as the buyer believes",
     ),
-    "contamination": (CENTS, "appraisal less the same filter on best uses: past sale prices in the mark"),
-    "staleness": (CENTS, "the filter on best uses less best use now: lag and smoothing"),
-    "displacement": (CENTS, "part of power: mining margin and retrofit given up for the slot"),
+    "contamination_cents": (
+        CENTS,
+        "appraisal less the same filter on best uses: past sale prices in the mark",
+    ),
+    "staleness_cents": (CENTS, "the filter on best uses less best use now: lag and smoothing"),
+    "displacement_cents": (CENTS, "part of power: mining margin and retrofit given up for the slot"),
 }
 Column = np.ndarray[Any, np.dtype[Any]]
 
@@ -94,7 +100,7 @@ def columns(week: MarketWeek) -> dict[str, Column]:
     -------
     dict
         Columns of `ANATOMY`, a row per traded arc and then a row per offer with units left. For every row
-        ``reference_value - clearing_price`` is the sum of `COMPONENTS`.
+        ``best_use_value_cents - clearing_price_cents`` is the sum of `COMPONENTS`.
 
     Raises
     ------
@@ -106,10 +112,10 @@ def columns(week: MarketWeek) -> dict[str, Column]:
     left = np.flatnonzero(sell.quantity > sold)
     source = np.r_[trades.sell, left]
     product = sell.product[source]
-    clean, best = best_uses(week.view, week.reference, product)
+    clean, best = best_uses(week.view, week.best_use_value_usd, product)
     value = np.rint(best * 100).astype(np.int64)
     arcs = arcs_of(week, value)
-    price = np.r_[trades.price, sell.reserve[left]]
+    price = np.r_[trades.price_cents, sell.reserve_cents[left]]
     table: dict[str, Column] = {
         "week": np.full(len(source), week.week),
         "generation": np.array(GENERATIONS)[PRODUCT_GENERATION[product]],
@@ -118,8 +124,8 @@ def columns(week: MarketWeek) -> dict[str, Column]:
         "seller_pool": sell.pool[source],
         "forced": sell.forced[source],
         "quantity": np.r_[trades.quantity, (sell.quantity - sold)[left]],
-        "reference_value": value[product],
-        "clearing_price": price,
+        "best_use_value_cents": value[product],
+        "clearing_price_cents": price,
     }
     table |= _buyers(week, arcs, len(left))
     table |= _components(week, arcs, value[product] - price)
@@ -141,8 +147,8 @@ def _buyers(week: MarketWeek, arcs: Arcs, left: int) -> dict[str, Column]:
         ),
         "capacity_regime": np.r_[arcs.regime, np.full(left, "none")],
         "marginal_buyer": np.r_[arcs.marginal_buyer, nobody],
-        "belief_gap": np.r_[arcs.worth.belief_gap, nothing],
-        "displacement": np.r_[arcs.worth.displacement, nothing],
+        "belief_gap_cents": np.r_[arcs.worth.belief_gap_cents, nothing],
+        "displacement_cents": np.r_[arcs.worth.displacement_cents, nothing],
     }
 
 
@@ -155,7 +161,7 @@ def _components(week: MarketWeek, arcs: Arcs, gap: Ints) -> dict[str, Column]:
     broken = np.flatnonzero(table.sum(axis=1) != gap)
     if len(broken):
         raise IdentityBroken(f"week {week.week}, row {int(broken[0])}: cents do not sum")
-    return {name: table[:, j] for j, name in enumerate(COMPONENTS)}
+    return {f"{name}_cents": table[:, j] for j, name in enumerate(COMPONENTS)}
 
 
 def _quoted(week: MarketWeek, source: Ints) -> dict[str, Column]:
@@ -164,26 +170,26 @@ def _quoted(week: MarketWeek, source: Ints) -> dict[str, Column]:
     product, node = sell.product[source], sell.pool[source] + week.result.venue.first_node
     first_lot = np.zeros(N_PRODUCTS, dtype=np.int64)
     for quote in week.quotes:
-        if math.isfinite(quote.first_lot_price):
-            first_lot[quote.product] = round(quote.first_lot_price * 100)
+        if math.isfinite(quote.first_lot_price_usd):
+            first_lot[quote.product] = round(quote.first_lot_price_usd * 100)
     return {
-        "first_lot_price": np.where(sell.forced[source], first_lot[product], 0),
-        "price_low": _floor_cents(clearing.price_low[product, node]),
-        "price_high": _floor_cents(clearing.price_high[product, node]),
+        "first_lot_price_cents": np.where(sell.forced[source], first_lot[product], 0),
+        "price_low_cents": _floor_cents(clearing.price_low[product, node]),
+        "price_high_cents": _floor_cents(clearing.price_high[product, node]),
     }
 
 
 def _marks(week: MarketWeek, product: Ints, clean: Floats) -> dict[str, Column]:
     """The lenders' mark beside the best use of a clean unit, and what stands between them."""
-    mark = week.world.credit.appraisal
-    apart = mark_gap(mark, week.world.best_use_marks.filtered, clean)
+    mark = week.world.credit.appraisal_usd
+    apart = mark_gap(mark, week.world.best_use_marks.filtered_usd, clean)
     usd = {
         "appraisal": mark,
-        "fundamental": clean,
-        "contamination": apart.contamination,
-        "staleness": apart.staleness,
+        "clean_best_use_value": clean,
+        "contamination": apart.contamination_usd,
+        "staleness": apart.staleness_usd,
     }
-    return {name: np.rint(values[product] * 100).astype(np.int64) for name, values in usd.items()}
+    return {f"{name}_cents": np.rint(values[product] * 100).astype(np.int64) for name, values in usd.items()}
 
 
 def _floor_cents(price: Floats) -> Ints:

@@ -55,10 +55,10 @@ class Worth:
     ``belief_gap`` is what the conditional mean of rents would add to it.
     """
 
-    free_slot: Ints
-    hosting: Ints
-    displacement: Ints
-    belief_gap: Ints
+    free_slot_cents: Ints
+    hosting_cents: Ints
+    displacement_cents: Ints
+    belief_gap_cents: Ints
 
 
 def worth(view: View, result: MarketResult, rows: Ints, miners: MinerParameters) -> Worth:
@@ -90,7 +90,9 @@ def worth(view: View, result: MarketResult, rows: Ints, miners: MinerParameters)
             hosting=False,
         )
         gap = np.rint(np.where(runs, mean - free, 0.0) * 100).astype(np.int64)
-    return Worth(buy.value[rows] + buy.delay[rows] + displacement + hosting, hosting, displacement, gap)
+    return Worth(
+        buy.value_cents[rows] + buy.delay_cents[rows] + displacement + hosting, hosting, displacement, gap
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +145,7 @@ def arcs_of(week: MarketWeek, value: Ints) -> Arcs:
     view, result = week.view, week.result
     trades, buy = result.trades, result.orders.buy
     about = worth(view, result, trades.buy, week.world.parameters.miners)
-    limit = np.floor(buy.value * (1.0 - buy.margin)).astype(np.int64)
+    limit = np.floor(buy.value_cents * (1.0 - buy.margin)).astype(np.int64)
     scale, regime = _scale(result), _regimes(view.pools.kind[buy.pool[trades.buy]])
     parts = np.zeros((trades.n, len(COMPONENTS)), dtype=np.int64)
     surplus = []
@@ -154,20 +156,20 @@ def arcs_of(week: MarketWeek, value: Ints) -> Arcs:
         bargained = _bargained(result, i, int(limit[row]) - paid.gross) if searched else Fraction(0)
         top = int(limit[row]) - bargained
         exact = dict.fromkeys(COMPONENTS, Fraction(0)) | {
-            "misallocation": Fraction(best - int(about.free_slot[i])),
-            "hosting": Fraction(int(about.hosting[i])),
-            "delay": Fraction(int(buy.delay[row])),
-            "margin": Fraction(int(buy.value[row] - limit[row])),
+            "misallocation": Fraction(best - int(about.free_slot_cents[i])),
+            "hosting": Fraction(int(about.hosting_cents[i])),
+            "delay": Fraction(int(buy.delay_cents[row])),
+            "margin": Fraction(int(buy.value_cents[row] - limit[row])),
             "search": bargained,
-            "transport": Fraction(int(trades.freight[i])),
-            "power": paid.power + int(about.displacement[i]),
+            "transport": Fraction(int(trades.freight_cents[i])),
+            "power": paid.power + int(about.displacement_cents[i]),
             "cooling": paid.cooling,
         }
         notional = paid.capacity if regime[i] == "owned" else Fraction(0)
         room = int(result.orders.book.power[trades.buyer_node[i]])
         exact[_cause(view, buy, row, top, paid.gross, notional, room)] += top - paid.gross
         _check(result, i, sum(exact.values(), Fraction(0)), best - paid.received)
-        parts[i] = whole_cents(list(exact.values()), best - int(trades.price[i]))
+        parts[i] = whole_cents(list(exact.values()), best - int(trades.price_cents[i]))
         surplus.append((paid.capacity, top - paid.gross))
     return Arcs(parts, _marginal_buyers(trades.sell, surplus, buy.party[trades.buy]), regime, about)
 
@@ -199,7 +201,7 @@ def _paid(result: MarketResult, scale: Scale, arc: int) -> Paid:
     product, seller, node = (int(a[arc]) for a in (trades.product, trades.seller_node, trades.buyer_node))
     received = scale.price(product, float(clearing.price[product, seller]))
     delivered = scale.price(product, float(clearing.price[product, node]))
-    freight = int(trades.freight[arc])
+    freight = int(trades.freight_cents[arc])
     if not scale.exact:
         if abs(received + freight - delivered) > max(delivered, Fraction(1)) / 10**6:
             raise IdentityBroken(f"arc {arc}: lanes used are not tight")
@@ -246,7 +248,7 @@ def _cause(
     The rent of its own slot is `notional`: a buyer that could pay the rest for all its watts is stopped by them.
     """
     product = int(buy.product[row])
-    unit, money, most = int(PRODUCT_UNIT[product]), int(buy.cash[row]), int(buy.wanted[row])
+    unit, money, most = int(PRODUCT_UNIT[product]), int(buy.cash_cents[row]), int(buy.wanted[row])
     rack_watts = int(view.hardware.unit_watts[PRODUCT_GENERATION[product]])
     if money < top * most and money < gross * (most + unit):
         fits = min(most, room // rack_watts * unit)

@@ -115,7 +115,7 @@ def offers(week: MarketWeek, lots: Ints) -> SellOrders:
         pool=table.pool[lots],
         product=product,
         quantity=table.quantity[lots],
-        reserve=np.rint(salvage * 100).astype(np.int64),
+        reserve_cents=np.rint(salvage * 100).astype(np.int64),
         forced=np.ones(len(lots), dtype=np.bool_),
     )
 
@@ -139,14 +139,14 @@ def rows(week: MarketWeek) -> dict[str, np.ndarray[Any, Any]]:
         return np.asarray(total[live])
 
     gpus = by_loan(np.ones(len(pledged)))
-    appraised = by_loan(credit.appraisal[lots.product[pledged]])
+    appraised = by_loan(credit.appraisal_usd[lots.product[pledged]])
     nothing = np.full(len(live), np.nan)
     own, joint = nothing, nothing
     if probed(week.week) and len(live):
         kept = 1.0 - world.parameters.lenders.enforcement_cost
         alone, together, failing = _prices(week, live, pledged, failing)
         own, joint = kept * by_loan(alone), kept * by_loan(np.minimum(alone, together))
-    balance = loans.balance[live] / 100.0
+    balance = loans.balance_cents[live] / 100.0
     with np.errstate(invalid="ignore"):
         ratios = loan_to_values(balance, 1, appraised, own, joint)
     known = np.isfinite(own)
@@ -199,7 +199,7 @@ def _prices(week: MarketWeek, live: Ints, pledged: Ints, failing: Bools) -> tupl
         worth, owed = np.zeros(len(failing)), np.zeros(len(failing))
         price = np.minimum(alone, together)
         np.add.at(worth, debtor[held], (lots.quantity[pledged] * price)[held])
-        np.add.at(owed, loans.debtor[tested], loans.balance[tested] / 100.0)
+        np.add.at(owed, loans.debtor[tested], loans.balance_cents[tested] / 100.0)
         joins = (owed > world.parameters.credit.loan_to_value_covenant * worth) & ~failing
         if not joins.any():
             break
@@ -221,7 +221,7 @@ def quotes(week: MarketWeek) -> Floats:
         pool=standing[known].argmax(axis=1),
         product=product,
         quantity=PRODUCT_UNIT[product],
-        reserve=np.rint(week.view.hardware.salvage_usd[known] * 100).astype(np.int64),
+        reserve_cents=np.rint(week.view.hardware.salvage_usd[known] * 100).astype(np.int64),
         forced=np.ones(len(known), dtype=np.bool_),
     )
     found = np.full(n, np.nan)
@@ -235,9 +235,9 @@ def depth(week: MarketWeek, generation: int) -> float:
     NaN where no class of the generation is forced, or no more is offered than is usual.
     """
     quote = week.quote_of(generation)
-    if quote is None or not 0 < quote.normal_volume < quote.offered or quote.price <= 0:
+    if quote is None or not 0 < quote.normal_volume < quote.offered or quote.price_usd <= 0:
         return float("nan")
-    ends = (quote.normal_volume, quote.offered), (quote.normal_volume_price, quote.price)
+    ends = (quote.normal_volume, quote.offered), (quote.normal_volume_price_usd, quote.price_usd)
     return float(market_depth(*ends)[0])
 
 
@@ -249,16 +249,16 @@ def spiral(week: MarketWeek, generation: int) -> float:
     quote, per_percent = week.quote_of(generation), depth(week, generation)
     if quote is None or np.isnan(per_percent):
         return float("nan")
-    return spiral_multiplier(_spiral_share(week.world, generation, quote.price, 100.0 * per_percent))
+    return spiral_multiplier(_spiral_share(week.world, generation, quote.price_usd, 100.0 * per_percent))
 
 
 def _spiral_share(world: World, generation: int, price: float, depth: float) -> float:
     """`sim.debt.credit_metrics.spiral_share` of solvent operators; their holdings of a class at a price, USD."""
     ledger, parties = world.ledger, world.ledger.parties
-    equity = world.net_asset_value() / 100.0
+    equity = world.net_asset_value_cents() / 100.0
     solvent = np.isin(parties.kind, (AgentKind.MINER, AgentKind.NEO_CLOUD)) & (equity > 0)
     lots, held = ledger.lots, np.zeros(parties.n)
     mine = PRODUCT_GENERATION[lots.product] == generation
     np.add.at(held, lots.owner[mine], lots.quantity[mine] * price)
-    leverage = 1.0 + ledger.debt()[solvent] / 100.0 / equity[solvent]
+    leverage = 1.0 + ledger.debt_cents()[solvent] / 100.0 / equity[solvent]
     return spiral_share(leverage, 1.0, held[solvent], depth)

@@ -214,9 +214,9 @@ class AgentsRebuild:
         sell, buy, venue = self.week.intents.sell, self.week.intents.buy, self.week.result.venue
         offered = np.unique(sell.product[sell.quantity > 0])
         entering = venue.network.lanes[:, 1] >= venue.first_node
-        wet = PRODUCT_LIQUID[offered].any() or (venue.network.freight[np.ix_(offered, entering)] < 0).any()
+        barred = PRODUCT_LIQUID[offered].any() or (venue.network.freight[np.ix_(offered, entering)] < 0).any()
         test = {
-            "liquid": bool(wet),
+            "liquid": bool(barred),
             "search": not self.week.present.all(),
             "distressed_insiders": len(self._distressed()) > 0,
             "margins": bool((buy.margin > 0).any()),
@@ -228,7 +228,9 @@ class AgentsRebuild:
         if "margins" in relaxed:
             buy = replace(buy, margin=np.zeros_like(buy.margin))
         if "cash" in relaxed:
-            buy = replace(buy, cash=np.maximum(buy.cash, np.maximum(buy.value, 0) * buy.wanted))
+            buy = replace(
+                buy, cash_cents=np.maximum(buy.cash_cents, np.maximum(buy.value_cents, 0) * buy.wanted)
+            )
         if "search" not in relaxed:
             buy = admit(buy, self.week.present)
         return buy

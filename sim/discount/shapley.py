@@ -33,13 +33,13 @@ SHAPLEY = {
     "generation": ("", "forced generation"),
     "game": ("", "level: of the price; impact: of the fire-sale discount"),
     "family": ("", "friction relaxed; beliefs and not_attributed are what is left when all are"),
-    "value": (CENTS, "Shapley value"),
-    "low": (CENTS, "least contribution in any order looked at"),
-    "high": (CENTS, "largest contribution in any order looked at"),
-    "first_in": (CENTS, "contribution when relaxed alone"),
-    "last_in": (CENTS, "contribution when relaxed last"),
+    "value_cents": (CENTS, "Shapley value"),
+    "low_cents": (CENTS, "least contribution in any order looked at"),
+    "high_cents": (CENTS, "largest contribution in any order looked at"),
+    "first_in_cents": (CENTS, "contribution when relaxed alone"),
+    "last_in_cents": (CENTS, "contribution when relaxed last"),
     "condition": ("", "condition of the forced units"),
-    "error": (
+    "error_cents": (
         CENTS,
         "standard error of the value over antithetic pairs of orders; 0 where all orders were taken",
     ),
@@ -51,7 +51,7 @@ INTERACTIONS = {
     "game": ("", "level or impact"),
     "family": ("", "friction relaxed"),
     "other": ("", "friction relaxed with it"),
-    "value": (
+    "value_cents": (
         CENTS,
         "Shapley interaction: gain of relaxing both beyond the sum of the gains; below 0 substitutes",
     ),
@@ -65,14 +65,14 @@ Worth = Callable[[int], Fraction]
 class Shares:
     """Solution of one game: arrays of rationals over players. ``interaction`` is None unless all orders were taken."""
 
-    value: list[Fraction]
-    low: list[Fraction]
-    high: list[Fraction]
-    first_in: list[Fraction]
-    last_in: list[Fraction]
-    error: list[float]
+    value_cents: list[Fraction]
+    low_cents: list[Fraction]
+    high_cents: list[Fraction]
+    first_in_cents: list[Fraction]
+    last_in_cents: list[Fraction]
+    error_cents: list[float]
     orders: int
-    interaction: list[list[Fraction]] | None = None
+    interaction_cents: list[list[Fraction]] | None = None
 
 
 def exact(worth: Worth, players: int) -> Shares:
@@ -196,7 +196,7 @@ def decompose(
     setting: Setting,
     families: Sequence[str],
     product: int,
-    reference: Floats,
+    best_use_value: Floats,
     orders: Sequence[Sequence[int]] | None = None,
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Rows of `SHAPLEY` and of `INTERACTIONS` for one forced class, without week and class.
@@ -205,7 +205,7 @@ def decompose(
     ----------
     families
         Those that are active this week; the others get rows of zeros.
-    reference : (2,) USD
+    best_use_value : (2,) USD
         Best admissible use V*, and the same as buyers believe.
     orders
         Orders of `families` to sample; all of them if left out.
@@ -218,16 +218,16 @@ def decompose(
     more there is nothing to attribute, the game is not played, and its rows are zero over zero orders.
     """
     rows, interactions = [], []
-    for name, game in _games(setting, families, product, reference).items():
+    for name, game in _games(setting, families, product, best_use_value).items():
         shares = solve(game.worth, len(families), orders) if game.played else None
         rows += [{"game": name} | row for row in _rows(families, shares, game.total, game.left)]
-        if shares is not None and shares.interaction is not None:
+        if shares is not None and shares.interaction_cents is not None:
             interactions += [
                 {
                     "game": name,
                     "family": family,
                     "other": families[j],
-                    "value": round(shares.interaction[i][j]),
+                    "value_cents": round(shares.interaction_cents[i][j]),
                 }
                 for i, family in enumerate(families)
                 for j in range(i)
@@ -235,7 +235,9 @@ def decompose(
     return rows, interactions
 
 
-def _games(setting: Setting, families: Sequence[str], product: int, reference: Floats) -> dict[str, Game]:
+def _games(
+    setting: Setting, families: Sequence[str], product: int, best_use_value: Floats
+) -> dict[str, Game]:
     """The level and the impact game of a forced class."""
     none, everything = frozenset[str](), frozenset(families)
     price, first_lot, freed, freed_lot = (
@@ -243,7 +245,7 @@ def _games(setting: Setting, families: Sequence[str], product: int, reference: F
         for relaxed in (none, everything)
         for quote in (setting.price, setting.first_lot_price)
     )
-    best, believed = (round(100 * float(x)) for x in reference)
+    best, believed = (round(100 * float(x)) for x in best_use_value)
     played = first_lot - price >= 1
     over = (freed_lot - freed) // 1
     return {
@@ -265,15 +267,18 @@ def _rows(
     families: Sequence[str], shares: Shares | None, total: int, left: Mapping[str, int]
 ) -> list[dict[str, Any]]:
     """A row per family and per thing left over; zeros for families that are not at work and games that are not played."""
-    columns = ("value", "low", "high", "first_in", "last_in")
-    nothing = dict.fromkeys(columns, 0) | {"error": 0.0, "orders": 0 if shares is None else shares.orders}
+    columns = ("value_cents", "low_cents", "high_cents", "first_in_cents", "last_in_cents")
+    nothing = dict.fromkeys(columns, 0) | {
+        "error_cents": 0.0,
+        "orders": 0 if shares is None else shares.orders,
+    }
     rows = [{"family": family} | nothing for family in FAMILIES]
     if shares is not None:
-        cents = whole_cents(shares.value, total).tolist()
+        cents = whole_cents(shares.value_cents, total).tolist()
         for i, family in enumerate(families):
             row = rows[FAMILIES.index(family)]
             row |= {name: round(getattr(shares, name)[i]) for name in columns}
-            row |= {"value": cents[i], "error": shares.error[i]}
+            row |= {"value_cents": cents[i], "error_cents": shares.error_cents[i]}
     rows += [{"family": name} | nothing | dict.fromkeys(columns, int(rest)) for name, rest in left.items()]
     return rows
 
@@ -326,8 +331,8 @@ def tables(
             "generation": GENERATIONS[PRODUCT_GENERATION[quote.product]],
             "condition": CONDITIONS[PRODUCT_CONDITION[quote.product]],
         }
-        reference = np.array([quote.reference_value, quote.believed_value])
-        parts = decompose(setting, families, quote.product, reference, orders)
+        best_use_value = np.array([quote.best_use_value_usd, quote.believed_value_usd])
+        parts = decompose(setting, families, quote.product, best_use_value, orders)
         for rows, part in zip(found.values(), parts, strict=True):
             rows += [about | row for row in part]
     return {

@@ -1,6 +1,6 @@
 """Three prices of a forced lot, and the gaps between them (economics.md section 2).
 
-``reference_value`` V* is the best admissible use; ``first_lot_price`` p0 is the clearing price in the seller's pool
+``best_use_value`` V* is the best admissible use; ``first_lot_price`` p0 is the clearing price in the seller's pool
 when forced supply of the class is cut to one sellable unit; ``clearing_price`` p is the price. The structural gap
 V* - p0 and the fire-sale discount p0 - p sum to V* - p. Every counterfactual rebuilds the orders from the
 intents and clears again; nothing is deleted from a finished book.
@@ -33,7 +33,7 @@ from sim.market.market import MarketResult, clear_intents, cut_forced_supply
 from sim.market.week import ThreePrices
 
 
-def reference_values(view: View, belief: str = "consistent") -> Floats:
+def best_use_values(view: View, belief: str = "consistent") -> Floats:
     """V* of a clean unit of every generation, USD, shape (G,).
 
     The highest conditional-mean value over all users at their own slots, free of hosting, moving, waiting and
@@ -44,11 +44,11 @@ def reference_values(view: View, belief: str = "consistent") -> Floats:
     """
     usable = ~np.isin(view.pools.kind[view.known.pool], (PoolKind.WAREHOUSE, PoolKind.DISPLACED))
     party, pool = view.known.party[usable], view.known.pool[usable]
-    wet = view.pools.liquid_capacity_watts[pool] > 0
+    with_liquid = view.pools.liquid_capacity_watts[pool] > 0
     expectation = replace(view, rents=replace(view.rents, belief=belief))
     best = np.zeros(N_GENERATIONS)
     for needs_liquid in (False, True):
-        candidates = wet if needs_liquid else np.ones(len(pool), dtype=np.bool_)
+        candidates = with_liquid if needs_liquid else np.ones(len(pool), dtype=np.bool_)
         users, slots = _undominated(view, *_cheapest_slot(view, party[candidates], pool[candidates]))
         if len(users) == 0:
             continue
@@ -88,22 +88,22 @@ def _undominated(view: View, party: Ints, pool: Ints) -> tuple[Ints, Ints]:
 def received(price: Floats, sell: SellOrders, rows: Ints, first_node: int) -> float:
     """Mean of what the offers in `rows` fetch at a table of prices, at least their reserves, by quantity; cents per GPU."""
     here = price[sell.product[rows], sell.pool[rows] + first_node]
-    return float(np.average(np.fmax(here, sell.reserve[rows]), weights=sell.quantity[rows]))
+    return float(np.average(np.fmax(here, sell.reserve_cents[rows]), weights=sell.quantity[rows]))
 
 
 def best_uses(
-    view: View, reference: Floats, needed: Ints, belief: str = "consistent"
+    view: View, best_use_value: Floats, needed: Ints, belief: str = "consistent"
 ) -> tuple[Floats, Floats]:
     """Best admissible use by product: of a clean unit of the same age, and of the unit as it is; USD, (N_PRODUCTS,).
 
     Parameters
     ----------
-    reference : (G,)
-        `reference_values` under the same belief, for clean units.
+    best_use_value : (G,)
+        `best_use_values` under the same belief, for clean units.
     needed
         Products asked for; others may be given the value of a clean unit of another age.
     """
-    clean = np.repeat(reference, N_CONDITIONS)
+    clean = np.repeat(best_use_value, N_CONDITIONS)
     ages = view.products.age_years.reshape(-1, N_CONDITIONS)
     for condition in (Condition.NEW, Condition.AS_IS):
         asked = needed[PRODUCT_CONDITION[needed] == condition] // N_CONDITIONS
@@ -112,20 +112,20 @@ def best_uses(
                 view,
                 products=replace(view.products, age_years=np.repeat(ages[:, condition], N_CONDITIONS)),
             )
-            clean[condition::N_CONDITIONS] = reference_values(other, belief)
+            clean[condition::N_CONDITIONS] = best_use_values(other, belief)
     salvage = np.repeat(view.hardware.salvage_usd, N_CONDITIONS)
     return clean, np.maximum(clean * view.products.condition_factor[PRODUCT_CONDITION], salvage)
 
 
 def three_prices(
-    result: MarketResult, view: View, reference: Floats, normal_volume: Floats
+    result: MarketResult, view: View, best_use_value: Floats, normal_volume: Floats
 ) -> tuple[ThreePrices, ...]:
     """The three prices of every forced class on offer this week.
 
     Parameters
     ----------
-    reference : (G,) USD
-        `reference_values` of the view.
+    best_use_value : (G,) USD
+        `best_use_values` of the view.
     normal_volume : (N_PRODUCTS,)
         GPUs traded in a usual week.
 
@@ -140,8 +140,8 @@ def three_prices(
     forced = np.unique(sell.product[sell.forced & (sell.quantity > 0)])
     if len(forced) == 0:
         return ()
-    _, best = best_uses(view, reference, forced)
-    _, believed = best_uses(view, reference_values(view, view.rents.belief), forced, view.rents.belief)
+    _, best = best_uses(view, best_use_value, forced)
+    _, believed = best_uses(view, best_use_values(view, view.rents.belief), forced, view.rents.belief)
     return tuple(
         _quoted(result, int(product), float(best[product]), float(believed[product]), normal_volume)
         for product in forced
@@ -170,13 +170,13 @@ def _quoted(
         offered=int(offered.sum()),
         sold=int(result.trades.quantity[np.isin(result.trades.sell, rows)].sum()),
         normal_volume=normal,
-        reference_value=best,
-        believed_value=believed,
-        first_lot_price=first_lot,
-        normal_volume_price=usual,
-        price=price,
-        price_low=low,
-        price_high=high,
+        best_use_value_usd=best,
+        believed_value_usd=believed,
+        first_lot_price_usd=first_lot,
+        normal_volume_price_usd=usual,
+        price_usd=price,
+        price_low_usd=low,
+        price_high_usd=high,
     )
 
 

@@ -152,7 +152,9 @@ def _slump(parameters: RentParameters, n_weeks: int) -> Floats:
 def _rents(parameters: RentParameters, releases: Releases, deviation: Floats) -> Floats:
     weeks = np.arange(len(deviation))
     years = weeks * DT
-    log_rent = np.log(parameters.initial.array())[None, :] - parameters.trend_deflation * years[:, None]
+    log_rent = (
+        np.log(parameters.initial_usd_per_hour.array())[None, :] - parameters.trend_deflation * years[:, None]
+    )
     log_rent = log_rent + deviation
     # The initial rents already hold what was felt before week 0.
     since_start = releases.felt(weeks) - releases.felt(0)
@@ -181,7 +183,7 @@ def _replayed(
         # Prints already show the steps felt until they were made; later ones are still to come.
         last = max(week_of(start, day) for day in days)
         shown = releases.felt(np.minimum(weeks, max(last, 0))) - releases.felt(0)
-        deviation[:, g] = np.log(cited.values / parameters.initial.array()[g]) + trend
+        deviation[:, g] = np.log(cited.values / parameters.initial_usd_per_hour.array()[g]) + trend
         deviation[:, g] += releases.step * (shown @ releases.hits[g])
         origin[name] = cited.origin
     share = parameters.cross_generation_share**2

@@ -123,8 +123,8 @@ def _primal(
     if np.any(balance != 0):
         _fail("goods do not balance")
     drawn = np.where(sell[first], 0, flow)
-    wet = np.where(np.asarray(network.liquid, dtype=bool)[book.generation[first]], drawn, 0)
-    for name, headroom, use in (("power", book.power, drawn), ("cooling", book.cooling, wet)):
+    drawn_liquid = np.where(np.asarray(network.liquid, dtype=bool)[book.generation[first]], drawn, 0)
+    for name, headroom, use in (("power", book.power, drawn), ("cooling", book.cooling, drawn_liquid)):
         used = np.zeros(network.n_nodes, dtype=big)
         np.add.at(used, book.node[first], use)
         if np.any(used > headroom.astype(big) * claim.watt):

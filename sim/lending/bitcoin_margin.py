@@ -14,7 +14,7 @@ from sim.state.world import REST_OF_WORLD, World
 def call(world: World, week: int) -> None:
     """Test every live bitcoin loan and post what follows."""
     ledger, loans, miners = world.ledger, world.ledger.loans, world.parameters.miners
-    rows = np.flatnonzero(loans.live() & (loans.kind == LoanKind.BITCOIN) & (loans.pledged > 0))
+    rows = np.flatnonzero(loans.live() & (loans.kind == LoanKind.BITCOIN) & (loans.pledged_satoshi > 0))
     if len(rows) == 0:
         return
     terms = BitcoinTerms(
@@ -26,17 +26,17 @@ def call(world: World, week: int) -> None:
     low = float(world.drivers.btc_low_usd[week])
     calls = margin_calls(
         loans.debtor[rows],
-        loans.balance[rows],
-        loans.pledged[rows],
+        loans.balance_cents[rows],
+        loans.pledged_satoshi[rows],
         low,
-        ledger.parties.bitcoin,
-        np.maximum(ledger.parties.cash, 0),
+        ledger.parties.bitcoin_satoshi,
+        np.maximum(ledger.parties.cash_cents, 0),
         terms,
     )
     for i in np.flatnonzero(calls.state != CallState.QUIET):
         row = int(rows[i])
         debtor, creditor = int(loans.debtor[row]), int(loans.creditor[row])
-        cents, coins = int(calls.paid[i]), int(calls.posted[i])
+        cents, coins = int(calls.paid_cents[i]), int(calls.posted_satoshi[i])
         world.log(
             week,
             "margin_call",
@@ -48,14 +48,14 @@ def call(world: World, week: int) -> None:
         ledger.pledge(row, coins)
         ledger.pay(debtor, creditor, cents, Account.PRINCIPAL)
         ledger.repay(np.array([row]), np.array([cents]))
-        sold = int(calls.sold[i])
+        sold = int(calls.sold_satoshi[i])
         if sold:
-            ledger.sell_pledged(row, sold, int(calls.proceeds[i]), REST_OF_WORLD)
+            ledger.sell_pledged(row, sold, int(calls.proceeds_cents[i]), REST_OF_WORLD)
             world.log(
                 week,
                 "collateral_sold",
                 debtor,
                 counterparty=creditor,
-                cents=int(calls.proceeds[i]),
+                cents=int(calls.proceeds_cents[i]),
                 detail=f"{sold / SATOSHI:,.1f} BTC",
             )

@@ -33,7 +33,7 @@ def service_debt(world: World, week: int) -> None:
     them, interest before principal.
     """
     ledger, loans, credit = world.ledger, world.ledger.loans, world.credit
-    accrued_now = coupon(loans.balance, loans.rate)
+    accrued_now = coupon(loans.balance_cents, loans.rate)
     refinance(world, week)
     live = np.flatnonzero(loans.live() & ~credit.failed()[loans.debtor])
     interest = accrued_now[live]
@@ -47,9 +47,9 @@ def service_debt(world: World, week: int) -> None:
     accrued = np.zeros_like(scheduled)
     np.add.at(accrued, debtor, interest)
     credit.owe(week, scheduled, accrued)
-    cash = np.maximum(ledger.parties.cash, 0)
+    cash = np.maximum(ledger.parties.cash_cents, 0)
     cash[REST_OF_WORLD] = 0
-    paid = clear_claims(debtor, creditor, due, cash).paid
+    paid = clear_claims(debtor, creditor, due, cash).paid_cents
     to_interest = np.minimum(interest, paid)
     to_principal = paid - to_interest
     ledger.pay(debtor, creditor, to_interest, Account.INTEREST)
@@ -58,8 +58,8 @@ def service_debt(world: World, week: int) -> None:
     loans.months_left[live] = np.maximum(loans.months_left[live] - 1, 0)
     short = paid < due
     ledger.capitalise(live[short], (interest - to_interest)[short])
-    loans.overdue[live] += due - paid
-    loans.status[live] = np.where(loans.overdue[live] > 0, LoanStatus.ARREARS, LoanStatus.PERFORMING)
+    loans.overdue_cents[live] += due - paid
+    loans.status[live] = np.where(loans.overdue_cents[live] > 0, LoanStatus.ARREARS, LoanStatus.PERFORMING)
     for i in np.flatnonzero(short):
         world.log(
             week,
@@ -75,15 +75,15 @@ def service_debt(world: World, week: int) -> None:
 
 def regular(world: World, live: Ints) -> Ints:
     """A month's ordinary service of each loan: its level payment or coupon, cents."""
-    return np.asarray(world.ledger.loans.payment[live])
+    return np.asarray(world.ledger.loans.payment_cents[live])
 
 
 def dues(world: World, live: Ints, interest: Ints) -> Ints:
     """What falls due this month on each loan, cents: all of it in the last month."""
     loans = world.ledger.loans
-    owed = loans.balance[live] + interest
+    owed = loans.balance_cents[live] + interest
     bullet = np.isin(loans.kind[live], BULLET)
-    monthly = np.where(bullet, interest, np.minimum(np.maximum(loans.payment[live], interest), owed))
+    monthly = np.where(bullet, interest, np.minimum(np.maximum(loans.payment_cents[live], interest), owed))
     return np.asarray(np.where(loans.months_left[live] <= 1, owed, monthly))
 
 
@@ -104,28 +104,28 @@ def _open_grace(world: World, week: int, debtors: Ints) -> None:
 def close_repaid(world: World, week: int) -> None:
     """Release the liens and coins of loans that are paid off."""
     ledger, loans = world.ledger, world.ledger.loans
-    done = np.flatnonzero((loans.balance == 0) & (loans.status <= LoanStatus.ARREARS))
+    done = np.flatnonzero((loans.balance_cents == 0) & (loans.status <= LoanStatus.ARREARS))
     if len(done) == 0:
         return
     loans.status[done] = LoanStatus.REPAID
-    loans.overdue[done] = 0
+    loans.overdue_cents[done] = 0
     ledger.lots.lien[np.isin(ledger.lots.lien, done)] = -1
     for row in done:
-        if loans.pledged[row]:
-            ledger.pledge(int(row), -int(loans.pledged[row]))
+        if loans.pledged_satoshi[row]:
+            ledger.pledge(int(row), -int(loans.pledged_satoshi[row]))
         world.log(week, "loan_repaid", int(loans.debtor[row]), counterparty=int(loans.creditor[row]))
 
 
 def pay_overdue(world: World, party: int) -> bool:
     """Pay everything overdue out of cash if the cash covers it; whether it did."""
     ledger, loans = world.ledger, world.ledger.loans
-    rows = np.flatnonzero((loans.debtor == party) & loans.live() & (loans.overdue > 0))
-    overdue = np.minimum(loans.overdue[rows], loans.balance[rows])
-    if int(overdue.sum()) > ledger.parties.cash[party]:
+    rows = np.flatnonzero((loans.debtor == party) & loans.live() & (loans.overdue_cents > 0))
+    overdue = np.minimum(loans.overdue_cents[rows], loans.balance_cents[rows])
+    if int(overdue.sum()) > ledger.parties.cash_cents[party]:
         return False
     ledger.pay(party, loans.creditor[rows], overdue, Account.PRINCIPAL)
     ledger.repay(rows, overdue)
-    loans.overdue[rows] = 0
+    loans.overdue_cents[rows] = 0
     loans.status[rows] = LoanStatus.PERFORMING
     return True
 
@@ -141,8 +141,8 @@ def refinance(world: World, week: int) -> None:
     """
     loans, credit, parameters = world.ledger.loans, world.credit, world.parameters
     ends = (loans.months_left <= 1) & loans.live() & ~credit.failed()[loans.debtor]
-    ends &= loans.balance > np.where(
-        np.isin(loans.kind, BULLET), 0, parameters.credit.balloon_payments * loans.payment
+    ends &= loans.balance_cents > np.where(
+        np.isin(loans.kind, BULLET), 0, parameters.credit.balloon_payments * loans.payment_cents
     )
     rows = np.flatnonzero(ends & (loans.kind != LoanKind.FUNDING))
     if len(rows) == 0:
@@ -151,7 +151,7 @@ def refinance(world: World, week: int) -> None:
         loans.months_left[rows] = new_months(world, rows)
         return
     rows = convert(world, week, rows)
-    equity = world.net_asset_value()
+    equity = world.net_asset_value_cents()
     is_open = lending_open(parameters.credit, week)
     offer = offers(world, rows, week)
     good = is_open & (equity[loans.debtor[rows]] > 0)
@@ -159,17 +159,21 @@ def refinance(world: World, week: int) -> None:
     good &= ~credit.run_off[loans.creditor[rows]]
     months = new_months(world, rows)
     for i, row in enumerate(rows):
-        debtor, creditor, balance = int(loans.debtor[row]), int(loans.creditor[row]), int(loans.balance[row])
+        debtor, creditor, balance = (
+            int(loans.debtor[row]),
+            int(loans.creditor[row]),
+            int(loans.balance_cents[row]),
+        )
         amount = min(int(offer[i]), balance) if good[i] else 0
         if loans.kind[row] == LoanKind.BITCOIN:
             amount = min(amount, int(bitcoin_offer(world, np.array([row]))[0]))
             top_up(world, int(row), amount)
         pay_down = balance - amount
         raise_cash(world, debtor, pay_down)
-        if loans.pledged[row] and pay_down > world.ledger.parties.cash[debtor]:
+        if loans.pledged_satoshi[row] and pay_down > world.ledger.parties.cash_cents[debtor]:
             repay_in_coins(world, int(row), week)
             continue
-        if amount == 0 or pay_down > world.ledger.parties.cash[debtor]:
+        if amount == 0 or pay_down > world.ledger.parties.cash_cents[debtor]:
             why = "lending is closed" if not is_open else "no offer covers it"
             world.log(week, "refinancing_refused", debtor, counterparty=creditor, cents=pay_down, detail=why)
             continue
@@ -187,7 +191,9 @@ def convert(world: World, week: int, rows: Ints) -> Ints:
     loans, credit = world.ledger.loans, world.credit
     notes = rows[loans.kind[rows] == LoanKind.CONVERTIBLE]
     debtor = loans.debtor[notes]
-    share = share_price(world.net_asset_value()[debtor], np.maximum(credit.opening_worth[debtor], 1))
+    share = share_price(
+        world.net_asset_value_cents()[debtor], np.maximum(credit.opening_net_asset_value_cents[debtor], 1)
+    )
     strike = conversion_price(1.0, world.parameters.miners.convertible_premium)
     taken = notes[put_outcome(week, np.full(len(notes), week), share, strike) == PutOutcome.CONVERT]
     for row in taken:
@@ -201,12 +207,14 @@ def convert(world: World, week: int, rows: Ints) -> Ints:
 def raise_cash(world: World, party: int, cents: int) -> None:
     """Sell free coins for what cash does not cover (contracts.md 5.1: coins are posted first and sold second)."""
     ledger = world.ledger
-    missing = cents - int(ledger.parties.cash[party])
-    if missing <= 0 or ledger.parties.bitcoin[party] == 0:
+    missing = cents - int(ledger.parties.cash_cents[party])
+    if missing <= 0 or ledger.parties.bitcoin_satoshi[party] == 0:
         return
-    coins = coins_needed(np.array([missing]), price_cents(world.bitcoin_usd), 1.0)
+    coins = coins_needed(np.array([missing]), price_cents(world.btc_usd), 1.0)
     who = np.array([party])
-    ledger.sell_bitcoin(who, np.minimum(coins, ledger.parties.bitcoin[who]), world.bitcoin_usd, REST_OF_WORLD)
+    ledger.sell_bitcoin(
+        who, np.minimum(coins, ledger.parties.bitcoin_satoshi[who]), world.btc_usd, REST_OF_WORLD
+    )
 
 
 def bitcoin_offer(world: World, rows: Ints) -> Ints:
@@ -216,24 +224,26 @@ def bitcoin_offer(world: World, rows: Ints) -> Ints:
     turn comes.
     """
     loans = world.ledger.loans
-    own = loans.pledged[rows] + world.ledger.parties.bitcoin[loans.debtor[rows]]
-    return largest_loan(own, price_cents(world.bitcoin_usd), world.parameters.miners.bitcoin_loan_to_value)
+    own = loans.pledged_satoshi[rows] + world.ledger.parties.bitcoin_satoshi[loans.debtor[rows]]
+    return largest_loan(own, price_cents(world.btc_usd), world.parameters.miners.bitcoin_loan_to_value)
 
 
 def top_up(world: World, row: int, cents: int) -> None:
     """Pledge the coins that a renewed bitcoin loan of `cents` needs at the opening loan-to-value, as far as they go."""
     loans = world.ledger.loans
-    price, opening = price_cents(world.bitcoin_usd), world.parameters.miners.bitcoin_loan_to_value
-    missing = int(coins_needed(cents, price, opening)) - int(loans.pledged[row])
-    world.ledger.pledge(row, int(np.clip(missing, 0, world.ledger.parties.bitcoin[loans.debtor[row]])))
+    price, opening = price_cents(world.btc_usd), world.parameters.miners.bitcoin_loan_to_value
+    missing = int(coins_needed(cents, price, opening)) - int(loans.pledged_satoshi[row])
+    world.ledger.pledge(
+        row, int(np.clip(missing, 0, world.ledger.parties.bitcoin_satoshi[loans.debtor[row]]))
+    )
 
 
 def repay_in_coins(world: World, row: int, week: int) -> None:
     """A bitcoin loan that is not renewed is repaid with the month's interest out of its own collateral, as far as that goes."""
     ledger, loans = world.ledger, world.ledger.loans
-    price = price_cents(world.bitcoin_usd * (1.0 - world.parameters.miners.bitcoin_loan_slip))
-    balance, interest = int(loans.balance[row]), int(coupon(loans.balance[row], loans.rate[row]))
-    coins = min(int(coins_needed(balance + interest, price, 1.0)), int(loans.pledged[row]))
+    price = price_cents(world.btc_usd * (1.0 - world.parameters.miners.bitcoin_loan_slip))
+    balance, interest = int(loans.balance_cents[row]), int(coupon(loans.balance_cents[row], loans.rate[row]))
+    coins = min(int(coins_needed(balance + interest, price, 1.0)), int(loans.pledged_satoshi[row]))
     proceeds = int(worth(coins, price))
     ledger.sell_pledged(row, coins, proceeds, REST_OF_WORLD)
     if proceeds >= balance:
@@ -269,17 +279,20 @@ def offers(world: World, rows: Ints, week: int) -> Ints:
     """
     loans, lots, parameters = world.ledger.loans, world.ledger.lots, world.parameters
     lenders, credit = parameters.lenders, parameters.credit
-    debtor, balance, kind = loans.debtor[rows], loans.balance[rows], loans.kind[rows]
+    debtor, balance, kind = loans.debtor[rows], loans.balance_cents[rows], loans.kind[rows]
     advance, _ = terms(credit, lenders.advance_rate, 0.0, week)
     collateral = np.zeros(loans.n)
     pledged = lots.lien >= 0
     value = lots.quantity[pledged] * world.market.price_usd[lots.product[pledged], lots.pool[pledged]]
     np.add.at(collateral, lots.lien[pledged], value)
-    income = world.credit.income.sum(axis=0) * QUARTERS_PER_YEAR
-    due = world.credit.due.sum(axis=0) * QUARTERS_PER_YEAR
+    income = world.credit.income_cents.sum(axis=0) * QUARTERS_PER_YEAR
+    due = world.credit.due_cents.sum(axis=0) * QUARTERS_PER_YEAR
     # A loan may claim its part of income in the proportion of its own service to all service.
     service = np.divide(
-        loans.payment[rows] * MONTHS_PER_YEAR, due[debtor], out=np.ones(len(rows)), where=due[debtor] > 0
+        loans.payment_cents[rows] * MONTHS_PER_YEAR,
+        due[debtor],
+        out=np.ones(len(rows)),
+        where=due[debtor] > 0,
     )
     equipment = refinancing_offer(
         np.floor(collateral[rows] * 100.0),
@@ -288,9 +301,9 @@ def offers(world: World, rows: Ints, week: int) -> Ints:
         credit.dscr_covenant,
         market_rate(world, week, lenders.spread_mixed),
         new_months(world, rows),
-    ).amount
-    owed = world.ledger.debt()[debtor]
-    assets = world.net_asset_value()[debtor] + owed
+    ).amount_cents
+    owed = world.ledger.debt_cents()[debtor]
+    assets = world.net_asset_value_cents()[debtor] + owed
     room = np.floor(advance * np.maximum(assets, 0)).astype(np.int64) - (owed - balance)
     repriced = balance * (market_rate(world, week, parameters.neo_clouds.notes_spread) - loans.rate[rows])
     covered = income[debtor] >= credit.dscr_covenant * (due[debtor] + repriced)
@@ -308,10 +321,10 @@ def reset(world: World, row: int, week: int, months: int) -> None:
     elif kind not in (LoanKind.CONVERTIBLE, LoanKind.BITCOIN):
         loans.rate[row] = market_rate(world, week, world.parameters.lenders.spread_mixed)
     loans.months_left[row] = months + 1
-    loans.overdue[row] = 0
+    loans.overdue_cents[row] = 0
     loans.status[row] = LoanStatus.PERFORMING
-    balance, rate = int(loans.balance[row]), float(loans.rate[row])
-    loans.payment[row] = (
+    balance, rate = int(loans.balance_cents[row]), float(loans.rate[row])
+    loans.payment_cents[row] = (
         coupon(balance, rate) if kind in BULLET else np.ceil(level_payment(balance, rate, months))
     )
 

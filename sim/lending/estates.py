@@ -15,17 +15,17 @@ from sim.state.standing import Standing
 from sim.state.world import REST_OF_WORLD, World
 
 
-def gather(world: World, week: int, party: int) -> None:
+def collect(world: World, week: int, party: int) -> None:
     """Sell pledged coins for their lenders, free coins and sites for the estate."""
     ledger, loans = world.ledger, world.ledger.loans
     called = np.flatnonzero((loans.debtor == party) & (loans.status == LoanStatus.ACCELERATED))
-    for row in called[loans.pledged[called] > 0]:
-        owed, coins = int(loans.balance[row]), int(loans.pledged[row])
-        ledger.sell_pledged(int(row), coins, int(worth(coins, price_cents(world.bitcoin_usd))), REST_OF_WORLD)
-        applied = owed - int(loans.balance[row])
+    for row in called[loans.pledged_satoshi[called] > 0]:
+        owed, coins = int(loans.balance_cents[row]), int(loans.pledged_satoshi[row])
+        ledger.sell_pledged(int(row), coins, int(worth(coins, price_cents(world.btc_usd))), REST_OF_WORLD)
+        applied = owed - int(loans.balance_cents[row])
         world.bridge.receive([row], [applied], [applied])
     own = np.array([party])
-    ledger.sell_bitcoin(own, ledger.parties.bitcoin[own].copy(), world.bitcoin_usd, REST_OF_WORLD)
+    ledger.sell_bitcoin(own, ledger.parties.bitcoin_satoshi[own].copy(), world.btc_usd, REST_OF_WORLD)
     if world.operators.site_watts[party]:
         world.log(week, "sites_sold", party, cents=world.sell_sites(party))
 
@@ -52,13 +52,13 @@ def close(world: World, week: int) -> None:
 def _pay_out(world: World, week: int, party: int, rows: Ints) -> None:
     """Cash of the estate to deficiencies, notes, hosts and customers, pro rata."""
     ledger, loans = world.ledger, world.ledger.loans
-    open_claims = deficiency(loans.balance[rows], with_recourse(loans.kind[rows]))
+    open_claims = deficiency(loans.balance_cents[rows], with_recourse(loans.kind[rows]))
     places = np.flatnonzero(world.slots.arrears_cents[party])
     claims = np.r_[
         open_claims, world.slots.arrears_cents[party, places], world.operators.customer_claims_cents[party]
     ]
-    cash = max(int(ledger.parties.cash[party]), 0)
-    paid = distribute(cash, claims, np.full(len(claims), Rank.UNSECURED)).paid
+    cash = max(int(ledger.parties.cash_cents[party]), 0)
+    paid = distribute(cash, claims, np.full(len(claims), Rank.UNSECURED)).paid_cents
     to_loans, to_hosts, to_customers = np.split(paid, [len(rows), len(rows) + len(places)])
     ledger.pay(party, loans.creditor[rows], to_loans, Account.PROCEEDS)
     ledger.repay(rows, to_loans)
@@ -76,7 +76,7 @@ def _write_off(world: World, week: int, party: int, rows: Ints) -> None:
     """End the called loans of an estate: repaid, or given up for what is left of them."""
     loans = world.ledger.loans
     for row in rows:
-        loss = world.ledger.write_off(int(row)) if loans.balance[row] else 0
+        loss = world.ledger.write_off(int(row)) if loans.balance_cents[row] else 0
         if world.bridge.is_open([row])[0]:
             world.bridge.close(week, [row], written_off=[loss])
         if loss == 0:

@@ -32,7 +32,7 @@ def accelerate(world: World, week: int) -> None:
     seized = np.flatnonzero((lots.owner == borrower) & (lots.lien >= 0) & (lots.status != LotStatus.FORCED))
     world.credit.cause[borrower] = "scenario"
     world.credit.move(borrower, Standing.LIQUIDATION)
-    world.log(week, "default", borrower, cents=int(world.ledger.debt()[borrower]), detail="scenario")
+    world.log(week, "default", borrower, cents=int(world.ledger.debt_cents()[borrower]), detail="scenario")
     for loan in np.unique(lots.lien[seized]):
         loans.status[loan] = LoanStatus.ACCELERATED
         world.log(
@@ -40,7 +40,7 @@ def accelerate(world: World, week: int) -> None:
             "acceleration",
             borrower,
             counterparty=int(loans.creditor[loan]),
-            cents=int(loans.balance[loan]),
+            cents=int(loans.balance_cents[loan]),
         )
     called = np.unique(lots.lien[seized])
     recoveries.open_files(world, week, called[~world.bridge.is_open(called)])
@@ -66,5 +66,5 @@ def take_possession(world: World, lot: int, agent: int, deadline: int) -> None:
         world.capacity.move(source, target, watts, watts if needs_liquid else 0)
     lots.pool[lot] = target
     lots.status[lot] = LotStatus.FORCED
-    lots.agent[lot] = agent
+    lots.liquidator[lot] = agent
     lots.deadline[lot] = deadline

@@ -40,15 +40,15 @@ def mark(world: World) -> None:
         minlength=N_PRODUCTS,
     )
     typical = world.market.price_usd.mean(axis=1)
-    credit.marks.append(np.where(weight > 0, total / np.maximum(weight, 1), typical))
+    credit.marks_usd.append(np.where(weight > 0, total / np.maximum(weight, 1), typical))
 
 
 def appraise_fleet(world: World) -> None:
     """Quarterly appraisal of every class from lagged marks (contracts.md 4.9)."""
     credit, parameters = world.credit, world.parameters.credit
-    lagged = credit.marks[max(len(credit.marks) - 1 - int(parameters.appraisal_lag_weeks), 0)]
-    weight = parameters.appraisal_weight if credit.appraisal.any() else 1.0
-    credit.appraisal = appraise(lagged, credit.appraisal, weight)
+    lagged = credit.marks_usd[max(len(credit.marks_usd) - 1 - int(parameters.appraisal_lag_weeks), 0)]
+    weight = parameters.appraisal_weight if credit.appraisal_usd.any() else 1.0
+    credit.appraisal_usd = appraise(lagged, credit.appraisal_usd, weight)
 
 
 def review(world: World, week: int) -> None:
@@ -97,11 +97,11 @@ def examine_loans(world: World, week: int) -> Examination:
     asset = place[lots.lien[pledged]]
     product, gpus = lots.product[pledged], lots.quantity[pledged]
     years = (week - loans.start[row]) / WEEKS_PER_YEAR
-    book = to_cents(borrowing_base(1.0, loans.cost[row] / 100.0, years, parameters.book_life_years))
+    book = to_cents(borrowing_base(1.0, loans.cost_cents[row] / 100.0, years, parameters.book_life_years))
     ratios = leverage(
-        loans.balance[row],
+        loans.balance_cents[row],
         book,
-        collateral_value(asset, gpus, credit.appraisal[product], len(row)),
+        collateral_value(asset, gpus, credit.appraisal_usd[product], len(row)),
         collateral_value(asset, gpus, world.market.price_usd[product, lots.pool[pledged]], len(row)),
     )
     basis = tested_basis(world, loans.creditor[row])
@@ -156,12 +156,12 @@ def breach(world: World, week: int, party: int, rows: Ints, told: str) -> None:
     credit, parameters, loans = world.credit, world.parameters.credit, world.ledger.loans
     world.log(week, "covenant_breach", party, detail=told)
     credit.breaches[party] += 1
-    owed = loans.balance[rows]
+    owed = loans.balance_cents[rows]
     patient = lender_kinds(world)[loans.creditor[rows]] != LenderKind.PRIVATE_CREDIT
     willing = int(owed[patient].sum()) > parameters.waiver_majority * int(owed.sum())
     who = np.array([party])
     luck = float(world.randomness.uniform(Purpose.WAIVER, week, who)[0])
-    hopeful = willing and credit.breaches[party] == 1 and heals(world, party)
+    hopeful = willing and credit.breaches[party] == 1 and is_cured(world, party)
     if hopeful and luck < parameters.waiver_probability:
         world.log(week, "waiver", party, detail=told)
         credit.move(party, Standing.TRAPPED)
@@ -169,13 +169,13 @@ def breach(world: World, week: int, party: int, rows: Ints, told: str) -> None:
     if prepay_cure(world, week, party, rows):
         return
     luck = float(world.randomness.uniform(Purpose.EQUITY_CURE, week, who)[0])
-    if world.net_asset_value()[party] > 0 and luck < parameters.equity_cure_probability:
+    if world.net_asset_value_cents()[party] > 0 and luck < parameters.equity_cure_probability:
         cure(world, week, party, rows)
         return
     credit.move(party, Standing.CURE, week + int(parameters.cure_weeks))
 
 
-def heals(world: World, party: int) -> bool:
+def is_cured(world: World, party: int) -> bool:
     """Whether a lender expects recovery: income still covers what is due, or rents are below their trend."""
     lots = world.ledger.lots
     own = lots.owner == party
@@ -197,7 +197,7 @@ def cure(world: World, week: int, party: int, rows: Ints) -> None:
     ledger, live = world.ledger, _loans_of(world, party)
     excess = np.zeros(len(live), dtype=np.int64)
     at = np.searchsorted(live, rows)
-    excess[at] = np.ceil(ledger.loans.balance[rows] * _uncovered(world, week, rows)).astype(np.int64)
+    excess[at] = np.ceil(ledger.loans.balance_cents[rows] * _uncovered(world, week, rows)).astype(np.int64)
     asked, income = _income_asked(world, party)
     amount = max(int(np.ceil(asked)) - income, int(excess.sum()))
     ledger.pay(REST_OF_WORLD, party, amount, Account.EQUITY)
@@ -218,8 +218,8 @@ def prepay_cure(world: World, week: int, party: int, rows: Ints) -> bool:
     live = _loans_of(world, party)
     part = np.full(len(live), share)
     part[np.searchsorted(live, rows)] = np.maximum(share, _uncovered(world, week, rows))
-    cents = np.ceil(loans.balance[live] * part).astype(np.int64)
-    spare = int(ledger.parties.cash[party]) - _service_reserve(world, live)
+    cents = np.ceil(loans.balance_cents[live] * part).astype(np.int64)
+    spare = int(ledger.parties.cash_cents[party]) - _service_reserve(world, live)
     if int(cents.sum()) > spare:
         return False
     _prepay(world, party, live, cents)
@@ -230,7 +230,7 @@ def prepay_cure(world: World, week: int, party: int, rows: Ints) -> bool:
 
 def _service_reserve(world: World, live: Ints) -> int:
     """Cash a borrower keeps for the service of its live loans when it prepays, cents."""
-    return world.parameters.credit.service_reserve_months * int(world.ledger.loans.payment[live].sum())
+    return world.parameters.credit.service_reserve_months * int(world.ledger.loans.payment_cents[live].sum())
 
 
 def _loans_of(world: World, party: int) -> Ints:
@@ -241,9 +241,9 @@ def _loans_of(world: World, party: int) -> Ints:
 def _income_asked(world: World, party: int) -> tuple[float, int]:
     """A quarter's income that coverage of service and of interest ask for, and what there was, cents."""
     credit, parameters = world.credit, world.parameters.credit
-    due, interest = int(credit.due[:, party].sum()), int(credit.interest[:, party].sum())
+    due, interest = int(credit.due_cents[:, party].sum()), int(credit.interest_cents[:, party].sum())
     asked = max(parameters.dscr_covenant * due, parameters.interest_covenant * interest)
-    return asked, int(credit.income[:, party].sum())
+    return asked, int(credit.income_cents[:, party].sum())
 
 
 def _uncovered(world: World, week: int, rows: Ints) -> Floats:
@@ -262,11 +262,11 @@ def _uncovered(world: World, week: int, rows: Ints) -> Floats:
 def _prepay(world: World, party: int, rows: Ints, cents: Ints) -> None:
     """Prepay loans; their service falls with them."""
     ledger, loans = world.ledger, world.ledger.loans
-    left = 1.0 - cents / np.maximum(loans.balance[rows], 1)
+    left = 1.0 - cents / np.maximum(loans.balance_cents[rows], 1)
     ledger.pay(party, loans.creditor[rows], cents, Account.PRINCIPAL)
     ledger.repay(rows, cents)
-    loans.payment[rows] = np.ceil(loans.payment[rows] * left).astype(np.int64)
-    loans.overdue[rows] = np.minimum(loans.overdue[rows], loans.balance[rows])
+    loans.payment_cents[rows] = np.ceil(loans.payment_cents[rows] * left).astype(np.int64)
+    loans.overdue_cents[rows] = np.minimum(loans.overdue_cents[rows], loans.balance_cents[rows])
 
 
 def prepay_base(world: World, week: int, party: int) -> None:
@@ -280,14 +280,16 @@ def prepay_base(world: World, week: int, party: int) -> None:
         rows = np.flatnonzero(mine & (loans.creditor == creditor))
         base = cost_base(
             np.zeros(len(rows), dtype=np.int64),
-            loans.cost[rows],
+            loans.cost_cents[rows],
             week - loans.start[rows],
             parameters.lenders.advance_rate,
             parameters.credit.book_life_years,
             1,
         )
-        excess = int(mandatory_prepayment(loans.balance[rows].sum(), base[0]))
-        pay_early(world, week, party, rows, min(excess, int(ledger.parties.cash[party])), "borrowing base")
+        excess = int(mandatory_prepayment(loans.balance_cents[rows].sum(), base[0]))
+        pay_early(
+            world, week, party, rows, min(excess, int(ledger.parties.cash_cents[party])), "borrowing base"
+        )
 
 
 def sweep_asset_backed(world: World, week: int, party: int, cover: float) -> None:
@@ -297,11 +299,11 @@ def sweep_asset_backed(world: World, week: int, party: int, cover: float) -> Non
     rows = mine[loans.kind[mine] == LoanKind.ASSET_BACKED]
     if len(rows) == 0:
         return
-    surplus = max(int(world.ledger.parties.cash[party]) - _service_reserve(world, mine), 0)
+    surplus = max(int(world.ledger.parties.cash_cents[party]) - _service_reserve(world, mine), 0)
     split = apply_triggers(
-        surplus, 0, loans.balance[rows].sum(), cover, parameters.dscr_trap, parameters.dscr_turbo
+        surplus, 0, loans.balance_cents[rows].sum(), cover, parameters.dscr_trap, parameters.dscr_turbo
     )
-    pay_early(world, week, party, rows, int(split.prepayment), "turbo")
+    pay_early(world, week, party, rows, int(split.prepayment_cents), "turbo")
 
 
 def pay_early(world: World, week: int, party: int, rows: Ints, cents: int, why: str) -> None:
@@ -309,9 +311,9 @@ def pay_early(world: World, week: int, party: int, rows: Ints, cents: int, why: 
     ledger, loans = world.ledger, world.ledger.loans
     if cents <= 0:
         return
-    balance = loans.balance[rows]
+    balance = loans.balance_cents[rows]
     paid = np.clip(cents - (np.cumsum(balance) - balance), 0, balance)
     ledger.pay(party, loans.creditor[rows], paid, Account.PRINCIPAL)
     ledger.repay(rows, paid)
-    loans.overdue[rows] = np.minimum(loans.overdue[rows], loans.balance[rows])
+    loans.overdue_cents[rows] = np.minimum(loans.overdue_cents[rows], loans.balance_cents[rows])
     world.log(week, "prepayment", party, cents=int(paid.sum()), detail=why)

@@ -23,8 +23,8 @@ def place(world: World, lot: int, buyer: int, price: int, cost: int) -> None:
         product=int(lots.product[lot]),
         arrival=int(lots.arrival[lot]),
         gpus=gpus,
-        unpaid=price * gpus - deposit,
-        cost=cost,
+        unpaid_cents=price * gpus - deposit,
+        cost_cents=cost,
     )
 
 
@@ -34,9 +34,9 @@ def pay_on_delivery(world: World, week: int) -> None:
     lead = int(world.parameters.freight.installation_weeks)
     due = np.flatnonzero(orders.arrival - lead <= week)
     for i in due:
-        buyer, cost, unpaid = int(orders.buyer[i]), int(orders.cost[i]), int(orders.unpaid[i])
+        buyer, cost, unpaid = int(orders.buyer[i]), int(orders.cost_cents[i]), int(orders.unpaid_cents[i])
         loan = financing.offer(world, week, buyer, cost, is_new=True)
-        if not world.operators.active[buyer] or world.ledger.parties.cash[buyer] + loan < unpaid:
+        if not world.operators.active[buyer] or world.ledger.parties.cash_cents[buyer] + loan < unpaid:
             _lose(world, week, int(i), "not financed")
             continue
         row = financing.draw(world, week, buyer, loan, cost)
@@ -59,10 +59,10 @@ def set_aside(world: World, week: int) -> Ints:
     """Cash each buyer must keep for its deliveries, cents: what is unpaid less the loan it counts on today."""
     orders, parties = world.ledger.orders, world.ledger.parties
     unpaid, cost = np.zeros(parties.n, dtype=np.int64), np.zeros(parties.n, dtype=np.int64)
-    np.add.at(unpaid, orders.buyer, orders.unpaid)
-    np.add.at(cost, orders.buyer, orders.cost)
-    advance = np.where(world.credit.line > 0, financing.advance(world, week, is_new=True), 0.0)
-    counted = np.minimum(np.floor(advance * cost).astype(np.int64), world.credit.line)
+    np.add.at(unpaid, orders.buyer, orders.unpaid_cents)
+    np.add.at(cost, orders.buyer, orders.cost_cents)
+    advance = np.where(world.credit.line_cents > 0, financing.advance(world, week, is_new=True), 0.0)
+    counted = np.minimum(np.floor(advance * cost).astype(np.int64), world.credit.line_cents)
     return np.asarray(np.maximum(unpaid - counted, 0))
 
 
@@ -78,7 +78,7 @@ def _lose(world: World, week: int, order: int, why: str) -> None:
         counterparty=_maker(world),
         product=int(orders.product[order]),
         quantity=int(orders.gpus[order]),
-        cents=int(orders.unpaid[order]),
+        cents=int(orders.unpaid_cents[order]),
         detail=why,
     )
 

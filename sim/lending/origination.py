@@ -57,7 +57,7 @@ def tenant_spreads(world: World) -> Floats:
 
 def price_volatility(world: World) -> float:
     """Annual volatility of the fleet's mark over the last quarter; 0 before there is one."""
-    marks = world.credit.marks[-QUARTER_WEEKS - 1 :]
+    marks = world.credit.marks_usd[-QUARTER_WEEKS - 1 :]
     if len(marks) <= QUARTER_WEEKS:
         return 0.0
     lots = world.ledger.lots

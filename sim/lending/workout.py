@@ -36,7 +36,7 @@ class Rung:
     """One way out and what it is worth to one lender, cents."""
 
     plan: Plan
-    value: float
+    value_cents: float
 
 
 def advance_standing(world: World, week: int, view: View) -> None:
@@ -63,7 +63,7 @@ def advance_standing(world: World, week: int, view: View) -> None:
             possess(world, week, int(party))
     for party in np.flatnonzero(credit.standing == Standing.LIQUIDATION):
         loans = world.ledger.loans
-        if not np.any((loans.debtor == party) & (loans.balance > 0)):
+        if not np.any((loans.debtor == party) & (loans.balance_cents > 0)):
             credit.move(int(party), Standing.CLOSED)
             world.slots.arrears_cents[party] = 0
             world.log(week, "closed", int(party))
@@ -72,9 +72,9 @@ def advance_standing(world: World, week: int, view: View) -> None:
 def payment_cause(world: World, party: int) -> str:
     """Why a payment was missed: a maturity without an offer, a shell's or a GPU's tenant that left, or income at large."""
     loans, contracts = world.ledger.loans, world.contracts
-    rows = np.flatnonzero((loans.debtor == party) & (loans.overdue > 0))
-    regular = world.parameters.credit.balloon_payments * loans.payment[rows]
-    if np.any((loans.months_left[rows] == 0) & (loans.overdue[rows] > regular)):
+    rows = np.flatnonzero((loans.debtor == party) & (loans.overdue_cents > 0))
+    regular = world.parameters.credit.balloon_payments * loans.payment_cents[rows]
+    if np.any((loans.months_left[rows] == 0) & (loans.overdue_cents[rows] > regular)):
         return "maturity"
     if leases.lost_lately(world, world.week, party):
         return "lease"
@@ -87,7 +87,7 @@ def default(world: World, week: int, party: int, cause: str, view: View) -> None
     """An event of default: cross-default of all loans, then the lenders' choice."""
     credit, loans, parameters = world.credit, world.ledger.loans, world.parameters.credit
     rows = np.flatnonzero((loans.debtor == party) & loans.live())
-    owed = int(loans.balance[rows].sum())
+    owed = int(loans.balance_cents[rows].sum())
     credit.cause[party] = cause
     world.log(week, "default", party, cents=owed, detail=cause)
     plan, why = choose(world, week, party, rows, view)
@@ -106,7 +106,7 @@ def default(world: World, week: int, party: int, cause: str, view: View) -> None
     world.log(week, "workout", party, detail=f"{plan.name.lower()}: {why}")
     tenants_leave(world, week, party)
     orders.cancel(world, week, party)
-    recoveries.open_files(world, week, rows[loans.balance[rows] > 0])
+    recoveries.open_files(world, week, rows[loans.balance_cents[rows] > 0])
 
 
 # -- the ladder -------------------------------------------------------------------------------------------
@@ -130,9 +130,9 @@ def choose(world: World, week: int, party: int, rows: Ints, view: View) -> tuple
         ladder = rungs(world, week, party, own, view)
         if forced:
             ladder = [rung for rung in ladder if rung.plan == Plan.SELL_FORCED]
-        best = max(ladder, key=lambda rung: (rung.value, -rung.plan))
-        votes[best.plan] = votes.get(best.plan, 0) + int(loans.balance[own].sum())
-        told = ", ".join(f"{rung.plan.name.lower()} {rung.value / 1e8:.2f}" for rung in ladder)
+        best = max(ladder, key=lambda rung: (rung.value_cents, -rung.plan))
+        votes[best.plan] = votes.get(best.plan, 0) + int(loans.balance_cents[own].sum())
+        told = ", ".join(f"{rung.plan.name.lower()} {rung.value_cents / 1e8:.2f}" for rung in ladder)
         reasons.setdefault(best.plan, "lender's own funding" if forced else f"values in million USD: {told}")
     plan = max(votes, key=lambda name: (votes[name], -name))
     return plan, reasons[plan]
@@ -141,8 +141,8 @@ def choose(world: World, week: int, party: int, rows: Ints, view: View) -> tuple
 def rungs(world: World, week: int, party: int, rows: Ints, view: View) -> list[Rung]:
     """What each way out is worth to the lender of `rows`, in cents at its own rate."""
     loans, parameters = world.ledger.loans, world.parameters.credit
-    owed = float(loans.balance[rows].sum())
-    rate = float(np.average(loans.rate[rows], weights=loans.balance[rows]))
+    owed = float(loans.balance_cents[rows].sum())
+    rate = float(np.average(loans.rate[rows], weights=loans.balance_cents[rows]))
     sell = {
         weeks: sale_value(world, rows, party, int(weeks), rate)
         for weeks in (world.parameters.forced_sale.deadline_weeks, parameters.orderly_weeks)
@@ -150,13 +150,13 @@ def rungs(world: World, week: int, party: int, rows: Ints, view: View) -> list[R
     operate = operate_value(world, rows, view)
     quick, slow = sell[world.parameters.forced_sale.deadline_weeks], sell[parameters.orderly_weeks]
     ladder = [
-        Rung(Plan.SELL_FORCED, min(quick.moved, owed)),
-        Rung(Plan.SELL_ORDERLY, min(slow.moved, owed)),
-        Rung(Plan.SELL_IN_PLACE, min(quick.in_place, owed)),
+        Rung(Plan.SELL_FORCED, min(quick.moved_cents, owed)),
+        Rung(Plan.SELL_ORDERLY, min(slow.moved_cents, owed)),
+        Rung(Plan.SELL_IN_PLACE, min(quick.in_place_cents, owed)),
         Rung(Plan.OPERATE, min(operate, owed)),
     ]
     if world.credit.amendments[party] < parameters.amendments:
-        best_sale = max(quick.moved, slow.moved, quick.in_place, operate)
+        best_sale = max(quick.moved_cents, slow.moved_cents, quick.in_place_cents, operate)
         ladder.append(Rung(Plan.NONE, amendment_value(world, party, rows, rate, best_sale)))
     return ladder
 
@@ -165,8 +165,8 @@ def rungs(world: World, week: int, party: int, rows: Ints, view: View) -> list[R
 class SaleValue:
     """Expected recovery of a sale, moved and in place, cents."""
 
-    moved: float
-    in_place: float
+    moved_cents: float
+    in_place_cents: float
 
 
 def sale_value(world: World, rows: Ints, party: int, weeks: int, rate: float) -> SaleValue:
@@ -196,15 +196,17 @@ def sale_value(world: World, rows: Ints, party: int, weeks: int, rate: float) ->
         world.hardware.moving_usd[lots.product[lot]]
         * world.slots.assignable[world.topology.pool_place[lots.pool[lot]]]
     )
-    free = float(ledger.parties.cash[party]) + float(world.site_value_usd()[party]) * 100.0
-    free += ledger.parties.bitcoin[party] / SATOSHI * world.bitcoin_usd * 100.0
+    free = float(ledger.parties.cash_cents[party]) + float(world.site_value_usd()[party]) * 100.0
+    free += ledger.parties.bitcoin_satoshi[party] / SATOSHI * world.btc_usd * 100.0
     debts = loans.live() & (loans.debtor == party)
-    share = float(loans.balance[rows].sum()) / max(float(loans.balance[debts].sum()), 1.0)
-    pledged = loans.pledged[rows].sum() / SATOSHI * world.bitcoin_usd * 100.0
+    share = float(loans.balance_cents[rows].sum()) / max(float(loans.balance_cents[debts].sum()), 1.0)
+    pledged = loans.pledged_satoshi[rows].sum() / SATOSHI * world.btc_usd * 100.0
     other = free * share + float(pledged)
     return SaleValue(
-        moved=float((gpus * price * impact).sum()) * patience + other,
-        in_place=float((gpus * (price + saved) * impact).sum()) * patience + other if saved.any() else 0.0,
+        moved_cents=float((gpus * price * impact).sum()) * patience + other,
+        in_place_cents=float((gpus * (price + saved) * impact).sum()) * patience + other
+        if saved.any()
+        else 0.0,
     )
 
 
@@ -242,10 +244,10 @@ def amendment_value(world: World, party: int, rows: Ints, rate: float, sale: flo
     """
     loans, credit, parameters = world.ledger.loans, world.credit, world.parameters
     debts = loans.live() & (loans.debtor == party)
-    owed = float(loans.balance[rows].sum())
-    share = owed / max(float(loans.balance[debts].sum()), 1.0)
-    monthly = max(float(credit.income[:, party].sum()), 0.0) / MONTHS_PER_QUARTER * share
-    months = int(np.average(loans.months_left[rows], weights=loans.balance[rows]))
+    owed = float(loans.balance_cents[rows].sum())
+    share = owed / max(float(loans.balance_cents[debts].sum()), 1.0)
+    monthly = max(float(credit.income_cents[:, party].sum()), 0.0) / MONTHS_PER_QUARTER * share
+    months = int(np.average(loans.months_left[rows], weights=loans.balance_cents[rows]))
     months += int(parameters.credit.extension_months)
     needed = float(level_payment(owed, rate, max(months, 1)))
     decay = (rate + parameters.rent.trend_deflation * (monthly < needed)) / MONTHS_PER_YEAR
@@ -262,17 +264,17 @@ def amend(world: World, week: int, party: int, rows: Ints) -> None:
     loans, credit = world.ledger.loans, world.credit
     months = loans.months_left[rows] + int(world.parameters.credit.extension_months)
     loans.months_left[rows] = months
-    loans.overdue[rows] = 0
+    loans.overdue_cents[rows] = 0
     loans.status[rows] = LoanStatus.PERFORMING
     for row, left in zip(rows, months, strict=True):
-        balance, rate = int(loans.balance[row]), float(loans.rate[row])
+        balance, rate = int(loans.balance_cents[row]), float(loans.rate[row])
         bullet = int(loans.kind[row]) in BULLET
-        loans.payment[row] = (
+        loans.payment_cents[row] = (
             coupon(balance, rate) if bullet else np.ceil(level_payment(balance, rate, int(left)))
         )
     credit.amendments[party] += 1
     credit.move(party, Standing.TRAPPED)
-    world.log(week, "amendment", party, cents=int(loans.balance[rows].sum()), detail="tenor extended")
+    world.log(week, "amendment", party, cents=int(loans.balance_cents[rows].sum()), detail="tenor extended")
 
 
 # -- enforcement ------------------------------------------------------------------------------------------
@@ -314,6 +316,6 @@ def possess(world: World, week: int, party: int) -> None:
     leases.cure_arrears(world, party, seized[lots.quantity[seized] > 0])
     leases.ask_consent(world, week, party, np.unique(world.topology.pool_place[lots.pool[seized]]))
     leases.end_leases(world, week, party)
-    estates.gather(world, week, party)
+    estates.collect(world, week, party)
     credit.move(party, Standing.LIQUIDATION)
     assert not np.any(loans.live() & (loans.debtor == party))

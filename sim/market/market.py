@@ -44,8 +44,8 @@ class Trades:
     sell: Ints  # row of the sell intents
     buy: Ints  # row of the buy intents
     quantity: Ints
-    price: Ints  # received by the seller
-    freight: Ints
+    price_cents: Ints  # received by the seller
+    freight_cents: Ints
     seller_node: Ints
     buyer_node: Ints
     product: Ints
@@ -88,12 +88,19 @@ def build_orders(
     offered = np.zeros(N_PRODUCTS, dtype=np.bool_)
     offered[sell.product[sell.quantity > 0]] = True
     floor = np.full(N_PRODUCTS, np.iinfo(np.int64).max)
-    np.minimum.at(floor, sell.product, sell.reserve)
+    np.minimum.at(floor, sell.product, sell.reserve_cents)
     live = offered[buy.product] & (buy.wanted > 0)
     kept = np.flatnonzero(live)
-    value = np.floor(buy.value[kept] * (1.0 - buy.margin[kept])).astype(np.int64)
+    value = np.floor(buy.value_cents[kept] * (1.0 - buy.margin[kept])).astype(np.int64)
     product = buy.product[kept]
-    arguments = (value, buy.wanted[kept], buy.cash[kept], PRODUCT_UNIT[product], floor[product], venue.steps)
+    arguments = (
+        value,
+        buy.wanted[kept],
+        buy.cash_cents[kept],
+        PRODUCT_UNIT[product],
+        floor[product],
+        venue.steps,
+    )
     if around is None:
         limit, quantity, row = cash_ladder(*arguments)
     else:
@@ -107,7 +114,7 @@ def build_orders(
         node=np.r_[sell.pool, buy.pool[intent]].astype(np.int32) + np.int32(venue.first_node),
         generation=np.r_[sell.product, buy.product[intent]].astype(np.int32),
         quantity=np.r_[sell.quantity, quantity].astype(np.int64),
-        price=np.r_[sell.reserve, limit].astype(np.int64),
+        price=np.r_[sell.reserve_cents, limit].astype(np.int64),
         power=venue.power,
         cooling=venue.cooling,
     )
@@ -128,7 +135,9 @@ def clear_intents(
     """
     network, theta = venue.network, venue.theta
     orders = build_orders(sell, buy, venue)
-    pinched = venue.refine and bool(np.any(buy.cash < buy.wanted * np.floor(buy.value * (1 - buy.margin))))
+    pinched = venue.refine and bool(
+        np.any(buy.cash_cents < buy.wanted * np.floor(buy.value_cents * (1 - buy.margin)))
+    )
     clearing = clear(orders.book, network, theta=theta, hint=hint, whole=whole and not pinched)
     if pinched:
         gross = clearing.price + rent_per_gpu(clearing, network)
@@ -161,8 +170,8 @@ def run_market(sell: SellOrders, buy: BuyIntents, venue: Venue) -> MarketResult:
         sell=arcs["sell"].astype(np.int64),
         buy=orders.intent[arcs["buy"] - n_sell],
         quantity=arcs["quantity"].astype(np.int64),
-        price=price,
-        freight=arcs["freight"].astype(np.int64),
+        price_cents=price,
+        freight_cents=arcs["freight"].astype(np.int64),
         seller_node=seller_node,
         buyer_node=buyer_node,
         product=product,

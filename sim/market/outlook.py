@@ -152,7 +152,7 @@ def _hardware(world: World, week: int) -> HardwareView:
         load_factor=hardware.load_factor,
         failure_hazard=hardware.failure_hazard,
         physical_life_years=hardware.physical_life_years,
-        other_operating_usd_per_hour=world.parameters.valuation.other_operating_cost,
+        other_operating_usd_per_hour=world.parameters.valuation.other_operating_usd_per_hour,
         salvage_usd=world.drivers.salvage_usd[week],
         salvage_decay=hardware.salvage_decay,
     )
@@ -191,8 +191,8 @@ def _parties(world: World, week: int) -> PartiesView:
     return PartiesView(
         kind=parties.kind,
         # Treasuries act before the market clears: who is asked again must see what was seen the first time.
-        cash_cents=np.maximum(parties.cash - orders.set_aside(world, week), 0),
-        bitcoin_satoshi=parties.bitcoin.copy(),
+        cash_cents=np.maximum(parties.cash_cents - orders.set_aside(world, week), 0),
+        bitcoin_satoshi=parties.bitcoin_satoshi.copy(),
         obligations_cents=_obligations(world),
         fleet_watts=world.fleet_watts(),
         utilisation=parties.utilisation,
@@ -211,7 +211,7 @@ def _lots(world: World) -> LotsView:
         lien=lots.lien,
         status=lots.status,
         arrival=lots.arrival,
-        liquidator=lots.agent,
+        liquidator=lots.liquidator,
         deadline=lots.deadline,
         lien_rate=_lien_rate(world),
         run_off=_run_off(world),
@@ -233,12 +233,12 @@ def _credit(world: World, week: int) -> CreditView:
     n = world.ledger.parties.n
     return CreditView(
         base_rate=float(world.drivers.sofr[week]),
-        line_cents=world.credit.line,
+        line_cents=world.credit.line_cents,
         # The lowest advance a purchase may get this week: used units at today's terms.
         advance=np.full(n, financing.advance(world, world.week, is_new=False)),
         may_spend=world.credit.may_spend(),
         distressed=world.credit.distressed(),
-        gain_cents=np.maximum(world.net_asset_value() - world.credit.opening_worth, 0),
+        gain_cents=np.maximum(world.net_asset_value_cents() - world.credit.opening_net_asset_value_cents, 0),
         failed=world.credit.failed(),
     )
 
@@ -267,7 +267,7 @@ def _obligations(world: World) -> Ints:
     loans = world.ledger.loans
     monthly = np.rint(world.operators.bills_cents / MONTHS_PER_WEEK).astype(np.int64)
     live = loans.status <= LoanStatus.ARREARS
-    np.add.at(monthly, loans.debtor[live], np.minimum(loans.payment[live], loans.balance[live]))
+    np.add.at(monthly, loans.debtor[live], np.minimum(loans.payment_cents[live], loans.balance_cents[live]))
     return monthly
 
 

@@ -47,24 +47,33 @@ def settle(world: World, week: int, result: MarketResult) -> None:
         rent = int(premiums[i])
         weeks = _delivery_weeks(world, source, target, product)
         pool = _take_slot(world, week, buyer, source, target, product, quantity)
-        cost = (int(trades.price[i]) + int(trades.freight[i]) + rent) * quantity
+        cost = (int(trades.price_cents[i]) + int(trades.freight_cents[i]) + rent) * quantity
         is_new = bool(PRODUCT_CONDITION[product] == Condition.NEW)
         loan = -1 if is_new else finance(world, week, buyer, cost)
         in_place = is_forced and source == target
         slot = rent if in_place else 0
         for lot in _pick(world, seller, source, product, quantity, is_forced, week):
             _transfer(
-                world, week, lot, seller, buyer, pool, week + weeks, int(trades.price[i]), is_forced, slot
+                world,
+                week,
+                lot,
+                seller,
+                buyer,
+                pool,
+                week + weeks,
+                int(trades.price_cents[i]),
+                is_forced,
+                slot,
             )
             world.ledger.lots.lien[lot] = loan
             amount = int(world.ledger.lots.quantity[lot])
             if is_new:
-                orders.place(world, lot, buyer, int(trades.price[i]), cost * amount // quantity)
-            world.ledger.pay(buyer, REST_OF_WORLD, int(trades.freight[i]) * amount, Account.FREIGHT)
+                orders.place(world, lot, buyer, int(trades.price_cents[i]), cost * amount // quantity)
+            world.ledger.pay(buyer, REST_OF_WORLD, int(trades.freight_cents[i]) * amount, Account.FREIGHT)
         if rent and not in_place:
             host = int(world.slots.host[world.topology.pool_place[target]])
             world.ledger.pay(buyer, host, rent * quantity, Account.SLOT_PREMIUM)
-        world.log_sale(week, "sale", seller, buyer, product, quantity, int(trades.price[i]))
+        world.log_sale(week, "sale", seller, buyer, product, quantity, int(trades.price_cents[i]))
 
 
 def slot_premiums(world: World, result: MarketResult) -> Ints:
@@ -134,7 +143,7 @@ def _pick(
     """Rows of the lots the seller delivers, cut so that they add up to `quantity`."""
     ledger, lots = world.ledger, world.ledger.lots
     if world.ledger.parties.kind[seller] == AgentKind.MANUFACTURER:
-        fresh = {name: np.array([-1], dtype=np.int64) for name in ("lien", "agent", "deadline")}
+        fresh = {name: np.array([-1], dtype=np.int64) for name in ("lien", "liquidator", "deadline")}
         ledger.deliver(
             Lots(
                 product=np.array([product]),
@@ -150,7 +159,7 @@ def _pick(
         return [world.ledger.lots.n - 1]
     here = (lots.pool == pool) & (lots.product == product)
     if is_forced:
-        rows = np.flatnonzero(here & (lots.agent == seller) & (lots.status == LotStatus.FORCED))
+        rows = np.flatnonzero(here & (lots.liquidator == seller) & (lots.status == LotStatus.FORCED))
     else:
         idle = (lots.status != LotStatus.FORCED) & (lots.status != LotStatus.IN_TRANSIT)
         rows = np.flatnonzero(here & (lots.owner == seller) & (lots.lien < 0) & idle)
@@ -191,7 +200,7 @@ def _transfer(
         lots.vintage[lot] = arrival
     stored = world.topology.pool_kind[pool] == PoolKind.WAREHOUSE
     lots.owner[lot], lots.pool[lot], lots.lien[lot] = buyer, pool, -1
-    lots.agent[lot], lots.deadline[lot] = -1, -1
+    lots.liquidator[lot], lots.deadline[lot] = -1, -1
     lots.arrival[lot] = arrival
     lots.status[lot] = LotStatus.INVENTORY if stored else LotStatus.IN_TRANSIT
 
@@ -204,7 +213,7 @@ def distribute_proceeds(world: World, week: int, lot: int, buyer: int, price: in
     """
     ledger, lots, loans = world.ledger, world.ledger.lots, world.ledger.loans
     gpus, product = int(lots.quantity[lot]), int(lots.product[lot])
-    lien, agent, debtor = int(lots.lien[lot]), int(lots.agent[lot]), int(lots.owner[lot])
+    lien, agent, debtor = int(lots.lien[lot]), int(lots.liquidator[lot]), int(lots.owner[lot])
     creditor = int(loans.creditor[lien]) if lien >= 0 else debtor
     plan, cause = Plan(world.credit.plan[debtor]), world.credit.cause[debtor]
     world.log(
@@ -224,19 +233,19 @@ def distribute_proceeds(world: World, week: int, lot: int, buyer: int, price: in
     place = int(world.topology.pool_place[lots.pool[lot]])
     arrears = int(world.slots.arrears_cents[debtor, place])
     costs = sale_proceeds(price * gpus, world.parameters.lenders.enforcement_cost, arrears, fees=fee)
-    ledger.pay(creditor, int(world.slots.host[place]), costs.hosting, Account.HOSTING)
-    world.slots.arrears_cents[debtor, place] -= costs.hosting
-    ledger.pay(creditor, agent, costs.fees, Account.FEE)
-    ledger.pay(creditor, REST_OF_WORLD, costs.enforcement, Account.ENFORCEMENT)
+    ledger.pay(creditor, int(world.slots.host[place]), costs.hosting_cents, Account.HOSTING)
+    world.slots.arrears_cents[debtor, place] -= costs.hosting_cents
+    ledger.pay(creditor, agent, costs.fees_cents, Account.FEE)
+    ledger.pay(creditor, REST_OF_WORLD, costs.enforcement_cents, Account.ENFORCEMENT)
     if lien < 0:
         return
-    net = costs.net + slot * gpus
-    applied = min(net, int(loans.balance[lien]))
+    net = costs.net_cents + slot * gpus
+    applied = min(net, int(loans.balance_cents[lien]))
     ledger.repay(np.array([lien]), np.array([applied]))
     if net > applied:
         ledger.pay(creditor, debtor, net - applied, Account.PROCEEDS)
     if world.bridge.is_open([lien])[0]:
-        spent = costs.fees + costs.enforcement + costs.hosting
+        spent = costs.fees_cents + costs.enforcement_cents + costs.hosting_cents
         recoveries.sold(world, lien, product, gpus, price, spent, slot * gpus, applied, net - applied)
 
 
@@ -247,11 +256,11 @@ def scrap(world: World, week: int, orders: ScrapOrders, salvager: int) -> None:
         party, pool, product = int(orders.party[i]), int(orders.pool[i]), int(orders.product[i])
         cents = round(float(world.drivers.salvage_usd[week, PRODUCT_GENERATION[product]]) * 100)
         mandated = bool(world.ledger.parties.kind[party] == AgentKind.LIQUIDATOR) and bool(
-            np.any((lots.agent == party) & (lots.pool == pool) & (lots.status == LotStatus.FORCED))
+            np.any((lots.liquidator == party) & (lots.pool == pool) & (lots.status == LotStatus.FORCED))
         )
         for lot in _pick(world, party, pool, product, int(orders.quantity[i]), mandated, week):
             amount = int(lots.quantity[lot])
-            price = min(cents, int(ledger.parties.cash[salvager]) // max(amount, 1))
+            price = min(cents, int(ledger.parties.cash_cents[salvager]) // max(amount, 1))
             if mandated:
                 distribute_proceeds(world, week, lot, salvager, price, 0)
                 watts = (

@@ -13,8 +13,8 @@ from sim.state.world import REST_OF_WORLD, World
 def carry_out(world: World, week: int, intents: Intents) -> None:
     """Apply this week's treasuries and conversions, each as far as the party can."""
     treasury, ledger = intents.treasury, world.ledger
-    ledger.sell_bitcoin(treasury.party, treasury.bitcoin_sold, world.bitcoin_usd, REST_OF_WORLD)
-    ledger.pay(treasury.party, REST_OF_WORLD, treasury.payout, Account.PAYOUT)
+    ledger.sell_bitcoin(treasury.party, treasury.bitcoin_sold_satoshi, world.btc_usd, REST_OF_WORLD)
+    ledger.pay(treasury.party, REST_OF_WORLD, treasury.payout_cents, Account.PAYOUT)
     for party in treasury.party[treasury.orders_given_up > 0]:
         orders.cancel(world, week, int(party))
     _sell_machines(world, week, treasury)
@@ -30,8 +30,8 @@ def _sell_machines(world: World, week: int, treasury: Treasury) -> None:
         * miners.asic_years_of_revenue
         / (miners.fleet_efficiency_j_per_th * 1000.0)
     )
-    for i in np.flatnonzero(treasury.machines_sold > 0):
-        party, left = int(treasury.party[i]), int(treasury.machines_sold[i])
+    for i in np.flatnonzero(treasury.machines_sold_watts > 0):
+        party, left = int(treasury.party[i]), int(treasury.machines_sold_watts[i])
         sold = 0
         for pool in np.flatnonzero((world.slots.holder == party) & (world.capacity.mining_watts > 0)):
             watts = min(left - sold, int(world.capacity.mining_watts[pool]))

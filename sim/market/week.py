@@ -30,33 +30,35 @@ class ThreePrices:
     offered: int
     sold: int
     normal_volume: int
-    reference_value: float
-    believed_value: float
-    first_lot_price: float
-    normal_volume_price: float
-    price: float
-    price_low: float
-    price_high: float
+    best_use_value_usd: float
+    believed_value_usd: float
+    first_lot_price_usd: float
+    normal_volume_price_usd: float
+    price_usd: float
+    price_low_usd: float
+    price_high_usd: float
 
     @property
-    def structural_gap(self) -> float:
+    def structural_gap_usd(self) -> float:
         """V* - p0: what one lot loses in this state, the belief gap included, USD per GPU."""
-        return self.reference_value - self.first_lot_price
+        return self.best_use_value_usd - self.first_lot_price_usd
 
     @property
-    def belief_gap(self) -> float:
+    def belief_gap_usd(self) -> float:
         """V* less the best use as buyers believe it, USD per GPU: negative where they expect a high rent to stay."""
-        return self.reference_value - self.believed_value
+        return self.best_use_value_usd - self.believed_value_usd
 
     @property
-    def fire_sale_discount(self) -> float:
+    def fire_sale_discount_usd(self) -> float:
         """p0 - p: what the rest of the lots lose by coming together, USD per GPU."""
-        return self.first_lot_price - self.price
+        return self.first_lot_price_usd - self.price_usd
 
     @property
     def discount_share(self) -> float:
         """Headline d = 1 - p/p0; NaN if the first lot has no price."""
-        return 1.0 - self.price / self.first_lot_price if self.first_lot_price > 0 else float("nan")
+        return (
+            1.0 - self.price_usd / self.first_lot_price_usd if self.first_lot_price_usd > 0 else float("nan")
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,7 @@ class MarketWeek:
         Buyers the search layer let into the market.
     cohorts
         Who can be asked what it would intend under another view.
-    reference : (G,) USD per GPU
+    best_use_value_usd : (G,) USD per GPU
         Best admissible use of a clean unit.
     quotes
         Prices of every forced class on offer.
@@ -121,7 +123,7 @@ class MarketWeek:
     present: Bools
     cohorts: tuple[Cohort, ...]
     result: MarketResult
-    reference: Floats
+    best_use_value_usd: Floats
     quotes: tuple[ThreePrices, ...]
 
     def ask(self, view: View) -> Intents:

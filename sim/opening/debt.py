@@ -55,12 +55,12 @@ def equipment_loan(
     return loans.append(
         debtor=owner,
         creditor=creditor,
-        principal=round(principal * 100),
-        balance=round(principal * 100 * growth - payment * annuity),
+        principal_cents=round(principal * 100),
+        balance_cents=round(principal * 100 * growth - payment * annuity),
         rate=rate,
-        payment=payment,
+        payment_cents=payment,
         months_left=months - paid,
-        cost=round(cost * 100),
+        cost_cents=round(cost * 100),
         start=vintage,
         status=int(LoanStatus.PERFORMING),
         kind=int(kind),
@@ -91,10 +91,10 @@ def miners_debt(
             loans.append(
                 debtor=int(miner),
                 creditor=bond_market,
-                principal=face,
-                balance=face,
+                principal_cents=face,
+                balance_cents=face,
                 rate=section.convertible_coupon,
-                payment=int(coupon(face, section.convertible_coupon)),
+                payment_cents=int(coupon(face, section.convertible_coupon)),
                 months_left=_months_to_put(section, float(dates[i])),
                 kind=int(LoanKind.CONVERTIBLE),
             )
@@ -105,13 +105,13 @@ def miners_debt(
             loans.append(
                 debtor=int(miner),
                 creditor=lender,
-                principal=borrowed,
-                balance=borrowed,
+                principal_cents=borrowed,
+                balance_cents=borrowed,
                 rate=section.bitcoin_loan_rate,
-                payment=int(coupon(borrowed, section.bitcoin_loan_rate)),
+                payment_cents=int(coupon(borrowed, section.bitcoin_loan_rate)),
                 months_left=1 + int(terms[i] * section.bitcoin_loan_tenor_months),
                 kind=int(LoanKind.BITCOIN),
-                pledged=pledged,
+                pledged_satoshi=pledged,
             )
 
 
@@ -134,7 +134,7 @@ def corporate_notes(
     rate = parameters.interest.sofr_initial + section.notes_spread
     first, last = section.notes_earliest_months, section.notes_latest_months
     for cloud in clouds:
-        secured = int(loans.balance[loans.debtor == cloud].sum())
+        secured = int(loans.balance_cents[loans.debtor == cloud].sum())
         face = int(secured * section.notes_share / (1.0 - section.notes_share)) // section.notes_per_issuer
         if face == 0:
             continue
@@ -142,10 +142,10 @@ def corporate_notes(
             loans.append(
                 debtor=int(cloud),
                 creditor=bond_market,
-                principal=face,
-                balance=face,
+                principal_cents=face,
+                balance_cents=face,
                 rate=rate,
-                payment=int(coupon(face, rate)),
+                payment_cents=int(coupon(face, rate)),
                 months_left=first + int(left * max(last - first + 1, 1)),
                 kind=int(LoanKind.NOTES),
             )
@@ -156,16 +156,16 @@ def lenders_funding(parameters: Parameters, loans: Loans, lenders: Ints, funder:
     section = parameters.lenders
     rate = parameters.interest.sofr_initial + section.funding_spread
     for lender in lenders:
-        book = int(loans.balance[loans.creditor == lender].sum())
+        book = int(loans.balance_cents[loans.creditor == lender].sum())
         line = int(book * section.funding_advance)
         if line:
             loans.append(
                 debtor=int(lender),
                 creditor=funder,
-                principal=line,
-                balance=line,
+                principal_cents=line,
+                balance_cents=line,
                 rate=rate,
-                payment=int(coupon(line, rate)),
+                payment_cents=int(coupon(line, rate)),
                 months_left=EVERGREEN_MONTHS,
                 kind=int(LoanKind.FUNDING),
             )

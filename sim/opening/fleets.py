@@ -132,8 +132,10 @@ def _stock(
     """Fill `watts` with the generation mix that the pool can cool; returns the watts left over."""
     world = build.parameters.world
     mix = world.generation_mix.array().copy()
-    wet = int(build.topology.pool_liquid[pool]) - _standing(build, pool, np.where(LIQUID_ONLY, unit_watts, 0))
-    if wet <= 0:
+    liquid_left = int(build.topology.pool_liquid[pool]) - _standing(
+        build, pool, np.where(LIQUID_ONLY, unit_watts, 0)
+    )
+    if liquid_left <= 0:
         mix[LIQUID_ONLY] = 0.0
     if mix.sum() <= 0:
         return watts
@@ -147,7 +149,7 @@ def _stock(
     for generation in np.flatnonzero(mix > 0):
         budget = int(watts * mix[generation])
         if LIQUID_ONLY[generation]:
-            budget = min(budget, wet)
+            budget = min(budget, liquid_left)
         units = budget // int(unit_watts[generation])
         oldest = min(int(available[generation]), int(world.oldest_fleet_years * WEEKS_PER_YEAR))
         if units == 0 or oldest <= 0:
@@ -159,7 +161,7 @@ def _stock(
             lien = _borrow(build, loans, owner, int(generation), units, vintage)
         build.lot(owner, pool, int(generation), units * int(UNIT[generation]), vintage, lien)
         filled = units * int(unit_watts[generation])
-        wet -= filled if LIQUID_ONLY[generation] else 0
+        liquid_left -= filled if LIQUID_ONLY[generation] else 0
         left -= filled
     return left
 

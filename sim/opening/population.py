@@ -172,15 +172,15 @@ def _add_shared_pools(build: Builder) -> None:
     """Open and in-place pools everywhere, forward pools where megawatts are due, warehouses at the docks."""
     places, site = build.topology.places, build.parameters.site
     placed = np.zeros(places.n, dtype=np.int64)
-    wet = np.zeros(places.n, dtype=np.int64)
+    taken = np.zeros(places.n, dtype=np.int64)
     np.add.at(placed, build.topology.pool_place, build.topology.pool_power)
-    np.add.at(wet, build.topology.pool_place, build.topology.pool_liquid)
+    np.add.at(taken, build.topology.pool_place, build.topology.pool_liquid)
     luck = build.randomness.uniform(Purpose.ENERGISATION, 0, np.arange(places.n))
     for place in range(places.n):
         converted = places.kind[place] in ("miner-converted", "miner")
         fee = site.miner_hosting_fee_usd_per_kw_month if converted else site.hosting_fee_usd_per_kw_month
         watts = int(places.it_watts[place] - placed[place])
-        liquid = min(int(places.liquid_watts[place] - wet[place]), watts)
+        liquid = min(int(places.liquid_watts[place] - taken[place]), watts)
         build.pool(place, PoolKind.OPEN, watts, max(liquid, 0), hosting=fee)
         build.pool(place, PoolKind.IN_PLACE, 0, 0, hosting=fee)
         due = int(places.planned_watts[place] * site.energising_share * site.uncommitted_share)
@@ -236,8 +236,8 @@ def _open_books(build: Builder, loans: Loans) -> World:
     utilisation, rate = _usage_and_patience(build)
     parties = Parties(
         kind=build.kinds.astype(np.int64),
-        cash=_opening_cash(build, loans),
-        bitcoin=bitcoin,
+        cash_cents=_opening_cash(build, loans),
+        bitcoin_satoshi=bitcoin,
         utilisation=utilisation,
         discount_rate=rate,
         name=build.names,
@@ -303,7 +303,7 @@ def _open_world(build: Builder, ledger: Ledger, sites: Ints) -> World:
         topology=topology,
         ledger=ledger,
         week=0,
-        bitcoin_usd=float(build.drivers.btc_usd[0]),
+        btc_usd=float(build.drivers.btc_usd[0]),
         hardware=Hardware(UNIT, unit_watts, build.drivers.compute_weight, moving_costs(parameters)),
         rents=Rents(
             contract_usd_per_hour=build.drivers.rent(0, 1.0),
@@ -358,8 +358,8 @@ def _opening_credit(build: Builder, loans: Loans) -> Credit:
     credit, section = Credit.opening(len(build.kinds)), build.parameters.credit
     for party, rank in build.ranks.items():
         if kind_of_borrower(build.parameters.world, rank) == LoanKind.DELAYED_DRAW:
-            drawn = int(loans.balance[loans.debtor == party].sum())
-            credit.commitment[party] = int(drawn * section.commitment_share)
+            drawn = int(loans.balance_cents[loans.debtor == party].sum())
+            credit.commitment_cents[party] = int(drawn * section.commitment_share)
             luck = float(build.randomness.uniform(Purpose.CREDITOR, 0, np.array([party]))[0])
             credit.window_end[party] = int(luck * section.commitment_weeks)
     return credit
@@ -406,7 +406,9 @@ def _leases(build: Builder, lots: Lots) -> Leases:
         terms["end"] = terms["start"] + tenor
         if kind == PoolKind.PRIVATE and np.isin(holder, clouds):
             rate = parameters.neo_clouds.shell_lease_usd_per_kw_month
-            leases.append(tenant=holder, watts=int(topology.pool_power[pool]), rate=rate, **terms)
+            leases.append(
+                tenant=holder, watts=int(topology.pool_power[pool]), rate_usd_per_kw_month=rate, **terms
+            )
         elif kind == PoolKind.OPEN and np.isin(build.host[topology.pool_place[pool]], miners):
             here = lots.pool == pool
             for tenant in np.intersect1d(lots.owner[here], clouds):
@@ -414,7 +416,7 @@ def _leases(build: Builder, lots: Lots) -> Leases:
                     continue
                 let = int(watts[here & (lots.owner == tenant)].sum() * parameters.miners.leased_shell_share)
                 rate = parameters.miners.shell_lease_usd_per_kw_month
-                leases.append(tenant=int(tenant), watts=let, rate=rate, **terms)
+                leases.append(tenant=int(tenant), watts=let, rate_usd_per_kw_month=rate, **terms)
     return leases
 
 
@@ -423,7 +425,7 @@ def _opening_cash(build: Builder, loans: Loans) -> Ints:
     parameters = build.parameters
     cash = np.zeros(len(build.kinds), dtype=np.int64)
     monthly = np.zeros(len(build.kinds), dtype=np.int64)
-    np.add.at(monthly, loans.debtor, loans.payment)
+    np.add.at(monthly, loans.debtor, loans.payment_cents)
     for kind, months in (
         (AgentKind.NEO_CLOUD, parameters.world.neo_cloud_cash_months),
         (AgentKind.MINER, 0.0),

@@ -62,7 +62,13 @@ def weekly_rent(world: World, week: int, payer: Ints, pool: Ints, kilowatts: Flo
     share[known] = beyond[at[known]]
     hours = HOURS_PER_WEEK / HOURS_PER_MONTH
     years = (week - leases.start[own]) // WEEKS_PER_YEAR
-    rent = leases.watts[own] / 1000.0 * leases.rate[own] * (1.0 + leases.escalator[own]) ** years * hours
+    rent = (
+        leases.watts[own]
+        / 1000.0
+        * leases.rate_usd_per_kw_month[own]
+        * (1.0 + leases.escalator[own]) ** years
+        * hours
+    )
     party = np.r_[payer, leases.tenant[own]]
     place = np.r_[pools.pool_place[pool], pools.pool_place[leases.pool[own]]]
     due = np.zeros((world.ledger.parties.n, pools.places.n), dtype=np.int64)
@@ -96,7 +102,13 @@ def collect_outside(world: World, week: int) -> None:
     rows = np.flatnonzero(leases.live(week) & (leases.tenant == REST_OF_WORLD))
     years = (week - leases.start[rows]) // WEEKS_PER_YEAR
     hours = HOURS_PER_WEEK / HOURS_PER_MONTH
-    rent = leases.watts[rows] / 1000.0 * leases.rate[rows] * (1.0 + leases.escalator[rows]) ** years * hours
+    rent = (
+        leases.watts[rows]
+        / 1000.0
+        * leases.rate_usd_per_kw_month[rows]
+        * (1.0 + leases.escalator[rows]) ** years
+        * hours
+    )
     world.ledger.pay(REST_OF_WORLD, landlord(world, leases.pool[rows]), to_cents(rent), Account.HOSTING)
 
 
@@ -178,7 +190,7 @@ def cure_arrears(world: World, party: int, lots: Ints) -> None:
         lien, slot = np.unique(ledger.lots.lien[here], return_inverse=True)
         share = largest_remainder(owed, np.bincount(slot, weights=watts[where == place]))
         creditor = np.where(lien >= 0, ledger.loans.creditor[lien], party)
-        paid = np.minimum(share, np.maximum(ledger.parties.cash[creditor], 0) // max(len(lien), 1))
+        paid = np.minimum(share, np.maximum(ledger.parties.cash_cents[creditor], 0) // max(len(lien), 1))
         ledger.pay(creditor, int(world.slots.host[place]), paid, Account.HOSTING)
         filed = (lien >= 0) & world.bridge.is_open(lien)
         world.bridge.spend(lien[filed], paid[filed])
@@ -205,19 +217,19 @@ def convert(world: World, week: int, orders: ConvertOrders) -> None:
         return
     for i in np.flatnonzero(granted):
         party, pool = int(orders.party[i]), int(orders.pool[i])
-        affordable = int(max(int(ledger.parties.cash[party]), 0) / capex) // 1000 * 1000
+        affordable = int(max(int(ledger.parties.cash_cents[party]), 0) / capex) // 1000 * 1000
         watts = min(int(granted[i]) * 1000, int(world.capacity.mining_watts[pool]), affordable)
         if watts <= 0:
             continue
         cents = round(watts * capex)
-        ledger.pay(party, REST_OF_WORLD, min(cents, int(ledger.parties.cash[party])), Account.RETROFIT)
+        ledger.pay(party, REST_OF_WORLD, min(cents, int(ledger.parties.cash_cents[party])), Account.RETROFIT)
         world.capacity.move(pool, pool, watts, load=Load.MINING, into=Load.BACKGROUND)
         luck = float(world.randomness.uniform(Purpose.LEASE_TENANT, week, np.array([pool]))[0])
         world.leases.append(
             tenant=REST_OF_WORLD,
             pool=pool,
             watts=watts,
-            rate=world.parameters.miners.shell_lease_usd_per_kw_month,
+            rate_usd_per_kw_month=world.parameters.miners.shell_lease_usd_per_kw_month,
             escalator=section.lease_escalator,
             start=week + lead,
             end=week + lead + round(section.lease_tenor_years * WEEKS_PER_YEAR),

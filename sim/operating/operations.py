@@ -87,7 +87,7 @@ def operate(world: World, week: int) -> None:
         pools.pool_pue[lots.pool],
         parameters.hardware.load_factor,
         0.0,
-        parameters.valuation.other_operating_cost,
+        parameters.valuation.other_operating_usd_per_hour,
     )
     present = (lots.status == LotStatus.RUNNING) | (lots.status == LotStatus.IDLE)
     operated = world.operated()
@@ -107,11 +107,11 @@ def operate(world: World, week: int) -> None:
     ledger.pay(REST_OF_WORLD, bearer[on], revenue, Account.COMPUTE_REVENUE)
     hired = operated[on]
     wage = np.floor(revenue[hired] * parameters.lenders.operating_fee).astype(np.int64)
-    ledger.pay(bearer[on][hired], lots.agent[on][hired], wage, Account.FEE)
+    ledger.pay(bearer[on][hired], lots.liquidator[on][hired], wage, Account.FEE)
     _mine(world, week, power_usd)
 
     bills = np.zeros((ledger.parties.n, len(Account)), dtype=np.int64)
-    upkeep = parameters.valuation.other_operating_cost
+    upkeep = parameters.valuation.other_operating_usd_per_hour
     _charge(bills, Account.POWER, bearer[on], (cost[on] - upkeep) * lots.quantity[on] * HOURS_PER_WEEK)
     _charge(bills, Account.OPERATING, bearer[on], upkeep * lots.quantity[on] * HOURS_PER_WEEK)
     standing = present | operated | (lots.status == LotStatus.IN_TRANSIT)
@@ -171,7 +171,7 @@ def _charge(
 def _pay_bills(world: World, week: int, bills: Ints, owed: leases.Owed) -> None:
     """Pay in `BILL_ORDER` out of cash at hand; slot rent that is short stays owed, the rest is logged and lapses."""
     ledger = world.ledger
-    cash = np.maximum(ledger.parties.cash, 0)
+    cash = np.maximum(ledger.parties.cash_cents, 0)
     short = np.zeros_like(cash)
     for account in BILL_ORDER:
         due = bills[:, account]
@@ -212,7 +212,11 @@ def _mine(world: World, week: int, power_usd: np.ndarray[tuple[int, ...], np.dty
     needed = np.zeros(ledger.parties.n)
     np.add.at(needed, party, drawn[on])
     who = np.flatnonzero(needed)
-    coins = np.minimum(np.ceil(needed[who] / btc * SATOSHI), ledger.parties.bitcoin[who]).astype(np.int64)
+    coins = np.minimum(np.ceil(needed[who] / btc * SATOSHI), ledger.parties.bitcoin_satoshi[who]).astype(
+        np.int64
+    )
     ledger.sell_bitcoin(who, coins, btc, REST_OF_WORLD)
-    bill = np.minimum(np.rint(needed[who] * 100).astype(np.int64), np.maximum(ledger.parties.cash[who], 0))
+    bill = np.minimum(
+        np.rint(needed[who] * 100).astype(np.int64), np.maximum(ledger.parties.cash_cents[who], 0)
+    )
     ledger.pay(who, REST_OF_WORLD, bill, Account.POWER)

@@ -22,18 +22,18 @@ def live_month(world: World, week: int, month: int) -> None:
     for tenant in np.flatnonzero(fails):
         tenants.state[tenant] = TenantState.DEFAULTED
         rows = np.flatnonzero(live & (contracts.tenant == tenant))
-        _tell(world, week, "tenant_default", int(tenant), rows)
+        _log_contracts(world, week, "tenant_default", int(tenant), rows)
         end_contracts(contracts, rows, week)
         leases.tenant_gone(world, week, int(tenant))
-    rates = contracts.rate.copy()
+    rates = contracts.rate_usd_per_hour.copy()
     granted = seek_relief(
         parameters, tenants, contracts, luck, week, world.rents.spot_usd_per_hour, cash_cost(world)
     )
     for tenant in granted:
-        rows = np.flatnonzero(live & (contracts.tenant == tenant) & (contracts.rate < rates))
-        _tell(world, week, "renegotiation", int(tenant), rows)
+        rows = np.flatnonzero(live & (contracts.tenant == tenant) & (contracts.rate_usd_per_hour < rates))
+        _log_contracts(world, week, "renegotiation", int(tenant), rows)
     terminate(world, week)
-    let_again(world, week)
+    renew_contracts(world, week)
 
 
 def terminate(world: World, week: int) -> None:
@@ -43,18 +43,18 @@ def terminate(world: World, week: int) -> None:
     """
     contracts, tenants, fee = world.contracts, world.tenants, world.parameters.tenants.termination_fee
     saved = 1.0 - world.rents.contract_usd_per_hour[contracts.generation] / (
-        (1.0 - contracts.prepaid) * contracts.rate
+        (1.0 - contracts.prepaid) * contracts.rate_usd_per_hour
     )
     able = contracts.live(week) & (tenants.state[contracts.tenant] != TenantState.DEFAULTED)
     rows = np.flatnonzero(able & (saved > fee))
     cents = to_cents(fee * contracts.to_pay(rows, week))
     world.ledger.pay(REST_OF_WORLD, contracts.operator[rows], cents, Account.FEE)
     for tenant in np.unique(contracts.tenant[rows]):
-        _tell(world, week, "termination", int(tenant), rows[contracts.tenant[rows] == tenant])
+        _log_contracts(world, week, "termination", int(tenant), rows[contracts.tenant[rows] == tenant])
     end_contracts(contracts, rows, week)
 
 
-def let_again(world: World, week: int) -> None:
+def renew_contracts(world: World, week: int) -> None:
     """Renew contracts that ran out, and let those a tenant left after a void; at today's rent, part of it prepaid.
 
     A tenant that still pays renews. Otherwise the units are on demand for `reletting_weeks` and then go to the
@@ -74,7 +74,7 @@ def let_again(world: World, week: int) -> None:
     void = contracts.end[over] <= week - int(parameters.reletting_weeks)
     rows = over[loyal | void]
     contracts.tenant[rows] = np.where(pays[contracts.tenant[rows]], contracts.tenant[rows], smallest)
-    contracts.rate[rows] = world.rents.contract_usd_per_hour[contracts.generation[rows]]
+    contracts.rate_usd_per_hour[rows] = world.rents.contract_usd_per_hour[contracts.generation[rows]]
     contracts.end[rows] = week + tenor
     contracts.left[rows] = 0
     contracts.prepaid[rows] = parameters.prepayment
@@ -82,7 +82,7 @@ def let_again(world: World, week: int) -> None:
     world.ledger.pay(REST_OF_WORLD, contracts.operator[rows], cents, Account.PREPAYMENT)
 
 
-def _tell(world: World, week: int, kind: str, tenant: int, rows: Ints) -> None:
+def _log_contracts(world: World, week: int, kind: str, tenant: int, rows: Ints) -> None:
     """One event per operator concerned, with the GPUs under the contracts."""
     contracts = world.contracts
     for operator in np.unique(contracts.operator[rows]):

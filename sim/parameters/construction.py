@@ -88,7 +88,7 @@ AT_CONSTRUCTION: Mapping[str, tuple[str, ...]] = {
 def fixed_at_construction(key: str) -> str | None:
     """What the key fixed when the model was made; None if it acts later.
 
-    >>> fixed_at_construction("rent.initial.H100")
+    >>> fixed_at_construction("rent.initial_usd_per_hour.H100")
     'the paths of rents, power, bitcoin, interest and salvage are drawn'
     >>> fixed_at_construction("lenders.advance_rate")
     """

@@ -39,7 +39,7 @@ class RentParameters(Section):
 
     driver: str = choice("stochastic", ("stochastic", "flat", "replay"), "how the demand factor moves")
     replay_file: str = setting("", "CSV date,series,value by generation to replay; empty for cited prints")
-    initial: InitialRent = InitialRent()
+    initial_usd_per_hour: InitialRent = InitialRent()
     trend_deflation: float = quantity(
         0.25, "log per year", 0.0, 0.8, "decline given the supply plan", "contract prints", "C"
     )

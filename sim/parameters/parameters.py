@@ -22,6 +22,7 @@ from agents.outside_buyer import (
 from agents.schema import Section
 from agents.vocabulary import AgentKind
 from sim.base.faults import explained, nearest
+from sim.base.renamed import since_when
 from sim.parameters.construction import fixed_at_construction
 from sim.parameters.credit import CreditParameters
 from sim.parameters.market import (
@@ -169,7 +170,8 @@ def _unknown(key: str, known: list[str], source: str) -> str:
     inside = [name for name in known if name.startswith(f"{key}.")]
     if inside:
         return f"{source}: {key} is a table; set one of its keys, such as {inside[0]}"
-    return f"{source}: no parameter is called {key}{nearest(key, known, '`firesale schema` lists them all')}"
+    ending = since_when("parameter", key) or nearest(key, known, "`firesale schema` lists them all")
+    return f"{source}: no parameter is called {key}{ending}"
 
 
 __all__ = ["ParameterError", "Parameters", "walk"]

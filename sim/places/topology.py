@@ -322,9 +322,9 @@ class Topology:
         place = self.pool_place[pools]
         stored = self.pool_kind[pools] == PoolKind.WAREHOUSE
         # Halls still to be energised may have liquid where today's have none.
-        wet = (places.liquid_watts[place] > 0) | (self.pool_liquid[pools] > 0)
+        with_liquid = (places.liquid_watts[place] > 0) | (self.pool_liquid[pools] > 0)
         dense = self.unit_watts[:, None] > places.air_rack_watts[place][None, :]
-        barred = (PRODUCT_LIQUID[:, None] | dense) & ~wet[None, :]
+        barred = (PRODUCT_LIQUID[:, None] | dense) & ~with_liquid[None, :]
         return np.where(stored[None, :], 0, np.where(barred, -1, cost[:, None]))
 
     # -- to look at ---------------------------------------------------------------------------------------

@@ -45,7 +45,7 @@ TRADES = {
     "cooling_rent_cents_per_watt": ("cents per watt", "shadow rent of cooling at the buyer's pool"),
     "forced": ("", "sold under a lender's mandate"),
     "channel": ("", "in_place, moved or new"),
-    "reference_value_cents": ("cents per GPU", "best admissible use"),
+    "best_use_value_cents": ("cents per GPU", "best admissible use"),
     "first_lot_price_cents": ("cents per GPU", "price of one lot; 0 where the class is not forced"),
 }
 AGENTS = {
@@ -144,7 +144,7 @@ def _quoted(price: str) -> Callable[[MarketWeek, int], float]:
 
     def read(week: MarketWeek, generation: int) -> float:
         quote = week.quote_of(generation)
-        return float("nan") if quote is None else float(getattr(quote, price))
+        return float("nan") if quote is None else float(getattr(quote, f"{price}_usd"))
 
     return read
 
@@ -177,7 +177,11 @@ def _trade_price(week: MarketWeek, generation: int) -> float:
     trades = week.result.trades
     used = _sold_rows(week, generation) & (PRODUCT_CONDITION[trades.product] != Condition.NEW)
     sold = int(trades.quantity[used].sum())
-    return float((trades.price[used] * trades.quantity[used]).sum()) / sold / 100.0 if sold else float("nan")
+    return (
+        float((trades.price_cents[used] * trades.quantity[used]).sum()) / sold / 100.0
+        if sold
+        else float("nan")
+    )
 
 
 def _standing(week: MarketWeek) -> int:
@@ -228,7 +232,10 @@ PER_GENERATION = (
         lambda week, g: float(week.world.rents.contract_usd_per_hour[g]),
     ),
     PerGeneration(
-        "fundamental_usd", "USD per GPU", "best admissible use", lambda week, g: float(week.reference[g])
+        "clean_best_use_value_usd",
+        "USD per GPU",
+        "best admissible use of a clean unit",
+        lambda week, g: float(week.best_use_value_usd[g]),
     ),
     PerGeneration(
         "typical_value_usd",
@@ -245,7 +252,7 @@ PER_GENERATION = (
     *(
         PerGeneration(f"{price}_usd", "USD per GPU", meaning, _quoted(price))
         for price, meaning in (
-            ("reference_value", "best admissible use of a forced unit as it is"),
+            ("best_use_value", "best admissible use of a forced unit as it is"),
             ("believed_value", "the same as buyers believe"),
             ("first_lot_price", "price of the first forced lot"),
             ("normal_volume_price", "price at normal weekly volume"),

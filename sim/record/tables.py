@@ -92,14 +92,14 @@ def _trades(recorder: Recorder, week: MarketWeek) -> None:
         "buyer_pool": target,
         "pool_kind": np.array([PoolKind(k).name.lower() for k in pools.pool_kind[target]]),
         "quantity": trades.quantity,
-        "price_cents": trades.price,
-        "freight_cents": trades.freight,
+        "price_cents": trades.price_cents,
+        "freight_cents": trades.freight_cents,
         "slot_premium_cents": slot_premiums(world, result),
         "power_rent_cents_per_watt": result.clearing.power_rent[trades.buyer_node],
         "cooling_rent_cents_per_watt": result.clearing.cooling_rent[trades.buyer_node],
         "forced": result.orders.sell.forced[trades.sell],
         "channel": np.where(new, "new", np.where(source == target, "in_place", "moved")),
-        "reference_value_cents": np.rint(week.reference[generation] * 100).astype(np.int64),
+        "best_use_value_cents": np.rint(week.best_use_value_usd[generation] * 100).astype(np.int64),
         "first_lot_price_cents": first_lot[trades.product],
     }
     recorder.rows("trades", columns)
@@ -155,19 +155,19 @@ def _agents(recorder: Recorder, week: MarketWeek) -> None:
     still = lots.status != LotStatus.RUNNING
     np.add.at(idle, lots.owner[still], lots.quantity[still])
     np.add.at(value, lots.owner, lots.quantity * world.market.price_usd[lots.product, lots.pool])
-    debt = world.ledger.debt()
+    debt = world.ledger.debt_cents()
     cover, interest = world.credit.coverage(), world.credit.interest_coverage()
     ordered = np.zeros(parties.n, dtype=np.int64)
-    np.add.at(ordered, world.ledger.orders.buyer, world.ledger.orders.unpaid)
-    worth = parties.cash - debt + np.rint(value * 100).astype(np.int64)
+    np.add.at(ordered, world.ledger.orders.buyer, world.ledger.orders.unpaid_cents)
+    worth = parties.cash_cents - debt + np.rint(value * 100).astype(np.int64)
     columns = {
         "week": np.full(len(rows), week.week),
         "party": rows,
         "name": np.array([parties.name[r] for r in rows]),
         "type": np.array([AgentKind(k).name.lower() for k in parties.kind[rows]]),
-        "cash_cents": parties.cash[rows],
+        "cash_cents": parties.cash_cents[rows],
         "debt_cents": debt[rows],
-        "bitcoin_satoshi": parties.bitcoin[rows],
+        "bitcoin_satoshi": parties.bitcoin_satoshi[rows],
         "gpus": owned[rows],
         "idle_gpus": idle[rows],
         "net_asset_value_cents": worth[rows],
@@ -189,8 +189,8 @@ def _loans(recorder: Recorder, week: MarketWeek) -> None:
         "debtor": loans.debtor,
         "creditor": loans.creditor,
         "kind": np.array([LoanKind(k).name.lower() for k in loans.kind]),
-        "balance_cents": loans.balance,
-        "overdue_cents": loans.overdue,
+        "balance_cents": loans.balance_cents,
+        "overdue_cents": loans.overdue_cents,
         "months_left": loans.months_left,
         "rate": loans.rate,
         "status": np.array([LoanStatus(s).name.lower() for s in loans.status]),

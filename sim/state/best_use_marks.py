@@ -13,15 +13,15 @@ from sim.parameters.credit import CreditParameters
 class BestUseMarks:
     """The appraisers' filter F on best uses: marks of every week, and what the filter made of them, USD per GPU."""
 
-    marks: list[Floats] = field(default_factory=list)
-    filtered: Floats = field(default_factory=lambda: np.zeros(N_PRODUCTS))
+    marks_usd: list[Floats] = field(default_factory=list)
+    filtered_usd: Floats = field(default_factory=lambda: np.zeros(N_PRODUCTS))
 
-    def mark(self, reference: Floats) -> None:
+    def mark(self, best_use_value: Floats) -> None:
         """Keep the best use of every generation as the week opens, (G,) USD."""
-        self.marks.append(np.repeat(reference, N_CONDITIONS))
+        self.marks_usd.append(np.repeat(best_use_value, N_CONDITIONS))
 
     def appraise(self, credit: CreditParameters) -> None:
         """One quarter of the filter, with the appraisers' own lag and weight."""
-        lagged = self.marks[max(len(self.marks) - 1 - int(credit.appraisal_lag_weeks), 0)]
-        weight = credit.appraisal_weight if self.filtered.any() else 1.0
-        self.filtered = appraise(lagged, self.filtered, weight)
+        lagged = self.marks_usd[max(len(self.marks_usd) - 1 - int(credit.appraisal_lag_weeks), 0)]
+        weight = credit.appraisal_weight if self.filtered_usd.any() else 1.0
+        self.filtered_usd = appraise(lagged, self.filtered_usd, weight)

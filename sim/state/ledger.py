@@ -81,8 +81,8 @@ class Parties:
     """One row per agent or institution."""
 
     kind: Ints
-    cash: Ints  # cents
-    bitcoin: Ints  # satoshi
+    cash_cents: Ints  # cents
+    bitcoin_satoshi: Ints  # satoshi
     utilisation: Floats
     discount_rate: Floats
     name: list[str]
@@ -105,7 +105,7 @@ class Lots:
     lien: Ints  # loan row or -1
     status: Ints
     arrival: Ints  # week from which it can run
-    agent: Ints  # liquidator holding the mandate or -1
+    liquidator: Ints  # liquidator holding the mandate or -1
     deadline: Ints  # last week of the mandate or -1
 
     @classmethod
@@ -157,18 +157,18 @@ class Loans:
 
     debtor: Ints
     creditor: Ints
-    principal: Ints
-    balance: Ints
+    principal_cents: Ints
+    balance_cents: Ints
     rate: Floats
-    payment: Ints  # level payment a month, cents
+    payment_cents: Ints  # level payment a month, cents
     months_left: Ints
-    arrears: Ints  # interest due and unpaid, already inside the balance
-    cost: Ints  # purchase cost of the collateral, cents
+    arrears_cents: Ints  # interest due and unpaid, already inside the balance
+    cost_cents: Ints  # purchase cost of the collateral, cents
     start: Ints  # week
     status: Ints
     kind: Ints
-    overdue: Ints  # payments due and not made, cents
-    pledged: Ints  # bitcoin held as collateral, satoshi
+    overdue_cents: Ints  # payments due and not made, cents
+    pledged_satoshi: Ints  # bitcoin held as collateral, satoshi
 
     @classmethod
     def empty(cls) -> "Loans":
@@ -188,7 +188,7 @@ class Loans:
 
     def live(self) -> Bools:
         """Loans that are neither called, repaid nor written off."""
-        return np.asarray((self.status <= LoanStatus.ARREARS) & (self.balance > 0))
+        return np.asarray((self.status <= LoanStatus.ARREARS) & (self.balance_cents > 0))
 
 
 @dataclass(slots=True)
@@ -199,8 +199,8 @@ class Orders:
     product: Ints
     arrival: Ints  # week of first service
     gpus: Ints
-    unpaid: Ints  # due on delivery
-    cost: Ints  # with freight, what a loan is sized on
+    unpaid_cents: Ints  # due on delivery
+    cost_cents: Ints  # with freight, what a loan is sized on
 
     @classmethod
     def empty(cls) -> "Orders":
@@ -220,7 +220,7 @@ class Orders:
             column = getattr(self, f.name)
             if len(found) == 0:
                 setattr(self, f.name, np.append(column, row[f.name]))
-            elif f.name in ("gpus", "unpaid", "cost"):
+            elif f.name in ("gpus", "unpaid_cents", "cost_cents"):
                 column[found[0]] += row[f.name]
 
     def keep(self, rows: Bools) -> None:
@@ -258,10 +258,10 @@ class Ledger:
         self.drawn = 0
         self.repaid = 0
         self.losses = 0
-        self._opening_cash = int(parties.cash.sum())
+        self._opening_cash = int(parties.cash_cents.sum())
         self._opening_gpus = self.gpus_by_generation()
-        self._opening_bitcoin = int(parties.bitcoin.sum() + loans.pledged.sum())
-        self._opening_debt = int(loans.balance.sum())
+        self._opening_bitcoin = int(parties.bitcoin_satoshi.sum() + loans.pledged_satoshi.sum())
+        self._opening_debt = int(loans.balance_cents.sum())
         self.capitalised = 0
 
     # -- postings -----------------------------------------------------------------------------------------
@@ -273,19 +273,19 @@ class Ledger:
         )
         if amount.size and int(amount.min()) < 0:
             raise ValueError(f"{account.name}: a payment of {int(amount.min())} cents; amounts must be >= 0")
-        np.subtract.at(self.parties.cash, who_pays, amount)
-        np.add.at(self.parties.cash, who_gets, amount)
+        np.subtract.at(self.parties.cash_cents, who_pays, amount)
+        np.add.at(self.parties.cash_cents, who_gets, amount)
         np.subtract.at(self.flows[:, account], who_pays, amount)
         np.add.at(self.flows[:, account], who_gets, amount)
 
     def mine(self, party: Ints, satoshi: Ints) -> None:
         """Credit newly mined bitcoin."""
-        np.add.at(self.parties.bitcoin, party, satoshi)
+        np.add.at(self.parties.bitcoin_satoshi, party, satoshi)
         self.bitcoin_mined += int(satoshi.sum())
 
     def sell_bitcoin(self, party: Ints, satoshi: Ints, usd: float, outside: int) -> None:
         """Sell bitcoin to the rest of the world at a price in USD."""
-        np.subtract.at(self.parties.bitcoin, party, satoshi)
+        np.subtract.at(self.parties.bitcoin_satoshi, party, satoshi)
         self.bitcoin_sold += int(satoshi.sum())
         cents = np.rint(satoshi * (usd * 100.0 / SATOSHI)).astype(np.int64)
         self.pay(outside, party, cents, Account.MINING_REVENUE)
@@ -321,29 +321,29 @@ class Ledger:
         """Open a loan and pay its principal out; returns the loan's row."""
         row = self.loans.append(**loan)
         self.written_off = np.append(self.written_off, 0)
-        amount = int(loan["balance"])
+        amount = int(loan["balance_cents"])
         self.drawn += amount
         self.pay(int(loan["creditor"]), int(loan["debtor"]), amount, Account.LENDING)
         return row
 
     def draw(self, row: int, cents: int) -> None:
         """Draw more on an open loan."""
-        self.loans.balance[row] += cents
-        self.loans.principal[row] += cents
+        self.loans.balance_cents[row] += cents
+        self.loans.principal_cents[row] += cents
         self.drawn += cents
         self.pay(int(self.loans.creditor[row]), int(self.loans.debtor[row]), cents, Account.LENDING)
 
     def pledge(self, row: int, satoshi: int) -> None:
         """Move coins between a debtor and the collateral of its loan; a negative amount releases them."""
-        self.parties.bitcoin[self.loans.debtor[row]] -= satoshi
-        self.loans.pledged[row] += satoshi
+        self.parties.bitcoin_satoshi[self.loans.debtor[row]] -= satoshi
+        self.loans.pledged_satoshi[row] += satoshi
 
     def sell_pledged(self, row: int, satoshi: int, cents: int, outside: int) -> None:
         """The creditor sells pledged coins outside and applies the proceeds to the balance, the rest to the debtor."""
         loans = self.loans
-        loans.pledged[row] -= satoshi
+        loans.pledged_satoshi[row] -= satoshi
         self.bitcoin_sold += satoshi
-        applied = min(cents, int(loans.balance[row]))
+        applied = min(cents, int(loans.balance_cents[row]))
         self.pay(outside, int(loans.creditor[row]), applied, Account.PROCEEDS)
         self.pay(outside, int(loans.debtor[row]), cents - applied, Account.PROCEEDS)
         self.repay(np.array([row]), np.array([applied]))
@@ -356,27 +356,27 @@ class Ledger:
 
     def repay(self, rows: Ints, cents: Ints) -> None:
         """Book principal paid (the cash is posted separately under PRINCIPAL)."""
-        np.subtract.at(self.loans.balance, rows, cents)
+        np.subtract.at(self.loans.balance_cents, rows, cents)
         self.repaid += int(cents.sum())
 
     def capitalise(self, rows: Ints, cents: Ints) -> None:
         """Add unpaid interest to the balance."""
-        np.add.at(self.loans.balance, rows, cents)
-        np.add.at(self.loans.arrears, rows, cents)
+        np.add.at(self.loans.balance_cents, rows, cents)
+        np.add.at(self.loans.arrears_cents, rows, cents)
         self.capitalised += int(cents.sum())
 
     def convert(self, row: int) -> int:
         """A note becomes shares: the debt ends without cash; returns the cents."""
-        amount = int(self.loans.balance[row])
-        self.loans.balance[row] = 0
+        amount = int(self.loans.balance_cents[row])
+        self.loans.balance_cents[row] = 0
         self.loans.status[row] = LoanStatus.REPAID
         self.repaid += amount
         return amount
 
     def write_off(self, row: int) -> int:
         """Give up what is left of a loan and return the loss in cents."""
-        loss = int(self.loans.balance[row])
-        self.loans.balance[row] = 0
+        loss = int(self.loans.balance_cents[row])
+        self.loans.balance_cents[row] = 0
         self.loans.status[row] = LoanStatus.WRITTEN_OFF
         self.written_off[row] += loss
         self.losses += loss
@@ -390,10 +390,10 @@ class Ledger:
             PRODUCT_GENERATION[self.lots.product], weights=self.lots.quantity, minlength=N_GENERATIONS
         ).astype(np.int64)
 
-    def debt(self) -> Ints:
+    def debt_cents(self) -> Ints:
         """Debt owed by each party, cents."""
         owed = np.zeros(self.parties.n, dtype=np.int64)
-        np.add.at(owed, self.loans.debtor, self.loans.balance)
+        np.add.at(owed, self.loans.debtor, self.loans.balance_cents)
         return owed
 
     # -- closing ------------------------------------------------------------------------------------------
@@ -407,20 +407,20 @@ class Ledger:
             Names the law and the size of the gap.
         """
         parties, lots, loans = self.parties, self.lots, self.loans
-        self._law("cash", int(parties.cash.sum()) - self._opening_cash, "cents")
+        self._law("cash", int(parties.cash_cents.sum()) - self._opening_cash, "cents")
         self._law("flows", int(np.abs(self.flows.sum(axis=0)).sum()), "cents")
         gap = self.gpus_by_generation() + self.scrapped + self.failed - self._opening_gpus - self.delivered
         self._law("hardware", int(np.abs(gap).sum()), "GPUs")
-        coins = int(parties.bitcoin.sum() + loans.pledged.sum())
+        coins = int(parties.bitcoin_satoshi.sum() + loans.pledged_satoshi.sum())
         bitcoin = coins - self._opening_bitcoin - self.bitcoin_mined + self.bitcoin_sold
         self._law("bitcoin", bitcoin, "satoshi")
-        debt = int(loans.balance.sum()) - self._opening_debt
+        debt = int(loans.balance_cents.sum()) - self._opening_debt
         self._law("debt", debt - self.drawn - self.capitalised + self.repaid + self.losses, "cents")
         agents = parties.kind != AgentKind.INSTITUTION
-        self._law("cash below zero", int(np.minimum(parties.cash[agents], 0).sum()), "cents")
-        self._law("bitcoin below zero", int(np.minimum(parties.bitcoin, 0).sum()), "satoshi")
-        self._law("pledge below zero", int(np.minimum(loans.pledged, 0).sum()), "satoshi")
-        self._law("balance below zero", int(np.minimum(loans.balance, 0).sum()), "cents")
+        self._law("cash below zero", int(np.minimum(parties.cash_cents[agents], 0).sum()), "cents")
+        self._law("bitcoin below zero", int(np.minimum(parties.bitcoin_satoshi, 0).sum()), "satoshi")
+        self._law("pledge below zero", int(np.minimum(loans.pledged_satoshi, 0).sum()), "satoshi")
+        self._law("balance below zero", int(np.minimum(loans.balance_cents, 0).sum()), "cents")
         self._law("lot below zero", int(np.minimum(lots.quantity, 0).sum()), "GPUs")
         self._check_title()
 
@@ -438,14 +438,14 @@ class Ledger:
         self._law("lien on another's title", int((loans.debtor[lien] != lots.owner[pledged]).sum()), "lots")
         ended = loans.status >= LoanStatus.REPAID
         self._law("lien of an ended loan", int(ended[lien].sum()), "lots")
-        self._law("balance of an ended loan", int(loans.balance[ended].sum()), "cents")
-        self._law("coins of an ended loan", int(loans.pledged[ended].sum()), "satoshi")
-        mandated = (lots.status == LotStatus.FORCED) != (lots.agent >= 0)
+        self._law("balance of an ended loan", int(loans.balance_cents[ended].sum()), "cents")
+        self._law("coins of an ended loan", int(loans.pledged_satoshi[ended].sum()), "satoshi")
+        mandated = (lots.status == LotStatus.FORCED) != (lots.liquidator >= 0)
         self._law("mandate without an agent", int((mandated & there).sum()), "lots")
         coming = (lots.status == LotStatus.IN_TRANSIT) & (lots.lien < 0) & (lots.vintage == lots.arrival)
         under_way = int(lots.quantity[coming & np.isin(lots.owner, orders.buyer)].sum())
         self._law("orders beyond what is under way", max(int(orders.gpus.sum()) - under_way, 0), "GPUs")
-        self._law("order below zero", int(np.minimum(orders.unpaid, 0).sum()), "cents")
+        self._law("order below zero", int(np.minimum(orders.unpaid_cents, 0).sum()), "cents")
 
     @staticmethod
     def _law(name: str, gap: int, unit: str) -> None:

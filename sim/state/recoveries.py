@@ -21,7 +21,7 @@ from sim.state.world import World, cash_cost
 def open_files(world: World, week: int, loans: Ints) -> None:
     """Open a file for each loan called this week: balance, collateral, its worth in best use."""
     gpus, value = _collateral(world)
-    owed = world.ledger.loans.balance[loans]
+    owed = world.ledger.loans.balance_cents[loans]
     world.bridge.default(week, loans, owed, value[loans], gpus[loans])
 
 

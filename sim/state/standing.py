@@ -63,16 +63,16 @@ class Credit:
     amendments: Ints
     plan: Ints
     cause: list[str]  # of the default, "" none
-    line: Ints  # cents a buyer may still borrow this week
-    commitment: Ints  # undrawn delayed-draw commitment, cents
+    line_cents: Ints  # cents a buyer may still borrow this week
+    commitment_cents: Ints  # undrawn delayed-draw commitment, cents
     window_end: Ints  # first week in which it can no longer be drawn
-    opening_worth: Ints  # net asset value in week 0, cents
+    opening_net_asset_value_cents: Ints  # net asset value in week 0, cents
     run_off: Bools  # lenders whose own funding has been called
-    income: Ints
-    due: Ints
-    interest: Ints
-    appraisal: Floats
-    marks: list[Floats] = field(default_factory=list)
+    income_cents: Ints
+    due_cents: Ints
+    interest_cents: Ints
+    appraisal_usd: Floats
+    marks_usd: list[Floats] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)  # this week's events by kind
 
     @classmethod
@@ -87,36 +87,36 @@ class Credit:
             amendments=z.copy(),
             plan=z.copy(),
             cause=[""] * parties,
-            line=z.copy(),
-            commitment=z.copy(),
+            line_cents=z.copy(),
+            commitment_cents=z.copy(),
             window_end=z.copy(),
-            opening_worth=z.copy(),
+            opening_net_asset_value_cents=z.copy(),
             run_off=np.zeros(parties, dtype=np.bool_),
-            income=ring,
-            due=ring.copy(),
-            interest=ring.copy(),
-            appraisal=np.zeros(N_PRODUCTS),
+            income_cents=ring,
+            due_cents=ring.copy(),
+            interest_cents=ring.copy(),
+            appraisal_usd=np.zeros(N_PRODUCTS),
         )
 
     def remember(self, week: int, flows: Ints) -> None:
         """Keep this week's operating cash flow, shape (parties, accounts); what falls due is added by `owe`."""
-        self.income[week % QUARTER_WEEKS] = flows[:, list(INCOME)].sum(axis=1)
+        self.income_cents[week % QUARTER_WEEKS] = flows[:, list(INCOME)].sum(axis=1)
 
     def owe(self, week: int, due: Ints, interest: Ints) -> None:
         """Keep the debt service that fell due this week, and the interest in it, cents per party."""
-        self.due[week % QUARTER_WEEKS] = due
-        self.interest[week % QUARTER_WEEKS] = interest
+        self.due_cents[week % QUARTER_WEEKS] = due
+        self.interest_cents[week % QUARTER_WEEKS] = interest
 
     def coverage(self) -> Floats:
         """DSCR over the last quarter: operating cash flow over debt service due; infinite without debt service.
 
         Source: contracts.md 4.9, ``DSCR = CFADS / (interest + scheduled principal)``, on one quarter.
         """
-        return coverage_ratio(self.income.sum(axis=0), self.due.sum(axis=0))
+        return coverage_ratio(self.income_cents.sum(axis=0), self.due_cents.sum(axis=0))
 
     def interest_coverage(self) -> Floats:
         """ICR over the last quarter: operating income over interest due (contracts.md 4.9)."""
-        return coverage_ratio(self.income.sum(axis=0), self.interest.sum(axis=0))
+        return coverage_ratio(self.income_cents.sum(axis=0), self.interest_cents.sum(axis=0))
 
     def move(self, party: int, standing: Standing, until: int = -1) -> None:
         """Change a borrower's standing."""

@@ -59,7 +59,7 @@ class ComputeContracts:
     operator: Ints
     generation: Ints
     gpus: Ints
-    rate: Floats
+    rate_usd_per_hour: Floats
     end: Ints  # first week without it
     left: Ints  # 1 if the tenant walked away before the end
     prepaid: Floats  # share of the rate paid at signing
@@ -81,12 +81,12 @@ class ComputeContracts:
     def to_pay(self, rows: Ints, week: int) -> Floats:
         """What tenants still have to pay on contracts until their end, USD, without what they prepaid."""
         hours = HOURS_PER_WEEK * np.maximum(self.end[rows] - week, 0)
-        return np.asarray((1.0 - self.prepaid[rows]) * self.rate[rows] * self.gpus[rows] * hours)
+        return np.asarray((1.0 - self.prepaid[rows]) * self.rate_usd_per_hour[rows] * self.gpus[rows] * hours)
 
     def unearned(self, rows: Ints, week: int) -> Floats:
         """Prepayments for hours not yet served, USD."""
         hours = HOURS_PER_WEEK * np.maximum(self.end[rows] - week, 0)
-        return np.asarray(self.prepaid[rows] * self.rate[rows] * self.gpus[rows] * hours)
+        return np.asarray(self.prepaid[rows] * self.rate_usd_per_hour[rows] * self.gpus[rows] * hours)
 
 
 @dataclass(slots=True)
@@ -96,7 +96,7 @@ class Leases:
     tenant: Ints  # party that leases; the rest of the world for tenants outside the model
     pool: Ints
     watts: Ints  # IT watts leased
-    rate: Floats  # USD per kW-month in the first year
+    rate_usd_per_kw_month: Floats  # USD per kW-month in the first year
     escalator: Floats  # rise of the rate a year
     start: Ints  # week from which rent is owed
     end: Ints  # first week without it
@@ -201,7 +201,7 @@ def draw_contracts(
                     operator=int(operator),
                     generation=generation,
                     gpus=gpus,
-                    rate=float(rent[generation] * signed[age]),
+                    rate_usd_per_hour=float(rent[generation] * signed[age]),
                     end=tenor - age,
                     prepaid=parameters.prepayment,
                 )
@@ -238,7 +238,7 @@ def blended_rent(
     paid = np.zeros((n, N_GENERATIONS))
     key = (contracts.operator[live], contracts.generation[live])
     np.add.at(sold, key, contracts.gpus[live])
-    billed = contracts.rate[live] * (1.0 - contracts.prepaid[live])
+    billed = contracts.rate_usd_per_hour[live] * (1.0 - contracts.prepaid[live])
     np.add.at(paid, key, contracts.gpus[live] * billed)
     mean_rate = np.divide(paid, sold, out=np.zeros_like(paid), where=sold > 0)
     covered = np.divide(np.minimum(sold, running), running, out=np.zeros_like(paid), where=running > 0)
@@ -264,7 +264,7 @@ def contract_premium(
     years = (contracts.end[live] - week) / WEEKS_PER_YEAR
     operator, generation = contracts.operator[live], contracts.generation[live]
     fixed = (
-        contracts.rate[live]
+        contracts.rate_usd_per_hour[live]
         * (1.0 - contracts.prepaid[live])
         * -np.expm1(-discount_rate * years)
         / discount_rate
@@ -307,14 +307,14 @@ def seek_relief(
     asks = (tenants.rating == 2) & (tenants.state == TenantState.PAYS)
     asks &= luck < parameters.renegotiation_hazard
     live = contracts.live(week)
-    dear = contracts.rate > (1.0 + parameters.out_of_money) * spot[contracts.generation]
+    dear = contracts.rate_usd_per_hour > (1.0 + parameters.out_of_money) * spot[contracts.generation]
     rows = np.flatnonzero(live & dear & asks[contracts.tenant])
     if len(rows) == 0:
         return np.zeros(0, dtype=np.int64)
     granted = np.unique(contracts.tenant[rows])
     rows = np.flatnonzero(live & np.isin(contracts.tenant, granted))
     floor = np.maximum(spot[contracts.generation[rows]], cash_cost[contracts.generation[rows]])
-    contracts.rate[rows] = np.minimum(contracts.rate[rows], floor)
+    contracts.rate_usd_per_hour[rows] = np.minimum(contracts.rate_usd_per_hour[rows], floor)
     contracts.end[rows] += parameters.extension_weeks
     tenants.state[granted] = TenantState.RENEGOTIATED
     return np.asarray(granted)

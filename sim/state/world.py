@@ -128,7 +128,7 @@ class World:
     topology: Topology
     ledger: Ledger
     week: int  # the week being lived
-    bitcoin_usd: float  # this week's close
+    btc_usd: float  # this week's close
     hardware: Hardware
     rents: Rents
     operators: Operators
@@ -253,7 +253,7 @@ class World:
         self.slots.holder[self.slots.holder == party] = LANDLORD
         return cents
 
-    def net_asset_value(self) -> Ints:
+    def net_asset_value_cents(self) -> Ints:
         """Cash, coins, hardware in use, contracts and own sites less debt, cents per party (contracts.md 4.5).
 
         Hardware stands at the value of the typical operator, not at what it would fetch: a going concern.
@@ -261,9 +261,9 @@ class World:
         ledger, lots = self.ledger, self.ledger.lots
         hardware = np.zeros(ledger.parties.n)
         np.add.at(hardware, lots.owner, lots.quantity * self.market.typical_value_usd[lots.product])
-        coins = ledger.parties.bitcoin.copy()
-        np.add.at(coins, ledger.loans.debtor, ledger.loans.pledged)
-        usd = hardware + self.site_value_usd() + coins / SATOSHI * self.bitcoin_usd
+        coins = ledger.parties.bitcoin_satoshi.copy()
+        np.add.at(coins, ledger.loans.debtor, ledger.loans.pledged_satoshi)
+        usd = hardware + self.site_value_usd() + coins / SATOSHI * self.btc_usd
         if self.parameters.credit.tenants:
             usd += contract_premium(
                 self.contracts,
@@ -275,9 +275,9 @@ class World:
                 self.parameters.rent.trend_deflation,
             )
         unpaid = np.zeros(ledger.parties.n, dtype=np.int64)
-        np.add.at(unpaid, ledger.orders.buyer, ledger.orders.unpaid)
-        owed = ledger.debt() + unpaid
-        return np.asarray(ledger.parties.cash - owed + np.rint(usd * 100).astype(np.int64))
+        np.add.at(unpaid, ledger.orders.buyer, ledger.orders.unpaid_cents)
+        owed = ledger.debt_cents() + unpaid
+        return np.asarray(ledger.parties.cash_cents - owed + np.rint(usd * 100).astype(np.int64))
 
     def log(self, week: int, kind: str, party: int, **what: int | str) -> None:
         """Append an event and count it."""
@@ -300,5 +300,5 @@ def cash_cost(world: World) -> Floats:
         parameters.site.pue_default,
         parameters.hardware.load_factor,
         parameters.site.hosting_fee_usd_per_kw_month,
-        parameters.valuation.other_operating_cost,
+        parameters.valuation.other_operating_usd_per_hour,
     )

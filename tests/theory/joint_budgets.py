@@ -65,7 +65,7 @@ def clear_joint(
         settled = around is not None and np.allclose(gross, around, rtol=tolerance, atol=0.0, equal_nan=True)
         if (moved <= tolerance and settled) or count == rounds:
             break
-        split, around = replace(split, cash=cash), gross
+        split, around = replace(split, cash_cents=cash), gross
     return JointClearing(orders, clearing, count, moved)
 
 
@@ -82,10 +82,10 @@ def resplit(orders: Orders, clearing: Clearing, gross: Floats) -> tuple[Ints, fl
         All-in price in the intent's pool, cents per GPU.
     """
     buy, n_sell = orders.buy, len(orders.sell.party)
-    value = buy.value * (1.0 - buy.margin)
+    value = buy.value_cents * (1.0 - buy.margin)
     filled = np.bincount(orders.intent, clearing.filled[n_sell:], len(buy.party))
     _, party = np.unique(buy.party, return_inverse=True)
-    budget = np.bincount(party, buy.cash)[party]
+    budget = np.bincount(party, buy.cash_cents)[party]
     obtained = value * filled
     total = np.bincount(party, obtained)[party]
     paid = np.bincount(party, np.where(filled > 0, gross, 0.0) * filled)[party]
@@ -95,7 +95,7 @@ def resplit(orders: Orders, clearing: Clearing, gross: Floats) -> tuple[Ints, fl
     share = np.where(total > 0, obtained / np.maximum(total, 1.0), 0.0)
     share = np.where(back, 1.0 / np.maximum(np.bincount(party, live)[party], 1.0), share)
     mass = np.bincount(party, share)[party]
-    before = buy.cash / np.maximum(budget, 1.0)
+    before = buy.cash_cents / np.maximum(budget, 1.0)
     share = np.where(mass > 0, share / np.maximum(mass, 1e-9), before)
     moved = float(np.abs(share - before).max(initial=0.0))
     return np.floor(share * budget).astype(np.int64), moved
@@ -104,10 +104,10 @@ def resplit(orders: Orders, clearing: Clearing, gross: Floats) -> tuple[Ints, fl
 def _orders(sell: SellOrders, buy: BuyIntents, venue: Venue, around: Floats | None) -> Orders:
     """Cash-covered demand curves of whole units, geometric and fine around a price."""
     floor = np.full(N_PRODUCTS, np.iinfo(np.int64).max)
-    np.minimum.at(floor, sell.product, sell.reserve)
-    value = np.floor(buy.value * (1.0 - buy.margin)).astype(np.int64)
+    np.minimum.at(floor, sell.product, sell.reserve_cents)
+    value = np.floor(buy.value_cents * (1.0 - buy.margin)).astype(np.int64)
     offered = np.bincount(sell.product, sell.quantity, N_PRODUCTS) > 0
-    live = np.flatnonzero(offered[buy.product] & (buy.wanted > 0) & (value > 0) & (buy.cash > 0))
+    live = np.flatnonzero(offered[buy.product] & (buy.wanted > 0) & (value > 0) & (buy.cash_cents > 0))
     top, unit = value[live, None], PRODUCT_UNIT[buy.product[live], None]
     low = np.clip(floor[buy.product[live], None] // 2, 1, top)
     limit = top * (low / top) ** np.linspace(0.0, 1.0, venue.steps)
@@ -115,7 +115,7 @@ def _orders(sell: SellOrders, buy: BuyIntents, venue: Venue, around: Floats | No
         price = np.nan_to_num(around[live, None], nan=1.0)
         limit = np.concatenate([limit, np.clip(np.rint(price) * NEAR, low, top)], axis=1)
     limit = np.sort(np.rint(limit).astype(np.int64), axis=1)[:, ::-1]
-    reach = np.minimum(buy.cash[live, None] // limit // unit * unit, buy.wanted[live, None])
+    reach = np.minimum(buy.cash_cents[live, None] // limit // unit * unit, buy.wanted[live, None])
     quantity = np.diff(np.maximum.accumulate(reach, axis=1), axis=1, prepend=0)
     row, step = np.nonzero(quantity > 0)
     intent = live[row]
@@ -124,7 +124,7 @@ def _orders(sell: SellOrders, buy: BuyIntents, venue: Venue, around: Floats | No
         node=np.r_[sell.pool, buy.pool[intent]].astype(np.int32) + np.int32(venue.first_node),
         generation=np.r_[sell.product, buy.product[intent]].astype(np.int32),
         quantity=np.r_[sell.quantity, quantity[row, step]],
-        price=np.r_[sell.reserve, limit[row, step]],
+        price=np.r_[sell.reserve_cents, limit[row, step]],
         power=venue.power,
         cooling=venue.cooling,
     )

@@ -35,4 +35,4 @@ def clear_payments(
     debtor, creditor = np.nonzero(table)
     return clear_claims(
         debtor, creditor, table[debtor, creditor], cash, outside_recovery, inside_recovery
-    ).total
+    ).total_cents
