@@ -294,7 +294,7 @@ def test_nothing_relaxed_is_the_week_itself(model, rebuild):
     assert setting.first_lot_price(frozenset(), quote.product) / 100 == pytest.approx(
         quote.first_lot_price_usd, abs=1e-6
     )
-    assert quote.price_usd < quote.first_lot_price
+    assert quote.price_usd < quote.first_lot_price_usd
 
 
 def test_with_everything_relaxed_supply_does_not_matter(model, rebuild):
