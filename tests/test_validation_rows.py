@@ -64,7 +64,7 @@ def test_a_range_is_read_from_the_shipped_data_and_the_discrepancy_may_follow_it
     ("old", "new", "said"),
     [
         ("discrepancy =", "discrepency =", "no key is called discrepency; did you mean discrepancy?"),
-        ('kind = "band"', 'kind = "bend"', "kind = 'bend': one of band, sign, .*; did you mean band?"),
+        ('kind = "band"', 'kind = "bend"', "kind = 'bend'; one of band, sign, .*; did you mean band?"),
         ('["calm"]', '["clam"]', "arms: no arm is called clam; did you mean calm?"),
         ('"price_over_book"', '"price_over_bok"', "measure: no function is called price_over_bok; did you mean price_over_b"),
         ('"price_over_book"', '"slump_falls"', "measure: no function is called slump_falls; "),

@@ -4,7 +4,6 @@ Bands are given by their ends, by a target and half a width, or by a function of
 statistics by a function of `measures`, with its arguments by name.
 """
 
-import difflib
 import functools
 import inspect
 import math
@@ -22,6 +21,7 @@ from experiments.validation import measures
 from experiments.validation.arms import ARMS
 from experiments.validation.ranges import RANGES
 from experiments.validation.row import Row
+from sim.base.faults import explained, nearest
 from sim.state.tenants import RATINGS
 
 FILE = "rows.toml"
@@ -101,7 +101,7 @@ def rows_of(text: str, source: str) -> tuple[Row, ...]:
         raise RowError(f"{source}: not valid TOML: {error}") from None
     for key in tables:
         if key != "row":
-            raise RowError(f"{source}: no key is called {key}{_nearest(key, ['row'])}")
+            raise RowError(f"{source}: no key is called {key}{nearest(key, ['row'])}")
     found: dict[str, Row] = {}
     for number, table in enumerate(tables.get("row", []), 1):
         place = f"{source}: row {table.get('id', f'number {number}')}"
@@ -116,10 +116,10 @@ def _row(table: Mapping[str, Any], place: str) -> Row:
     try:
         line = RowTable.model_validate(table)
     except ValidationError as error:
-        raise RowError(f"{place}: {_explain(error)}") from None
+        raise RowError(f"{place}: {explained(error, RowTable)}") from None
     for arm in line.arms:
         if arm not in ARMS:
-            raise RowError(f"{place}: arms: no arm is called {arm}{_nearest(arm, ARMS)}")
+            raise RowError(f"{place}: arms: no arm is called {arm}{nearest(arm, ARMS)}")
     low, high = _band(line, place)
     discrepancy = line.discrepancy
     if line.discrepancy_share is not None:
@@ -184,42 +184,14 @@ def _function(
     if name is None:
         raise RowError(f"{place}: name is missing: which function?")
     if name not in known:
-        raise RowError(f"{place}: no function is called {name}{_nearest(name, known)}")
+        raise RowError(f"{place}: no function is called {name}{nearest(name, known)}")
     wanted = list(inspect.signature(known[name]).parameters)[given:]
     for key, value in arguments.items():
         if key not in wanted:
-            raise RowError(f"{place}: {name} has no argument {key}{_nearest(key, wanted)}")
+            raise RowError(f"{place}: {name} has no argument {key}{nearest(key, wanted)}")
         if value not in ARGUMENTS[key]:
-            raise RowError(f"{place}: no {key} is called {value}{_nearest(value, ARGUMENTS[key])}")
+            raise RowError(f"{place}: no {key} is called {value}{nearest(value, ARGUMENTS[key])}")
     for key in wanted:
         if key not in arguments:
             raise RowError(f"{place}: {name} needs {key}; there are {', '.join(ARGUMENTS[key])}")
     return functools.partial(known[name], **arguments) if arguments else known[name]
-
-
-def _explain(error: ValidationError) -> str:
-    """The first fault of a table: key, what it means, nearest valid name."""
-    first = error.errors()[0]
-    key = str(first["loc"][0]) if first["loc"] else ""
-    rule = first["msg"].removeprefix("Value error, ")
-    if first["type"] == "extra_forbidden":
-        return f"no key is called {key}{_nearest(key, RowTable.model_fields)}"
-    if not key:
-        return rule
-    meaning = RowTable.model_fields[key].description
-    if first["type"] == "missing":
-        return f"{key} is missing: {meaning}"
-    got = first["input"]
-    if first["type"] == "literal_error":
-        options = RowTable.model_fields[key].annotation.__args__  # type: ignore[union-attr]
-        return f"{key} = {got!r}: one of {', '.join(options)}{_nearest(str(got), options, else_all=False)}"
-    return f"{key} = {got!r} ({meaning}): {rule[0].lower()}{rule[1:]}"
-
-
-def _nearest(name: str, known: Iterable[str], *, else_all: bool = True) -> str:
-    """Ending of an error message: the closest valid name, or all of them."""
-    names = list(known)
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    if near:
-        return f"; did you mean {near[0]}?"
-    return (f"; there are {', '.join(names)}" if names else "; there are none") if else_all else ""
