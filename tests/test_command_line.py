@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from conftest import SHORT_SALE
 from typer.testing import CliRunner, Result
 
@@ -26,6 +27,7 @@ from experiments.command.console import (
     STOPPED,
     STORE_FAILED,
     code_of,
+    one_line_errors,
 )
 from experiments.command.main import app
 from experiments.design.scenario import load
@@ -411,3 +413,8 @@ def test_the_list_holds_every_command() -> None:
             name for name, it in found if getattr(it, "__module__", "").endswith(module) and name[0] != "_"
         ]
         assert ours == list(helps)
+
+
+def test_a_no_to_a_question_is_not_a_fault_of_firesale() -> None:
+    with pytest.raises(typer.Abort), one_line_errors():
+        raise typer.Abort

@@ -58,7 +58,7 @@ def one_line_errors() -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         stop("interrupted; nothing of the unfinished run was kept", INTERRUPTED)
-    except typer.Exit:
+    except (typer.Exit, typer.Abort):
         raise
     except ImportError as error:
         stop(

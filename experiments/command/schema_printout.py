@@ -54,7 +54,7 @@ class Described:
 def _first(row: dict[str, Any], width: int) -> str:
     has_range = row["low"] not in ("", None)
     allowed = f" ({row['low']:,} to {row['high']:,} {row['unit']})" if has_range else ""
-    graded = f" [{row['grade']}: {row['source']}]" if row["grade"] else ""
+    graded = f" [{': '.join(filter(None, (row['grade'], row['source'])))}]" if row["grade"] else ""
     return f"{row['key']:<{width}} = {plain(row['value'])}{allowed}  {row['meaning']}{graded}"
 
 
