@@ -1,7 +1,7 @@
 """What pledged hardware would fetch if it were sold now, loan by loan, and what that makes of loan to value.
 
 Once a quarter every secured equipment loan is written down with the value its lender carries and its debtor's coverage. In
-the middle of each year the week's own book is cleared again with more on offer: the collateral of one borrower alone, then
+quarters chosen by `discount.probe_quarters` the week's own book is cleared again with more on offer: the collateral of one borrower alone, then
 that of all borrowers who fail a test at once (theory.md D.6). Everything moves and nothing is held back above scrap. The
 clearing is the coarse one, without the refinement around its price: within 2 % of it, at half the time.
 """
@@ -34,11 +34,11 @@ from sim.lending.origination import tested_basis
 from sim.market import search
 from sim.market.market import clear_intents
 from sim.market.week import MarketWeek
+from sim.parameters.market import DiscountParameters
 from sim.state.ledger import LoanKind
 from sim.state.standing import QUARTER_WEEKS, Standing
 from sim.state.world import REST_OF_WORLD, World
 
-PROBE_WEEKS, FIRST_PROBE = 52, 26
 ROUNDS = 5  # of lenders that mark to the joint price and so join the sale
 COLLATERAL = {
     "week": ("week", "week of the row"),
@@ -67,9 +67,10 @@ def due(week: int) -> bool:
     return week > 0 and week % QUARTER_WEEKS == 0
 
 
-def probed(week: int) -> bool:
+def probed(week: int, options: DiscountParameters) -> bool:
     """Whether it is also priced by clearing the book again."""
-    return week % PROBE_WEEKS == FIRST_PROBE
+    quarter = week // QUARTER_WEEKS - options.first_probe_quarter
+    return due(week) and quarter >= 0 and quarter % options.probe_quarters == 0
 
 
 def bids_for_all(week: MarketWeek) -> BuyIntents:
@@ -142,7 +143,7 @@ def rows(week: MarketWeek) -> dict[str, np.ndarray[Any, Any]]:
     appraised = by_loan(credit.appraisal_usd[lots.product[pledged]])
     nothing = np.full(len(live), np.nan)
     own, joint = nothing, nothing
-    if probed(week.week) and len(live):
+    if probed(week.week, world.parameters.discount) and len(live):
         kept = 1.0 - world.parameters.lenders.enforcement_cost
         alone, together, failing = _prices(week, live, pledged, failing)
         own, joint = kept * by_loan(alone), kept * by_loan(np.minimum(alone, together))

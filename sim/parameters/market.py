@@ -73,6 +73,10 @@ class DiscountParameters(Section):
         "docs/discount.md",
         "design",
     )
+    probe_quarters: int = quantity(
+        4, "quarters", 1, 20, "between the quarters in which collateral is priced by clearing the book again"
+    )
+    first_probe_quarter: int = quantity(2, "quarter", 1, 20, "first quarter in which it is")
 
 
 class ForcedSaleParameters(Section):
