@@ -1,6 +1,7 @@
-"""How-to pages are followed word for word: files saved, shell and Python blocks run, in order, in one folder."""
+"""How-to pages are followed word for word: files saved, shell and Python blocks run, in order; other examples run too."""
 
 import contextlib
+import doctest
 import os
 import re
 import signal
@@ -57,6 +58,15 @@ def test_page_can_be_followed(page: Path, tmp_path: Path) -> None:
             os.killpg(process.pid, signal.SIGKILL)
     assert process.returncode == 0, output + errors
     assert "Digest of runs.parquet" in output
+
+
+def test_examples_of_the_architecture_say_what_they_show() -> None:
+    text = (DOCS / "architecture.md").read_text(encoding="utf-8")
+    examples = "\n".join(re.findall(r"^```pycon\n(.*?)^```", text, re.M | re.S))
+    test = doctest.DocTestParser().get_doctest(examples, {}, "architecture", "architecture.md", 0)
+    result = doctest.DocTestRunner().run(test)
+    assert result.attempted >= 10
+    assert result.failed == 0
 
 
 @pytest.mark.parametrize("page", sorted(DOCS.glob("*.md")), ids=lambda page: page.stem)

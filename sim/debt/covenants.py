@@ -33,14 +33,14 @@ def appraise(lagged_marks: ArrayLike, previous: ArrayLike, weight: ArrayLike) ->
 
 @dataclass(frozen=True, slots=True)
 class MarkGap:
-    """Appraisal minus best_use, told apart; ``contamination + staleness = appraisal - best_use``."""
+    """Appraisal less best use value (V*), told apart: ``contamination + staleness = appraisal - V*``."""
 
     contamination_usd: Floats  # fire-sale prices inside the appraisal
     staleness_usd: Floats  # lag and smoothing alone
 
 
 def mark_gap(appraisal: ArrayLike, filtered_best_use: ArrayLike, best_use: ArrayLike) -> MarkGap:
-    """``V_app - V_fb = [V_app - F(V_fb)] + [F(V_fb) - V_fb]`` (economics.md section 13)."""
+    """``A - V* = [A - F(V*)] + [F(V*) - V*]``, F the appraisers' filter (economics.md section 13)."""
     appraised, filtered = np.asarray(appraisal, float), np.asarray(filtered_best_use, float)
     return MarkGap(appraised - filtered, filtered - np.asarray(best_use, float))
 
