@@ -1,9 +1,9 @@
 """What pledged hardware would fetch if it were sold now, loan by loan, and what that makes of loan to value.
 
 Once a quarter every secured equipment loan is written down with the value its lender carries and its debtor's coverage. In
-quarters chosen by `discount.probe_quarters` the week's own book is cleared again with more on offer: the collateral of one borrower alone, then
-that of all borrowers who fail a test at once (theory.md D.6). Everything moves and nothing is held back above scrap. The
-clearing is the coarse one, without the refinement around its price: within 2 % of it, at half the time.
+some quarters (`discount.probe_quarters`) the week's own book is cleared again with more on offer: the collateral of one
+borrower alone, then that of all borrowers who fail a test at once (theory.md D.6). Everything moves and nothing is held back
+above scrap. The clearing is the coarse one, without the refinement around its price: within 2 % of it, at half the time.
 """
 
 from collections.abc import Sequence
