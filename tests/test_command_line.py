@@ -126,6 +126,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_does_not(stored_run: Pat
     assert store.digest(tmp_path / "other") != store.digest(stored_run)
 
 
+@pytest.mark.slow
 def test_all_arms_side_by_side(tmp_path: Path) -> None:
     result = firesale("run", *SALE, "--arm", "all", "--out", tmp_path / "arms", "--no-figures")
     assert result.exit_code == 0, result.output

@@ -61,6 +61,7 @@ def test_one_digest_for_three_shards(apart: bool, tmp_path: Path, alone: str) ->
     assert digest(report) == alone
 
 
+@pytest.mark.slow
 def test_shards_that_start_together_do_not_disturb_each_other(tmp_path: Path, alone: str) -> None:
     started = [run_apart(tmp_path / "s", f"shard=({number}, 3)") for number in (1, 2, 3)]
     assert [process.wait(timeout=300) for process in started] == [0, 0, 0]
@@ -399,6 +400,7 @@ def model_plan() -> Plan:
     )
 
 
+@pytest.mark.slow
 def test_a_sweep_of_the_model_gives_one_digest_and_verifies(tmp_path: Path, model_plan: Plan) -> None:
     from experiments.command.reports import verification
 
