@@ -1,28 +1,46 @@
 """What every agent may look at in a week: the view, grouped by subject.
 
-A view is a snapshot for reading. Its arrays belong to the engine and cannot be written: a write raises, so that an agent
-that decides cannot change the world by accident. What an agent wants changed it returns as `agents.vocabulary.Intents`.
+A view is a snapshot for reading. Its arrays are copies in immutable memory: a write raises, and nothing leads from them to
+the engine's own. What an agent wants changed it returns as `agents.vocabulary.Intents`.
 """
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 
 from agents.vocabulary import Bools, Floats, Ints
 
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+def frozen(array: Array) -> Array:
+    """A copy that stands in immutable memory: it cannot be written, nor made writable.
+
+    >>> seen = frozen(np.arange(3))
+    >>> seen.flags.writeable = True
+    Traceback (most recent call last):
+    ValueError: cannot set WRITEABLE flag to True of this array
+    """
+    if isinstance(array.base, bytes):
+        return array
+    if array.size == 0:
+        empty = array.copy()
+        empty.flags.writeable = False
+        return empty
+    return np.frombuffer(array.tobytes(), dtype=array.dtype).reshape(array.shape)
+
 
 class Part:
-    """Base of the parts of a view: every array becomes a view of the engine's that cannot be written."""
+    """Base of the parts of a view: its arrays are copies that cannot be written, so that what was seen stays what it was."""
 
     __slots__ = ()
 
     def __post_init__(self) -> None:
         for field in fields(self):  # type: ignore[arg-type]  # every part is a dataclass
             value = getattr(self, field.name)
-            if isinstance(value, np.ndarray) and value.flags.writeable:
-                seen = value.view()
-                seen.flags.writeable = False
-                object.__setattr__(self, field.name, seen)
+            if isinstance(value, np.ndarray):
+                object.__setattr__(self, field.name, frozen(value))
 
 
 @dataclass(frozen=True, slots=True)

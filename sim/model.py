@@ -23,7 +23,7 @@ from agents.miner import Miner
 from agents.neo_cloud import NeoCloud
 from agents.outside_buyer import Enterprise, Exporter, Hyperscaler, Salvager
 from agents.party import Party
-from agents.view import View
+from agents.view import View, frozen
 from agents.vocabulary import AgentKind, Bools, Floats, Intents
 from sim.base.randomness import Randomness
 from sim.base.recorder import Recorder
@@ -264,10 +264,10 @@ class FireSaleModel(mesa.Model):  # type: ignore[misc]
             world=world,
             view=self.view,
             intents=self.intents,
-            present=self.present,
+            present=frozen(self.present),
             cohorts=self.cohorts(),
             result=self.result,
-            best_use_value_usd=world.market.best_use_value_usd,
+            best_use_value_usd=frozen(world.market.best_use_value_usd),
             quotes=quotes,
         )
 

@@ -95,6 +95,8 @@ class Parameters(Section):
         known = [key for key, _, _ in walk(cls())]
         nested: dict[str, Any] = {}
         for key, value in overrides.items():
+            if not isinstance(key, str):
+                raise ParameterError(f"{source}: a key is text such as site.vacancy, not {key!r}")
             if key not in known:
                 raise ParameterError(_unknown(key, known, source))
             *path, last = key.split(".")

@@ -52,7 +52,7 @@ class Capacity:
     def __init__(
         self, place: Ints, power_watts: Ints, liquid_watts: Ints, background_watts: Ints, mining_watts: Ints
     ) -> None:
-        self.place = place
+        self.place = _read_only(place.copy())
         self._power, self._liquid = power_watts.copy(), liquid_watts.copy()
         self._background, self._mining = background_watts.copy(), mining_watts.copy()
         self._built = self._watts_by_place()
@@ -101,8 +101,10 @@ class Capacity:
         Raises
         ------
         ValueError
-            The pools belong to different places.
+            The pools belong to different places, or the watts are negative or fewer than those with liquid.
         """
+        if not 0 <= liquid <= watts:
+            raise ValueError(f"{watts} watts, {liquid} of them with liquid: allowed 0 <= liquid <= watts")
         if self.place[source] != self.place[target]:
             raise ValueError(f"pools {source} and {target} belong to different places")
         air_cooled = int(self._power[source] - self._liquid[source])
@@ -140,6 +142,7 @@ class Capacity:
             (np.where(unlimited, 0, np.maximum(over, 0)), "IT watts"),
             (np.where(unlimited, 0, np.maximum(used_liquid - self._liquid, 0)), "liquid watts"),
             (-np.minimum(self._liquid, 0), "liquid"),
+            (np.where(unlimited, 0, np.maximum(self._liquid - self._power, 0)), "watts with liquid"),
             (-np.minimum(self._background, 0), "background load"),
             (-np.minimum(self._mining, 0), "mining load"),
         ):
