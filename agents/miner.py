@@ -16,6 +16,7 @@ from agents.vocabulary import (
     MONTHS_PER_YEAR,
     PRODUCT_GENERATION,
     PRODUCT_UNIT,
+    SATOSHI,
     WEEKS_PER_YEAR,
     AgentKind,
     Bools,
@@ -28,8 +29,6 @@ from agents.vocabulary import (
     QuantityCap,
     Treasury,
 )
-
-SATOSHI = 1e8
 
 
 class MinerParameters(Section):

@@ -11,7 +11,7 @@ import numpy as np
 
 from agents.schema import Section
 from agents.view import View
-from agents.vocabulary import GENERATIONS, PRODUCT_GENERATION, AgentKind, Intents, Ints
+from agents.vocabulary import GENERATIONS, PRODUCT_GENERATION, SATOSHI, AgentKind, Intents, Ints
 
 
 class Party(mesa.Agent):  # type: ignore[misc]
@@ -64,7 +64,7 @@ class Party(mesa.Agent):  # type: ignore[misc]
     @property
     def bitcoin(self) -> float:
         """Bitcoin held."""
-        return float(self.model.ledger.parties.bitcoin_satoshi[self.row]) / 1e8
+        return float(self.model.ledger.parties.bitcoin_satoshi[self.row]) / SATOSHI
 
     @property
     def debt_usd(self) -> float:

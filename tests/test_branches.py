@@ -44,7 +44,7 @@ def test_selling_lowers_the_price_of_one_more_unit(short):
     folder, _ = short
     paths = store.load_run(folder)["branches"]
     assert len(paths) == 2 * 3 * 3
-    wide = paths.pivot(index=["replication", "horizon"], columns="branch", values="price")
+    wide = paths.pivot(index=["replication", "horizon"], columns="branch", values="price_usd")
     assert (wide["sold"] < wide["no_default"]).all()
     first = (
         wide.index.get_level_values("horizon") == 0
@@ -55,7 +55,7 @@ def test_selling_lowers_the_price_of_one_more_unit(short):
     sold = paths[paths["branch"] == "sold"].set_index(["replication", "horizon"])
     assert sold["discount"].to_numpy() == pytest.approx(1 - (wide["sold"] / wide["no_default"]).to_numpy())
     # Rents share their shocks: what differs is running supply, a sliver of the world's.
-    rents = paths.pivot(index=["replication", "horizon"], columns="branch", values="rent")
+    rents = paths.pivot(index=["replication", "horizon"], columns="branch", values="rent_usd_per_hour")
     assert (rents["sold"] / rents["no_default"]).to_numpy() == pytest.approx(1, abs=1e-3)
     assert rents.loc[(0, 0), "sold"] == rents.loc[(0, 0), "no_default"]
 
@@ -77,7 +77,9 @@ def test_paired_intervals_are_students():
         for r in range(12)
         for b in BRANCHES
     ]  # fmt: skip
-    found = responses(pd.DataFrame(rows)).set_index(["outcome", "effect"]).loc[("price", "sold - no_default")]
+    found = (
+        responses(pd.DataFrame(rows)).set_index(["outcome", "effect"]).loc[("price_usd", "sold - no_default")]
+    )
     low, high = stats.ttest_1samp(effect, 0).confidence_interval(0.95)
     assert (found["low"], found["mean"], found["high"]) == pytest.approx((low, effect.mean(), high))
 
@@ -88,7 +90,7 @@ def test_asking_changes_nothing():
     question = Question(asked, site_of(asked), [1, 2, 3])
     for model in (asked, quiet):
         model.run_for(4)
-    assert np.isfinite(question.price) and question.price > 0
+    assert np.isfinite(question.price_usd) and question.price_usd > 0
     assert np.array_equal(asked.world.market.price_usd, quiet.world.market.price_usd)
     assert np.array_equal(asked.ledger.parties.cash_cents, quiet.ledger.parties.cash_cents)
 

@@ -146,7 +146,7 @@ def test_take_or_pay_is_kept_and_a_fee_buys_out() -> None:
     free.rents.contract_usd_per_hour[:] *= 0.1
     operator = int(free.contracts.operator[0])
     mine = np.flatnonzero(free.contracts.operator == operator)
-    fee = 0.5 * free.contracts.to_pay(mine, 0).sum() * 100
+    fee = 0.5 * free.contracts.to_pay_usd(mine, 0).sum() * 100
     before = int(free.ledger.parties.cash_cents[operator])
     tenancy.terminate(free, 0)
     assert free.contracts.left.all()
@@ -168,7 +168,7 @@ def test_customers_prepay_at_signing() -> None:
         * 208
     )
     assert world.ledger.parties.cash_cents[operator] - before == pytest.approx(0.15 * value * 100, abs=1)
-    assert world.contracts.unearned(np.array([row]), 104)[0] == pytest.approx(0.075 * value)
+    assert world.contracts.unearned_usd(np.array([row]), 104)[0] == pytest.approx(0.075 * value)
     assert world.ledger.flows[operator, Account.COMPUTE_REVENUE] == 0  # not income
 
 

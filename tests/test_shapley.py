@@ -98,8 +98,8 @@ def rows_of(setting, families, reference):
 def test_f1b_levels_and_impact():
     """economics.md 2: p = 11,400, p0 = 21,500; levels T/P/C = 550 / 9,050 / 1,000, impact 50 / 9,050 / 1,000."""
     setting = f1b()
-    assert setting.price(frozenset(), H) == 1_140_000
-    assert setting.first_lot_price(frozenset(), H) == 2_150_000
+    assert setting.price_cents(frozenset(), H) == 1_140_000
+    assert setting.first_lot_price_cents(frozenset(), H) == 2_150_000
     rows, _ = rows_of(setting, TPC, [22_000, 22_000])
     published = {"level": (550, 9_050, 1_000), "impact": (50, 9_050, 1_000)}
     for game, values in published.items():
@@ -115,8 +115,8 @@ def test_f1b_alone_and_last():
     setting = f1b()
     rows, interactions = rows_of(setting, TPC, [22_000, 22_000])
     cash = rows["level", "cash"]
-    assert cash["first_in_cents"] == setting.price(frozenset({"cash"}), H) - 1_140_000 == 0
-    assert cash["last_in_cents"] == 2_200_000 - setting.price(frozenset({"transport", "power"}), H) > 0
+    assert cash["first_in_cents"] == setting.price_cents(frozenset({"cash"}), H) - 1_140_000 == 0
+    assert cash["last_in_cents"] == 2_200_000 - setting.price_cents(frozenset({"transport", "power"}), H) > 0
     for row in rows.values():
         assert row["low_cents"] <= row["value_cents"] <= row["high_cents"]
         assert row["low_cents"] <= min(row["first_in_cents"], row["last_in_cents"])
@@ -132,14 +132,14 @@ def test_f2_slots_in_place():
     buy = intents([22_000, 20_000, 12_000, 17_000], [1, 2, 3, 0], rich, [5_000, 5_000, 5_000, 700])
     power = [0, 600_000, 650_000, 5_000_000]
     shut, open_ = market(buy, power), market(buy, [1_300_000, *power[1:]])
-    assert shut.price(frozenset(), H) == 1_140_000
-    assert open_.price(frozenset(), H) == 1_700_000
+    assert shut.price_cents(frozenset(), H) == 1_140_000
+    assert open_.price_cents(frozenset(), H) == 1_700_000
     for setting in (shut, open_):
-        assert setting.price(frozenset({"power"}), H) == 2_150_000
+        assert setting.price_cents(frozenset({"power"}), H) == 2_150_000
         rows, _ = rows_of(setting, ("transport", "power"), [22_000, 22_000])
         assert rows["level", "power"]["value_cents"] + rows["level", "transport"][
             "value_cents"
-        ] == 2_200_000 - setting.price(frozenset(), H)
+        ] == 2_200_000 - setting.price_cents(frozenset(), H)
         assert rows["impact", "power"]["value_cents"] > 0
 
 
@@ -290,8 +290,8 @@ def test_agents_asked_again_say_the_same(model, rebuild):
 def test_nothing_relaxed_is_the_week_itself(model, rebuild):
     setting = setting_of(model.market_week, rebuild)
     (quote,) = model.market_week.quotes
-    assert setting.price(frozenset(), quote.product) / 100 == pytest.approx(quote.price_usd, abs=1e-6)
-    assert setting.first_lot_price(frozenset(), quote.product) / 100 == pytest.approx(
+    assert setting.price_cents(frozenset(), quote.product) / 100 == pytest.approx(quote.price_usd, abs=1e-6)
+    assert setting.first_lot_price_cents(frozenset(), quote.product) / 100 == pytest.approx(
         quote.first_lot_price_usd, abs=1e-6
     )
     assert quote.price_usd < quote.first_lot_price_usd
@@ -301,7 +301,9 @@ def test_with_everything_relaxed_supply_does_not_matter(model, rebuild):
     setting = setting_of(model.market_week, rebuild)
     everything = frozenset(FAMILIES)
     for product in setting.forced:
-        assert setting.price(everything, int(product)) == setting.first_lot_price(everything, int(product))
+        assert setting.price_cents(everything, int(product)) == setting.first_lot_price_cents(
+            everything, int(product)
+        )
 
 
 def test_cash_margins_and_order_limits_are_gone_when_relaxed(model, rebuild):

@@ -102,6 +102,28 @@ def test_a_field_cannot_be_replaced(name: str) -> None:
         setattr(part, field, None)
 
 
+@given(name=st.sampled_from(NAMES))
+def test_no_array_can_be_made_writable_or_leads_to_one_that_is(name: str) -> None:
+    array = arrays(seen())[name]
+    if array.size:
+        with pytest.raises(ValueError, match="WRITEABLE"):
+            array.setflags(write=True)
+    below = array.base
+    while isinstance(below, np.ndarray):
+        assert not below.flags.writeable
+        below = below.base
+    assert below is None or isinstance(below, bytes)
+
+
+def test_what_was_seen_stays_what_it_was() -> None:
+    model = a_model()
+    before = {name: array.copy() for name, array in arrays(model.view).items()}
+    seen_then = model.view
+    model.run_for(4)
+    for name, array in arrays(seen_then).items():
+        assert np.array_equal(array, before[name], equal_nan=array.dtype.kind == "f"), name
+
+
 def test_views_made_from_a_view_cannot_be_written_either(view: View) -> None:
     richer = replace(view, parties=replace(view.parties, cash_cents=np.full(len(view.parties.cash_cents), 9)))
     with pytest.raises(ValueError, match="read-only"):

@@ -16,7 +16,7 @@ from agents.vocabulary import GENERATIONS
 from experiments.design.experiment import Experiment, ExperimentError
 from experiments.design.planner import plan_experiment
 from experiments.measures.outcomes import OUTCOMES
-from experiments.methods import absorption
+from experiments.methods import absorption, branches
 from experiments.runs import store
 from experiments.sweep.store import read_manifest
 from sim.base.renamed import new_name, renamed
@@ -64,6 +64,12 @@ NO_AMOUNT = {
 }
 # The kernel is a library for money of any unit; its docstrings say cents, which is what the model hands it.
 UNIT_FREE = ("sim/kernel/",)
+# Tables that studies write beside those of a run.
+BY_METHODS = {
+    "absorption": absorption.COLUMNS,
+    "absorption depth": absorption.DEPTH_COLUMNS,
+    "branches": branches.OUTCOMES | branches.PATHS,
+}
 # Words that had a second name or a second meaning.
 OLD_WORDS = (
     "wet",
@@ -106,9 +112,9 @@ def identifiers(path: Path) -> set[str]:
     return names | {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.ClassDef)}
 
 
-@pytest.mark.parametrize("table", sorted(TABLES))
+@pytest.mark.parametrize("table", sorted(TABLES | BY_METHODS))
 def test_columns_of_money_say_the_unit_they_hold(table: str) -> None:
-    for column, (unit, _) in TABLES[table].items():
+    for column, (unit, _) in (TABLES | BY_METHODS)[table].items():
         if "cents" in unit:
             assert re.search(r"(^|_)cents(_|$)", column), f"{table}.{column} holds {unit}"
         elif "USD" in unit:
@@ -141,6 +147,13 @@ def test_no_exception_is_listed_that_nobody_needs() -> None:
     assert set(NO_AMOUNT) - names == set()
 
 
+def test_words_that_were_replaced_are_gone_from_compiled_code() -> None:
+    root = Path(str(sim.__file__)).parent
+    for path in sorted([*root.rglob("*.pyx"), *root.rglob("*.pxd")]):
+        words = set(re.findall(r"\w+", path.read_text(encoding="utf-8")))
+        assert words & {"wet", "damp", "soaked", "gather", "mend", "wet_demand"} == set(), path.name
+
+
 @pytest.mark.parametrize("file", sorted(SOURCES))
 def test_words_that_were_replaced_are_gone(file: str) -> None:
     assert identifiers(SOURCES[file]) & set(OLD_WORDS) == set()
@@ -154,7 +167,7 @@ def live(what: str, table: str) -> set[str]:
     if what == "parameter":
         keys = list(Parameters().flat())
         return {".".join(key.split(".")[:n]) for key in keys for n in (1, 2, 3)}
-    columns = set(absorption.COLUMNS) if table == "absorption" else set(TABLES[table])
+    columns = set((TABLES | BY_METHODS)[table])
     return columns | {name.removesuffix(f"_{generation}") for name in columns for generation in GENERATIONS}
 
 

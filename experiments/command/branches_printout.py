@@ -17,7 +17,7 @@ def printed_responses(effects: pd.DataFrame) -> Table:
     table.caption = (
         "Mean and 95 % interval of the paired difference; USD, for the discount % of the price without it."
     )
-    shown = {"price": (0, 1), "rent": (3, 1), "defaults": (1, 1), "discount": (1, 100)}
+    shown = {"price_usd": (0, 1), "rent_usd_per_hour": (3, 1), "defaults": (1, 1), "discount": (1, 100)}
     for outcome, (digits, scale) in shown.items():
         for one, other in EFFECTS:
             mine = effects[(effects["outcome"] == outcome) & (effects["effect"] == f"{one} - {other}")]

@@ -39,8 +39,8 @@ BRANCHES: dict[str, dict[str, Any]] = {
     "no_default": {"forced_sale.enabled": False},
 }
 OUTCOMES = {
-    "price": ("USD per GPU", "price of one more unit of the class at the borrower's site, to be moved"),
-    "rent": ("USD per GPU-hour", "contract rent of the class"),
+    "price_usd": ("USD per GPU", "price of one more unit of the class at the borrower's site, to be moved"),
+    "rent_usd_per_hour": ("USD per GPU-hour", "contract rent of the class"),
     "defaults": ("1", "defaults since the forced week, the borrower's own left out"),
     "discount": ("share", "1 - price over price without the default"),
 }
@@ -75,7 +75,7 @@ class Question:
 
     def __init__(self, model: FireSaleModel, site: Site, weeks: Sequence[int]) -> None:
         self.model, self.site, self.weeks = model, site, weeks
-        self.price = float("nan")
+        self.price_usd = float("nan")
         place = [name for name, _ in model.phases].index("settlement")
         phases: Any = (*model.phases[:place], ("question", self), *model.phases[place:])
         model.phases = phases
@@ -89,7 +89,7 @@ class Question:
         unit = SellOrders(-one, pool, product, PRODUCT_UNIT[product], 0 * one, np.array([False]))
         market = self.model.market_week
         prices = collateral.price_with(market, collateral.bids_for_all(market), unit)
-        self.price = float(prices[self.site.product, self.site.pool])
+        self.price_usd = float(prices[self.site.product, self.site.pool])
 
 
 def run_replication(
@@ -120,13 +120,15 @@ def run_replication(
                     "replication": replication,
                     "branch": name,
                     "horizon": horizon,
-                    "price": question.price,
-                    "rent": float(branch.world.rents.contract_usd_per_hour[PRODUCT_GENERATION[site.product]]),
+                    "price_usd": question.price_usd,
+                    "rent_usd_per_hour": float(
+                        branch.world.rents.contract_usd_per_hour[PRODUCT_GENERATION[site.product]]
+                    ),
                     "defaults": _defaults(branch, sale.week),
                 }
             )
-    alone = {row["horizon"]: row["price"] for row in rows if row["branch"] == "no_default"}
-    return [row | {"discount": 1.0 - row["price"] / alone[row["horizon"]]} for row in rows]
+    alone = {row["horizon"]: row["price_usd"] for row in rows if row["branch"] == "no_default"}
+    return [row | {"discount": 1.0 - row["price_usd"] / alone[row["horizon"]]} for row in rows]
 
 
 def site_of(model: FireSaleModel) -> Site:

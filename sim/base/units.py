@@ -1,6 +1,5 @@
 """Constants of counting, and the error of books that do not close."""
 
-SATOSHI = 100_000_000
 # Room without a power limit: more than any book could use, far below the kernel's range.
 UNLIMITED_WATTS = 10**12
 

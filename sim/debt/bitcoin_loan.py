@@ -12,10 +12,9 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import ArrayLike
 
-from agents.vocabulary import Floats, Ints
+from agents.vocabulary import SATOSHI, Floats, Ints
 from sim.base.amounts import whole
 from sim.base.rounding import to_cents
-from sim.base.units import SATOSHI
 
 
 class CallState(IntEnum):

@@ -91,18 +91,18 @@ class Setting:
     def _mandates(self) -> Bools:
         return self.sell.forced & (self.sell.quantity > 0)
 
-    def price(self, relaxed: Relaxed, product: int) -> float:
+    def price_cents(self, relaxed: Relaxed, product: int) -> float:
         """Price of a forced class, cents per GPU."""
         key = (relaxed, product, False)
         if key not in self._quoted:
             self._quoted[key] = self._quote(self._clearing(relaxed), product)
         return self._quoted[key]
 
-    def first_lot_price(self, relaxed: Relaxed, product: int) -> float:
+    def first_lot_price_cents(self, relaxed: Relaxed, product: int) -> float:
         """Price of a forced class had one sellable unit of it come, cents per GPU."""
         unit = int(PRODUCT_UNIT[product])
         if self.sell.quantity[self._mandates & (self.sell.product == product)].sum() <= unit:
-            return self.price(relaxed, product)
+            return self.price_cents(relaxed, product)
         key = (relaxed, product, True)
         if key not in self._quoted:
             one = cut_forced_supply(self.sell, product, unit)

@@ -164,8 +164,8 @@ def solve(worth: Worth, players: int, orders: Sequence[Sequence[int]] | None) ->
 
 def level_of(setting: Setting, families: Sequence[str], product: int) -> Worth:
     """Gain in price from relaxing a coalition of families, cents per GPU."""
-    start = Fraction(setting.price(frozenset(), product))
-    return lambda mask: Fraction(setting.price(names_of(mask, families), product)) - start
+    start = Fraction(setting.price_cents(frozenset(), product))
+    return lambda mask: Fraction(setting.price_cents(names_of(mask, families), product)) - start
 
 
 def impact_of(setting: Setting, families: Sequence[str], product: int) -> Worth:
@@ -173,7 +173,9 @@ def impact_of(setting: Setting, families: Sequence[str], product: int) -> Worth:
 
     def discount(mask: int) -> Fraction:
         relaxed = names_of(mask, families)
-        return Fraction(setting.first_lot_price(relaxed, product)) - Fraction(setting.price(relaxed, product))
+        return Fraction(setting.first_lot_price_cents(relaxed, product)) - Fraction(
+            setting.price_cents(relaxed, product)
+        )
 
     start = discount(0)
     return lambda mask: start - discount(mask)
@@ -243,7 +245,7 @@ def _games(
     price, first_lot, freed, freed_lot = (
         Fraction(quote(relaxed, product))
         for relaxed in (none, everything)
-        for quote in (setting.price, setting.first_lot_price)
+        for quote in (setting.price_cents, setting.first_lot_price_cents)
     )
     best, believed = (round(100 * float(x)) for x in best_use_value)
     played = first_lot - price >= 1

@@ -8,7 +8,7 @@ from datetime import date
 
 import numpy as np
 
-from agents.vocabulary import WEEKS_PER_YEAR, Floats, Ints
+from agents.vocabulary import DAYS_PER_JULIAN_YEAR, WEEKS_PER_YEAR, Floats, Ints
 from sim.base import reference
 from sim.base.randomness import Purpose, Randomness
 from sim.drivers.regime import weekly_normals
@@ -16,7 +16,6 @@ from sim.drivers.replay import Origin, interpolated, prints_of
 from sim.parameters.outside import PowerParameters
 
 DT = 1.0 / WEEKS_PER_YEAR
-DAYS_PER_YEAR = 365.25
 MID_MONTH = 15
 
 
@@ -70,7 +69,7 @@ def _season(zone_names: tuple[str, ...], day: Ints) -> Floats:
     months = reference.peak_months()
     peaks = np.array([peak_day(months[name] or 1) for name in zone_names])
     has_one = np.array([months[name] is not None for name in zone_names])
-    swing = np.cos(2 * np.pi * (day[:, None] / DAYS_PER_YEAR - peaks / DAYS_PER_YEAR))
+    swing = np.cos(2 * np.pi * (day[:, None] / DAYS_PER_JULIAN_YEAR - peaks / DAYS_PER_JULIAN_YEAR))
     return np.asarray(np.where(has_one, swing, 0.0))
 
 

@@ -84,7 +84,7 @@ cdef struct Site:
     int64_t power       # headroom in flow units
     int64_t cooling
     int64_t demand      # kept bids, saturating
-    int64_t wet_demand
+    int64_t liquid_demand
     int32_t power_node  # node of the circulation, 0 (the root) where headroom cannot bind
     int32_t cooling_node
     int8_t power_slack
@@ -160,14 +160,14 @@ cdef class Problem:
     cdef void rank(self) noexcept nogil
     cdef void reach_asks(self) noexcept nogil
     cdef void reach_bids(self) noexcept nogil
-    cdef int gather(self) except -1
+    cdef int collect(self) except -1
     cdef int build(self, bint scattered) except -1
     cdef int keep_flow(self) except -1
     cdef int curves(self, Market *w) except -1
     cdef void guess_from(self, const double[:, ::1] price, const double[:, ::1] rent, double scale,
                          double watt) noexcept nogil
     cdef void guess_nationally(self) noexcept nogil
-    cdef void mend(self) noexcept nogil
+    cdef void repair(self) noexcept nogil
 
     cdef inline int64_t stated(self, int64_t i, int32_t k) noexcept nogil:
         """Scaled price of an order, negative for a buy; beyond all limits if it has no quantity."""

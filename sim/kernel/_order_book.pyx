@@ -283,7 +283,7 @@ cdef class Problem:
                 self.reach_bids()
                 self.rank()
         if self.overflow < 0:
-            self.gather()
+            self.collect()
 
     cdef void read(self) noexcept nogil:
         """Scale costs, find the best order of each side at each good."""
@@ -298,7 +298,7 @@ cdef class Problem:
             x = self.w.cooling[s]
             self.site[s].cooling = (x if x < most else most) * self.watt
             self.site[s].demand = 0
-            self.site[s].wet_demand = 0
+            self.site[s].liquid_demand = 0
             self.site[s].power_node = 0
             self.site[s].cooling_node = 0
             self.site[s].power_slack = 1
@@ -424,7 +424,7 @@ cdef class Problem:
             if not keep and x < post.left_out:
                 post.left_out = x
 
-    cdef int gather(self) except -1:
+    cdef int collect(self) except -1:
         """Sort what can trade, and merge equal orders into classes."""
         cdef int64_t i, v, e, n = 0, first, c = -1
         cdef int32_t k
@@ -498,8 +498,8 @@ cdef class Problem:
                 capacity = self.class_capacity(c)
                 if site.demand < site.power:
                     site.demand = site.demand + capacity if capacity < LARGEST - site.demand else LARGEST
-                if self.w.liquid[self.product_of[k]] and site.wet_demand < site.cooling:
-                    site.wet_demand = site.wet_demand + capacity if capacity < LARGEST - site.wet_demand else LARGEST
+                if self.w.liquid[self.product_of[k]] and site.liquid_demand < site.cooling:
+                    site.liquid_demand = site.liquid_demand + capacity if capacity < LARGEST - site.liquid_demand else LARGEST
             n = 1 + self.n_kept
             self.n_socket_arcs = 0
             for s in range(self.S):
@@ -508,7 +508,7 @@ cdef class Problem:
                     site.power_node = n
                     n += 1
                     self.n_socket_arcs += 1
-                if site.wet_demand > 0 and site.wet_demand >= site.cooling:
+                if site.liquid_demand > 0 and site.liquid_demand >= site.cooling:
                     site.cooling_node = n
                     n += 1
                     self.n_socket_arcs += 1
@@ -650,7 +650,7 @@ cdef class Problem:
                 self.guess_nationally()
             else:
                 self.guess_from(price, rent, scale, watt)
-            self.mend()
+            self.repair()
             incidence(&self.c, &w)
             crash(&self.c, &w)
             pivots = dual(&self.c, &w, 4 * <int64_t>self.c.n + 1000)
@@ -761,7 +761,7 @@ cdef class Problem:
                     self.c.potential[self.kept[v]] = self.b[v] if sum > self.b[v] else sum
             first = last
 
-    cdef void mend(self) noexcept nogil:
+    cdef void repair(self) noexcept nogil:
         """Lower prices until no difference exceeds freight."""
         cdef int64_t kl, v, t, first, x
         cdef int32_t j, k, s, l, i

@@ -109,7 +109,7 @@ cdef class Solution(Problem):
             self.worst_filled[v] = NEVER
         for s in range(self.S):
             self.site[s].demand = 0
-            self.site[s].wet_demand = 0
+            self.site[s].liquid_demand = 0
         for c in range(self.n_classes):
             v = self.class_post[c] >> 1
             x = self.class_price[c]
@@ -130,11 +130,11 @@ cdef class Solution(Problem):
                     s = v - k * self.S
                     self.site[s].demand += filled
                     if self.w.liquid[self.product_of[k]]:
-                        self.site[s].wet_demand += filled
+                        self.site[s].liquid_demand += filled
         for s in range(self.S):
             site = &self.site[s]
             site.power_slack = site.demand < site.power
-            site.cooling_slack = site.wet_demand < site.cooling
+            site.cooling_slack = site.liquid_demand < site.cooling
         for v in range(self.goods):
             if self.socket(v // self.S, v % self.S) == 0:
                 if self.best_unfilled[v] > self.dearest_filled[v]:
@@ -185,7 +185,7 @@ cdef class Solution(Problem):
         cdef int64_t *cost
         cdef int64_t *flow
         cdef int32_t *ends
-        cdef bint wet, along = (sign > 0) != pull
+        cdef bint needs_liquid, along = (sign > 0) != pull
         cdef int32_t k, s, l, i
         cdef Site *site
         if v < self.goods:
@@ -233,8 +233,8 @@ cdef class Solution(Problem):
             y = <int64_t>k * self.S + s
             if (out[y] != 0) if pull else (out[y] <= key):
                 continue
-            wet = self.w.liquid[self.product_of[k]] != 0 and site.cooling_node > 0
-            if wet != (v >= cooling0):
+            needs_liquid = self.w.liquid[self.product_of[k]] != 0 and site.cooling_node > 0
+            if needs_liquid != (v >= cooling0):
                 continue
             if along and self.worst_filled[y] < NEVER:
                 self.touch(v, y, self.worst_filled[y], sign, pull, out)
@@ -396,7 +396,7 @@ cdef class Solution(Problem):
                 self.class_units[c] += self.quantity[self.sorted_orders[e]] // unit
         for s in range(self.S):
             self.site[s].demand = 0
-            self.site[s].wet_demand = 0
+            self.site[s].liquid_demand = 0
         for c in range(self.n_classes):
             v = self.class_post[c] >> 1
             unit = self.unit[v // self.S] * self.flow_per_gpu[v // self.S]
@@ -411,7 +411,7 @@ cdef class Solution(Problem):
                     n_short += 1
                 self.site[v % self.S].demand += x * unit
                 if self.w.liquid[self.product_of[v // self.S]]:
-                    self.site[v % self.S].wet_demand += x * unit
+                    self.site[v % self.S].liquid_demand += x * unit
             elif x > self.total // unit:
                 x = self.total // unit
             self.c.capacity[self.class_arc[c]] = x * unit
@@ -423,14 +423,14 @@ cdef class Solution(Problem):
         sort_entries(entry, n_short)
         for s in range(self.S):
             self.site[s].demand = 0
-            self.site[s].wet_demand = 0
+            self.site[s].liquid_demand = 0
         for c in range(self.n_classes):
             if self.class_post[c] & 1:
                 amount = flow_of(&self.c, self.class_arc[c])
                 v = self.class_post[c] >> 1
                 self.site[v % self.S].demand += amount
                 if self.w.liquid[self.product_of[v // self.S]]:
-                    self.site[v % self.S].wet_demand += amount
+                    self.site[v % self.S].liquid_demand += amount
         for j in range(n_short):
             c = entry[j].order
             v = self.class_post[c] >> 1
@@ -439,7 +439,7 @@ cdef class Solution(Problem):
             a = self.class_arc[c]
             extra = (self.site[s].power - self.site[s].demand) // unit
             if self.w.liquid[self.product_of[v // self.S]]:
-                x = (self.site[s].cooling - self.site[s].wet_demand) // unit
+                x = (self.site[s].cooling - self.site[s].liquid_demand) // unit
                 extra = x if x < extra else extra
             x = self.class_units[c] - self.c.capacity[a] // unit
             extra = x if x < extra else extra
@@ -447,7 +447,7 @@ cdef class Solution(Problem):
                 self.c.capacity[a] += extra * unit
                 self.site[s].demand += extra * unit
                 if self.w.liquid[self.product_of[v // self.S]]:
-                    self.site[s].wet_demand += extra * unit
+                    self.site[s].liquid_demand += extra * unit
                 granted += 1
         if granted:
             self.resolve()

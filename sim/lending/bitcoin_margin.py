@@ -5,7 +5,7 @@ The arithmetic is `sim/debt/bitcoin_loan.py` (contracts.md 4.6); here its outcom
 
 import numpy as np
 
-from sim.base.units import SATOSHI
+from agents.vocabulary import SATOSHI
 from sim.debt.bitcoin_loan import BitcoinTerms, CallState, margin_calls
 from sim.state.ledger import Account, LoanKind
 from sim.state.world import REST_OF_WORLD, World

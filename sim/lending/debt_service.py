@@ -7,8 +7,7 @@ is missed opens a grace period (contracts.md 4.10).
 
 import numpy as np
 
-from agents.vocabulary import MONTHS_PER_YEAR, AgentKind, Ints
-from sim.base.units import SATOSHI
+from agents.vocabulary import MONTHS_PER_YEAR, SATOSHI, AgentKind, Ints
 from sim.debt.bitcoin_loan import coins_needed, largest_loan, price_cents, worth
 from sim.debt.facilities import (
     PutOutcome,

@@ -11,10 +11,9 @@ import numpy as np
 
 from agents.operating import hold_values
 from agents.view import View
-from agents.vocabulary import MONTHS_PER_YEAR, WEEKS_PER_YEAR, AgentKind, Ints, LotStatus
+from agents.vocabulary import MONTHS_PER_YEAR, SATOSHI, WEEKS_PER_YEAR, AgentKind, Ints, LotStatus
 from sim.base.randomness import Purpose
 from sim.base.rounding import to_cents
-from sim.base.units import SATOSHI
 from sim.debt.facilities import coupon
 from sim.debt.terms import level_payment
 from sim.lending import estates, orders
@@ -286,7 +285,7 @@ def tenants_leave(world: World, week: int, party: int) -> None:
     rows = np.flatnonzero((contracts.operator == party) & contracts.live(week))
     luck = world.randomness.uniform(Purpose.ENFORCEMENT, week, world.ledger.parties.n + rows)
     gone = rows[luck < world.parameters.credit.tenant_leaves_probability]
-    unearned = int(to_cents(contracts.unearned(gone, week)).sum())
+    unearned = int(to_cents(contracts.unearned_usd(gone, week)).sum())
     world.operators.customer_claims_cents[party] += unearned
     end_contracts(contracts, gone, week)
     if len(gone):

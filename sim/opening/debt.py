@@ -8,9 +8,8 @@ observed loan-to-value, and a warehouse line behind every lender's book.
 import numpy as np
 
 from agents.miner import MinerParameters
-from agents.vocabulary import MONTHS_PER_YEAR, UNIT, WEEKS_PER_YEAR, Ints
+from agents.vocabulary import MONTHS_PER_YEAR, SATOSHI, UNIT, WEEKS_PER_YEAR, Ints
 from sim.base.randomness import Purpose, Randomness
-from sim.base.units import SATOSHI
 from sim.debt.facilities import balloon_payment, coupon
 from sim.parameters import Parameters
 from sim.parameters.opening import WorldParameters

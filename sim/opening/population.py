@@ -13,6 +13,7 @@ from agents.vocabulary import (
     N_PRODUCTS,
     PRODUCT_GENERATION,
     PRODUCT_UNIT,
+    SATOSHI,
     UNIT,
     WEEKS_PER_YEAR,
     AgentKind,
@@ -22,7 +23,6 @@ from agents.vocabulary import (
 )
 from sim.base.randomness import Purpose, Randomness
 from sim.base.rounding import to_cents
-from sim.base.units import SATOSHI
 from sim.debt.loss_bridge import LossBridge
 from sim.drivers.drivers import Drivers
 from sim.lending.forced_sale import BORROWER

@@ -11,6 +11,7 @@ from agents.vocabulary import (
     N_GENERATIONS,
     PRODUCT_GENERATION,
     PRODUCT_UNIT,
+    SATOSHI,
     WEEKS_PER_YEAR,
     Bools,
     Floats,
@@ -19,7 +20,6 @@ from agents.vocabulary import (
     PoolKind,
 )
 from sim.base.randomness import Purpose
-from sim.base.units import SATOSHI
 from sim.operating import leases
 from sim.state import recoveries
 from sim.state.ledger import Account

@@ -47,7 +47,7 @@ def terminate(world: World, week: int) -> None:
     )
     able = contracts.live(week) & (tenants.state[contracts.tenant] != TenantState.DEFAULTED)
     rows = np.flatnonzero(able & (saved > fee))
-    cents = to_cents(fee * contracts.to_pay(rows, week))
+    cents = to_cents(fee * contracts.to_pay_usd(rows, week))
     world.ledger.pay(REST_OF_WORLD, contracts.operator[rows], cents, Account.FEE)
     for tenant in np.unique(contracts.tenant[rows]):
         _log_contracts(world, week, "termination", int(tenant), rows[contracts.tenant[rows] == tenant])
@@ -78,7 +78,7 @@ def renew_contracts(world: World, week: int) -> None:
     contracts.end[rows] = week + tenor
     contracts.left[rows] = 0
     contracts.prepaid[rows] = parameters.prepayment
-    cents = to_cents(contracts.unearned(rows, week))
+    cents = to_cents(contracts.unearned_usd(rows, week))
     world.ledger.pay(REST_OF_WORLD, contracts.operator[rows], cents, Account.PREPAYMENT)
 
 

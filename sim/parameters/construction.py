@@ -18,6 +18,7 @@ AT_CONSTRUCTION: Mapping[str, tuple[str, ...]] = {
     "sites and pools are laid out": (
         "hardware.unit_watts",
         "site.vacancy",
+        "site.energising_weeks",
         "site.unknown_liquid_share",
         "site.pue_owned",
         "site.pue_miner",
@@ -40,6 +41,7 @@ AT_CONSTRUCTION: Mapping[str, tuple[str, ...]] = {
         "freight.reinstall_liquid_usd",
         "freight.transit_weeks",
         "freight.intercontinental_transit_weeks",
+        "freight.typical_haul_km",
     ),
     "the parties, their fleets and their cash are drawn": (
         "world",
@@ -69,17 +71,21 @@ AT_CONSTRUCTION: Mapping[str, tuple[str, ...]] = {
         "miners.bitcoin_pledged_share",
         "miners.bitcoin_loan_rate",
         "neo_clouds.notes_share",
+        "neo_clouds.notes_per_issuer",
         "neo_clouds.notes_earliest_months",
         "neo_clouds.notes_latest_months",
     ),
     "tenants and the opening leases are drawn": (
         "tenants.tenants",
+        "tenants.tenants_per_operator",
+        "tenants.large_operators",
         "tenants.largest_share",
         "tenants.contracted_share_large",
         "tenants.contracted_share_small",
         "tenants.investment_share",
         "tenants.speculative_share",
         "miners.leased_shell_share",
+        "site.oldest_lease_years",
         "neo_clouds.shell_lease_usd_per_kw_month",
     ),
 }

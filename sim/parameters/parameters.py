@@ -149,7 +149,7 @@ class Parameters(Section):
             extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
             row: dict[str, Any] = {"key": key, "value": value, "meaning": field.description or ""}
             row.update({name: extra.get(name, "") for name in ("unit", "low", "high", "source", "grade")})
-            row["needs"] = " and ".join(" or ".join(map(str, need)) for need in needs.get(key, ()))
+            row["needs"] = " and ".join(_bracketed(need) for need in needs.get(key, ()))
             row["read_by"] = read_by.get(key, "")
             rows.append(row)
         return rows
@@ -166,6 +166,12 @@ SECTIONS: dict[AgentKind, str] = {
     AgentKind.SALVAGER: "salvagers",
     AgentKind.MANUFACTURER: "manufacturer",
 }
+
+
+def _bracketed(need: tuple[object, ...]) -> str:
+    """Conditions of which one is enough, in brackets where there are several."""
+    said = " or ".join(map(str, need))
+    return f"({said})" if len(need) > 1 else said
 
 
 def _unknown(key: str, known: list[str], source: str) -> str:

@@ -14,6 +14,7 @@ import numpy as np
 from agents.vocabulary import (
     N_GENERATIONS,
     PRODUCT_GENERATION,
+    SATOSHI,
     AgentKind,
     Bools,
     Floats,
@@ -21,7 +22,7 @@ from agents.vocabulary import (
     LotStatus,
 )
 from sim.base.rows import append_row
-from sim.base.units import SATOSHI, BooksDoNotClose
+from sim.base.units import BooksDoNotClose
 
 
 class Account(IntEnum):

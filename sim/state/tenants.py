@@ -12,6 +12,7 @@ from enum import IntEnum
 import numpy as np
 
 from agents.vocabulary import (
+    DAYS_PER_JULIAN_YEAR,
     DAYS_PER_WEEK,
     GENERATIONS,
     HOURS_PER_WEEK,
@@ -78,12 +79,12 @@ class ComputeContracts:
         """Contracts that still run."""
         return np.asarray(self.end > week)
 
-    def to_pay(self, rows: Ints, week: int) -> Floats:
+    def to_pay_usd(self, rows: Ints, week: int) -> Floats:
         """What tenants still have to pay on contracts until their end, USD, without what they prepaid."""
         hours = HOURS_PER_WEEK * np.maximum(self.end[rows] - week, 0)
         return np.asarray((1.0 - self.prepaid[rows]) * self.rate_usd_per_hour[rows] * self.gpus[rows] * hours)
 
-    def unearned(self, rows: Ints, week: int) -> Floats:
+    def unearned_usd(self, rows: Ints, week: int) -> Floats:
         """Prepayments for hours not yet served, USD."""
         hours = HOURS_PER_WEEK * np.maximum(self.end[rows] - week, 0)
         return np.asarray(self.prepaid[rows] * self.rate_usd_per_hour[rows] * self.gpus[rows] * hours)
@@ -134,7 +135,7 @@ def past_rents(start: date, weeks: int, trend: float) -> Floats:
     days = np.array([date.fromisoformat(row["date"]).toordinal() for row in rows], dtype=np.float64)
     prints = np.log([float(row["usd_per_gpu_hour"]) for row in rows])
     when = start.toordinal() - DAYS_PER_WEEK * np.arange(weeks)
-    level = np.interp(when, days, prints) + trend * np.maximum(days[0] - when, 0.0) / 365.25
+    level = np.interp(when, days, prints) + trend * np.maximum(days[0] - when, 0.0) / DAYS_PER_JULIAN_YEAR
     return np.asarray(np.exp(level - level[0]))
 
 

@@ -14,6 +14,7 @@ from agents.vocabulary import (
     PRODUCT_GENERATION,
     PRODUCT_LIQUID,
     PRODUCT_UNIT,
+    SATOSHI,
     AgentKind,
     Bools,
     Floats,
@@ -23,7 +24,7 @@ from agents.vocabulary import (
     product_name,
 )
 from sim.base.randomness import Randomness
-from sim.base.units import SATOSHI, UNLIMITED_WATTS
+from sim.base.units import UNLIMITED_WATTS
 from sim.debt.loss_bridge import LossBridge
 from sim.drivers.drivers import Drivers
 from sim.parameters import Parameters
