@@ -41,7 +41,7 @@ TRANSPARENT = ("sim.parameters", "agents.schema", __name__)
 def readers() -> dict[str, set[str]]:
     """Dotted key -> rooms (`agents`, `sim.market`, `sim.model`, ...) whose code read it in one of the runs."""
     found: dict[str, set[str]] = {key: set() for key in Parameters().flat()}
-    keys = {(type(table), name): key for table, name, key in _leaves(Parameters(), "")}
+    keys = _keys()
     for name, settings in RUNS:
         parameters = load(name).parameters(None, settings)
         with _traced() as seen:
@@ -50,6 +50,23 @@ def readers() -> dict[str, set[str]]:
             if (table, field) in keys and module.startswith(("agents.", "sim.")):
                 found[keys[table, field]].add(room(module))
     return found
+
+
+def read_by_living_models() -> set[str]:
+    """Dotted keys that are read after a model has been made, in one of the runs."""
+    found = set()
+    for name, settings in RUNS:
+        parameters = load(name).parameters(None, settings)
+        model = FireSaleModel(parameters, rng=7)
+        with _traced() as seen:
+            model.run_for(parameters.clock.weeks)
+        found |= {(table, field) for table, field, module in seen if module.startswith(("agents.", "sim."))}
+    return {key for place, key in _keys().items() if place in found}
+
+
+def _keys() -> dict[tuple[type, str], str]:
+    """Section and field -> dotted key, of every leaf."""
+    return {(type(table), name): key for table, name, key in _leaves(Parameters(), "")}
 
 
 def room(module: str) -> str:

@@ -281,7 +281,7 @@ def test_no_user_pays_more_than_the_best_use_as_it_believes_it(belief):
     assert quote.first_lot_price_usd <= quote.believed_value_usd
     if belief == "consistent":
         assert quote.believed_value_usd == quote.best_use_value_usd
-    assert quote.belief_gap_usd + (quote.believed_value_usd - quote.price_usd) == pytest.approx(
+    assert quote.best_use_value_usd - quote.price_usd == pytest.approx(
         quote.structural_gap_usd + quote.fire_sale_discount_usd
     )
 

@@ -1,6 +1,7 @@
 """A branch with settings: one changed set of parameters, and keys that have had their say are refused by name."""
 
 import pytest
+from parameter_readers import read_by_living_models
 
 from sim.model import FireSaleModel
 from sim.parameters import ParameterError, Parameters, walk
@@ -135,3 +136,9 @@ def test_the_check_would_notice_a_key_that_acts_later() -> None:
         changed.world.parameters = Parameters.from_overrides(flat | {key: 1.05 * flat[key]})
         changed.run_for(6)
         assert differing(changed, plain), key
+
+
+@pytest.mark.slow
+def test_every_key_that_is_accepted_is_read_by_a_living_model() -> None:
+    """What nobody reads any more would be accepted and do nothing."""
+    assert sorted(set(KEYS) - set(REFUSED) - read_by_living_models()) == []

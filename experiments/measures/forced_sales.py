@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from sim.market.week import PriceGaps
+
 Columns = Mapping[str, np.ndarray[Any, np.dtype[Any]]]
 
 
 @dataclass(frozen=True, slots=True)
-class ForcedSale:
+class ForcedSale(PriceGaps):
     """One forced class of hardware in one run. Quantities are GPUs, prices USD per GPU.
 
     Prices are means over the weeks in which forced units were sold, weighted by what was sold; if nothing was sold, over the
@@ -56,25 +58,6 @@ class ForcedSale:
     def sold(self) -> int:
         """GPUs sold to somebody who uses or holds them."""
         return self.in_place + self.moved
-
-    @property
-    def structural_gap_usd(self) -> float:
-        """V* - p0: what one lot loses in this state of the world, USD per GPU."""
-        return self.best_use_value_usd - self.first_lot_price_usd
-
-    @property
-    def fire_sale_discount_usd(self) -> float:
-        """p0 - p: what is lost because the lots come together, USD per GPU."""
-        return self.first_lot_price_usd - self.price_usd
-
-    @property
-    def discount_share(self) -> float:
-        """Fire-sale discount as a share of the first-lot price: the headline d."""
-        return (
-            self.fire_sale_discount_usd / self.first_lot_price_usd
-            if self.first_lot_price_usd > 0
-            else float("nan")
-        )
 
     @property
     def discount_share_at_normal_volume(self) -> float:

@@ -18,8 +18,34 @@ from sim.parameters import Parameters
 from sim.state.world import World
 
 
+class PriceGaps:
+    """The two gaps between three prices of forced units, USD per GPU, and the headline discount."""
+
+    __slots__ = ()
+
+    best_use_value_usd: float
+    first_lot_price_usd: float
+    price_usd: float
+
+    @property
+    def structural_gap_usd(self) -> float:
+        """V* - p0: what one lot loses in this state of the world, the belief gap included."""
+        return self.best_use_value_usd - self.first_lot_price_usd
+
+    @property
+    def fire_sale_discount_usd(self) -> float:
+        """p0 - p: what is lost because the lots come together."""
+        return self.first_lot_price_usd - self.price_usd
+
+    @property
+    def discount_share(self) -> float:
+        """Headline d: the fire-sale discount as a share of the first-lot price; NaN if the first lot has no price."""
+        whole = self.first_lot_price_usd
+        return self.fire_sale_discount_usd / whole if whole > 0 else float("nan")
+
+
 @dataclass(frozen=True, slots=True)
-class ThreePrices:
+class ThreePrices(PriceGaps):
     """Prices of one forced class in one week, USD per GPU; `sim.discount.three_prices` finds them.
 
     ``normal_volume_price`` is the price when forced supply is cut to the class's normal weekly volume; the top of a
@@ -37,28 +63,6 @@ class ThreePrices:
     price_usd: float
     price_low_usd: float
     price_high_usd: float
-
-    @property
-    def structural_gap_usd(self) -> float:
-        """V* - p0: what one lot loses in this state, the belief gap included, USD per GPU."""
-        return self.best_use_value_usd - self.first_lot_price_usd
-
-    @property
-    def belief_gap_usd(self) -> float:
-        """V* less the best use as buyers believe it, USD per GPU: negative where they expect a high rent to stay."""
-        return self.best_use_value_usd - self.believed_value_usd
-
-    @property
-    def fire_sale_discount_usd(self) -> float:
-        """p0 - p: what the rest of the lots lose by coming together, USD per GPU."""
-        return self.first_lot_price_usd - self.price_usd
-
-    @property
-    def discount_share(self) -> float:
-        """Headline d = 1 - p/p0; NaN if the first lot has no price."""
-        return (
-            1.0 - self.price_usd / self.first_lot_price_usd if self.first_lot_price_usd > 0 else float("nan")
-        )
 
 
 @dataclass(frozen=True, slots=True)

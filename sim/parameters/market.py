@@ -12,6 +12,8 @@ from agents.vocabulary import GENERATIONS
 class ValuationParameters(Section):
     """How a GPU is valued."""
 
+    needs: ClassVar[Needs] = {"valuation.expectations = extrapolative": "extrapolation"}
+
     expectations: str = choice("myopic", BELIEFS, "belief about the persistence of demand deviations")
     extrapolation: float = quantity(
         0.5,

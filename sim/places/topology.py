@@ -105,7 +105,7 @@ class Topology:
     def __init__(
         self, parameters: Parameters, places: Places | None = None, rules: ExportRules | None = None
     ) -> None:
-        self.freight = parameters.freight
+        self.tariff = parameters.freight  # what lanes are priced with; nothing changes it later
         self.places = load_places(parameters) if places is None else places
         self.rules = export_rules() if rules is None else rules
         self.unit_watts = parameters.hardware.unit_watts.array().astype(np.int64)[PRODUCT_GENERATION]
@@ -132,7 +132,7 @@ class Topology:
     # -- lanes between docks ------------------------------------------------------------------------------
 
     def _lay_lanes(self) -> None:
-        places, freight = self.places, self.freight
+        places, freight = self.places, self.tariff
         n = places.n
         here, there = places.lat[:, None], places.lon[:, None]
         self._km = np.maximum(great_circle_km(here, there, places.lat[None, :], places.lon[None, :]), 1.0)
@@ -195,7 +195,7 @@ class Topology:
             moved = rows[previous >= 0]
             last, come = step[moved], previous[moved]
             weeks[moved, last] = weeks[moved, come] + self.lane_weeks[lane[come, last]]
-        weeks += round(self.freight.transit_weeks)
+        weeks += round(self.tariff.transit_weeks)
         np.fill_diagonal(weeks, 0)
         return weeks
 
@@ -307,7 +307,7 @@ class Topology:
         return lanes, np.concatenate([across, self._leaving(), self._entering(entered)], axis=1)
 
     def _leaving(self) -> Ints:
-        freight = self.freight
+        freight = self.tariff
         lift = np.where(PRODUCT_LIQUID, freight.deinstall_liquid_usd, freight.deinstall_air_usd)
         # Sold as is means sold untested.
         test = np.where(PRODUCT_CONDITION == Condition.AS_IS, 0.0, freight.testing_usd)
@@ -317,7 +317,7 @@ class Topology:
         return np.where(stored[None, :], to_cents(haul), cost[:, None])
 
     def _entering(self, pools: Ints) -> Ints:
-        freight, places = self.freight, self.places
+        freight, places = self.tariff, self.places
         cost = to_cents(np.where(PRODUCT_LIQUID, freight.reinstall_liquid_usd, freight.reinstall_air_usd))
         place = self.pool_place[pools]
         stored = self.pool_kind[pools] == PoolKind.WAREHOUSE
