@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+import experiments
+
+ROOT = Path(str(experiments.__file__)).parents[1]
 OURS = ("agents", "sim", "experiments")
 MODULES = sorted(str(path.relative_to(ROOT)) for room in OURS for path in (ROOT / room).rglob("*.py"))
 # What may be imported inside a function, and why.

@@ -2,7 +2,6 @@
 
 import hashlib
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,11 +11,6 @@ from agents.vocabulary import ConvertOrders
 from experiments.scenario import load
 from sim.model import FireSaleModel
 from sim.operating import leases
-
-ROOT = Path(__file__).parents[1]
-CODE = "\n".join(
-    path.read_text() for room in ("agents", "sim") for path in sorted((ROOT / room).rglob("*.py"))
-)
 
 # Worlds in which a parameter matters soon: scenario, weeks, settings.
 WORLDS: dict[str, tuple[str, int, tuple[str, ...]]] = {

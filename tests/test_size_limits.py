@@ -36,6 +36,8 @@ def test_lines_are_counted_from_the_def_to_the_last_and_methods_count_too() -> N
 
 
 def test_every_floor_is_looked_at() -> None:
+    if not (ROOT / "pyproject.toml").exists():
+        pytest.skip("tests run outside a checkout")
     assert {path.relative_to(ROOT).parts[0] for path in MODULES} == set(FOLDERS)
 
 
