@@ -6,6 +6,28 @@ from sim.model import FireSaleModel
 from sim.parameters import Parameters
 from sim.state.world import World
 
+# Old fleets whose loans end in balloons that nobody refinances.
+BALLOONS = ("credit.balloon_share=0.05", "credit.financing=false", "world.oldest_fleet_years=8")
+# Neo-clouds without cash in a slump, and lenders that may operate what they seize.
+DEFAULTS = (
+    "rent.slump_week=1",
+    "rent.slump=-0.9",
+    "world.neo_cloud_cash_months=0",
+    "world.neo_cloud_free_cash_usd=0",
+    "world.financed_share=0.7",
+    "credit.tenants=false",
+    "credit.funding=false",
+    "credit.grace_weeks=0",
+    "credit.enforcement_weeks=3",
+    "credit.chapter_11_probability=0",
+    "credit.price_impact=1",
+    "lenders.enforcement_cost=0.1",
+    "liquidators.agency_fee=0.15",
+    "liquidators.reserve=credit_bid",
+    "site.assignable_share=1",
+    "site.consent_weeks=0",
+)
+
 
 def world_of(**overrides: Any) -> World:
     keys = {key.replace("__", "."): value for key, value in overrides.items()}

@@ -1,11 +1,11 @@
-"""No parameter is decoration: each is read somewhere, and those that were constants in the code change a run."""
+"""Parameters that were constants in the code change a run when they are moved."""
 
 import hashlib
 from functools import cache
 
 import numpy as np
 import pytest
-from credit_worlds import world_of
+from credit_worlds import BALLOONS, DEFAULTS, world_of
 
 from agents.vocabulary import ConvertOrders
 from experiments.scenario import load
@@ -28,34 +28,9 @@ WORLDS: dict[str, tuple[str, int, tuple[str, ...]]] = {
             "bitcoin.initial_price_usd=20000",
         ),
     ),
-    "balloons": (
-        "calm",
-        10,
-        ("credit.balloon_share=0.05", "credit.financing=false", "world.oldest_fleet_years=8"),
-    ),
+    "balloons": ("calm", 10, BALLOONS),
     "slump": ("rent_slump", 40, ("rent.slump_week=2", "rent.slump=-1.5")),
-    "defaults": (
-        "rent_slump",
-        9,
-        (
-            "rent.slump_week=1",
-            "rent.slump=-0.9",
-            "world.neo_cloud_cash_months=0",
-            "world.neo_cloud_free_cash_usd=0",
-            "world.financed_share=0.7",
-            "credit.tenants=false",
-            "credit.funding=false",
-            "credit.grace_weeks=0",
-            "credit.enforcement_weeks=3",
-            "credit.chapter_11_probability=0",
-            "credit.price_impact=1",
-            "lenders.enforcement_cost=0.1",
-            "liquidators.agency_fee=0.15",
-            "liquidators.reserve=credit_bid",
-            "site.assignable_share=1",
-            "site.consent_weeks=0",
-        ),
-    ),
+    "defaults": ("rent_slump", 9, DEFAULTS),
 }
 MOVED = [
     ("calm", "miners.coin_sale_weeks", 26),
