@@ -165,6 +165,27 @@ def test_shards_are_put_together_by_the_same_command(file: Path, tmp_path: Path)
     assert "0 runs computed, 4 were stored" in whole.stdout and "Digest of runs.parquet" in whole.stdout
 
 
+def test_workers_do_not_take_the_users_folders_for_ours(file: Path, tmp_path: Path) -> None:
+    where = tmp_path / "where"
+    for name in ("sim", "experiments", "agents"):
+        (where / name).mkdir(parents=True)
+        (where / name / "__init__.py").write_text("")
+    # A console script looks for modules in its own folder, not in the working directory.
+    script = tmp_path / "bin" / "firesale.py"
+    script.parent.mkdir()
+    script.write_text("from experiments.command.main import app\nif __name__ == '__main__':\n    app()\n")
+    arguments = ["sweep", str(file), "--out", str(tmp_path / "s"), "--workers", "1", "--yes"]
+    done = subprocess.run(
+        [sys.executable, str(script), *arguments],
+        cwd=where,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0 and "4 runs computed" in done.stdout, done.stderr[-2000:]
+
+
 def test_ctrl_c_prints_the_command_that_goes_on(file: Path, tmp_path: Path) -> None:
     file.write_text(SHORT.replace("count = 2", "count = 2000"))
     arguments = ["sweep", str(file), "--out", str(tmp_path / "s"), "--workers", "1", "--yes"]

@@ -10,12 +10,14 @@ import multiprocessing
 import os
 import queue
 import signal
+import sys
 import threading
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import CancelledError
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +41,8 @@ from experiments.sweep.jobs import (
     Run,
     Series,
 )
+
+_environment_lock = threading.Lock()
 
 
 def compute(batch: Batch) -> list[Result]:
@@ -122,6 +126,27 @@ def prepare_worker() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
+@contextlib.contextmanager
+def _search_path_handed_down() -> Iterator[None]:
+    """Let a process that starts here look for modules where this one does.
+
+    A fork server loads its preloads before it is told the `sys.path` of its parent. Left alone it looks in the working
+    directory first: a user's folder `sim` there would be taken for ours, and every worker would inherit it.
+    """
+    handed = {"PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path)), "PYTHONSAFEPATH": "1"}
+    with _environment_lock:
+        before = {name: os.environ.get(name) for name in handed}
+        os.environ.update(handed)
+        try:
+            yield
+        finally:
+            for name, value in before.items():
+                if value is None:
+                    del os.environ[name]
+                else:
+                    os.environ[name] = value
+
+
 class Serial:
     """Runs in this process, one after the other: for debugging, and where no processes can be started."""
 
@@ -172,6 +197,9 @@ class LocalPool:
 
     def _start(self) -> Any:
         steady_environment()
+        if self._context.get_start_method() == "forkserver":
+            with _search_path_handed_down():
+                forkserver.ensure_running()
         return pebble.ProcessPool(max_workers=self.workers, initializer=prepare_worker, context=self._context)
 
     def submit(self, batch: Batch) -> None:
