@@ -78,3 +78,9 @@ def logged(parameters: Mapping[str, Any], seed: int, replication: int) -> Made:
 for task in (noisy, wicked, killed_once, slow, busy, logged):
     task.fingerprint = "tasks"  # type: ignore[attr-defined]
 pathless.fingerprint = "tasks"  # type: ignore[attr-defined]
+
+
+def surrounded(parameters: Mapping[str, Any], seed: int, replication: int) -> Made:
+    """Whether what a run starts would look for modules as what the sweep's own process starts does."""
+    found = {name: os.environ.get(name) for name in ("PYTHONPATH", "PYTHONSAFEPATH")}
+    return {"same": float(str(found) == parameters["environment"])}, {}

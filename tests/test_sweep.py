@@ -44,6 +44,14 @@ def test_one_digest_for_any_number_of_workers(workers: int, tmp_path: Path, alon
     assert digest(sweep(plan(), sweep_tasks.noisy, tmp_path / "s", executor=workers)) == alone
 
 
+def test_what_a_run_starts_looks_for_modules_as_its_parent_does(tmp_path: Path) -> None:
+    """The search path is handed to the process that splits the workers off, and not left to them."""
+    own = str({name: os.environ.get(name) for name in ("PYTHONPATH", "PYTHONSAFEPATH")})
+    asked = plan_of([{"environment": own}], replications={"count": 1}, seed=5)
+    report = sweep(asked, sweep_tasks.surrounded, tmp_path / "s", executor=1)
+    assert report.complete and load(tmp_path / "s").runs["same"].tolist() == [1.0]
+
+
 @pytest.mark.parametrize("apart", [False, True])
 def test_one_digest_for_three_shards(apart: bool, tmp_path: Path, alone: str) -> None:
     """Side by side in one folder, or in three that are merged."""

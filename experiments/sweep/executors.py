@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import forkserver
@@ -112,8 +112,9 @@ def _memory_limit(memory_mb: int) -> Any:
         resource.setrlimit(resource.RLIMIT_AS, before)
 
 
-def prepare_worker() -> None:
-    """First thing a worker does: leave Ctrl-C to the sweep, and do not outlive it."""
+def prepare_worker(environment: Mapping[str, str | None]) -> None:
+    """First thing a worker does: leave Ctrl-C to the sweep, do not outlive it, and see its parent's `environment`."""
+    _set_environment(environment)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     parent = os.getppid()
@@ -127,24 +128,34 @@ def prepare_worker() -> None:
 
 
 @contextlib.contextmanager
-def _search_path_handed_down() -> Iterator[None]:
+def _search_path_handed_down() -> Iterator[Mapping[str, str | None]]:
     """Let a process that starts here look for modules where this one does.
 
     A fork server loads its preloads before it is told the `sys.path` of its parent. Left alone it looks in the working
     directory first: a user's folder `sim` there would be taken for ours, and every worker would inherit it.
+
+    Yields
+    ------
+    Mapping
+        The variables as they were, for workers to go back to: what a run starts is not to look for modules there.
     """
     handed = {"PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path)), "PYTHONSAFEPATH": "1"}
     with _environment_lock:
         before = {name: os.environ.get(name) for name in handed}
-        os.environ.update(handed)
+        _set_environment(handed)
         try:
-            yield
+            yield before
         finally:
-            for name, value in before.items():
-                if value is None:
-                    del os.environ[name]
-                else:
-                    os.environ[name] = value
+            _set_environment(before)
+
+
+def _set_environment(variables: Mapping[str, str | None]) -> None:
+    """Set variables of this process; None takes one away."""
+    for name, value in variables.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
 
 
 class Serial:
@@ -197,10 +208,15 @@ class LocalPool:
 
     def _start(self) -> Any:
         steady_environment()
-        if self._context.get_start_method() == "forkserver":
-            with _search_path_handed_down():
+        with _search_path_handed_down() as environment:
+            if self._context.get_start_method() == "forkserver":
                 forkserver.ensure_running()
-        return pebble.ProcessPool(max_workers=self.workers, initializer=prepare_worker, context=self._context)
+        return pebble.ProcessPool(
+            max_workers=self.workers,
+            initializer=prepare_worker,
+            initargs=[environment],
+            context=self._context,
+        )
 
     def submit(self, batch: Batch) -> None:
         """Take a batch."""
