@@ -116,3 +116,4 @@ class Lender(Party):
     """Holds loans; terms, rationing and workouts are rules of the loan book, not of the hardware market."""
 
     kind = AgentKind.LENDER
+    section = "lenders"

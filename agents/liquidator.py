@@ -74,6 +74,7 @@ class Liquidator(Party):
     """Agency: releases mandates up to the deadline. Principal: buys below expected resale, sells inventory."""
 
     kind = AgentKind.LIQUIDATOR
+    section = "liquidators"
 
     @classmethod
     def decide_all(cls, view: View, rows: Ints, parameters: LiquidatorParameters) -> Intents:  # type: ignore[override]

@@ -47,6 +47,7 @@ class Manufacturer(Party):
     """Offers its weekly allocation at list price."""
 
     kind = AgentKind.MANUFACTURER
+    section = "manufacturer"
 
     @classmethod
     def decide_all(cls, view: View, rows: Ints, parameters: ManufacturerParameters) -> Intents:  # type: ignore[override]

@@ -146,6 +146,7 @@ class Miner(Party):
     """Mines while it pays, sells coins for bills, and fills idle or displaced watts with used GPUs."""
 
     kind = AgentKind.MINER
+    section = "miners"
 
     @classmethod
     def decide_all(cls, view: View, rows: Ints, parameters: MinerParameters) -> Intents:  # type: ignore[override]

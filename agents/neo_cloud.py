@@ -115,6 +115,7 @@ class NeoCloud(Party):
     """Fills its slots where a GPU earns most, replaces old units where power binds; in distress it gives up its orders."""
 
     kind = AgentKind.NEO_CLOUD
+    section = "neo_clouds"
 
     @classmethod
     def decide_all(cls, view: View, rows: Ints, parameters: NeoCloudParameters) -> Intents:  # type: ignore[override]

@@ -12,6 +12,7 @@ from agents.valuation import believed_value, running_cost_per_hour
 from agents.view import View
 from agents.vocabulary import (
     MONTHS_PER_YEAR,
+    N_PRODUCTS,
     PRODUCT_CONDITION,
     PRODUCT_GENERATION,
     PRODUCT_LIQUID,
@@ -120,6 +121,91 @@ def quote(view: View, slots: Slots, products: Ints, extra_wait_weeks: float = 0.
     liquid = PRODUCT_LIQUID[item] & (view.pools.free_liquid_watts[pool] <= 0)
     fits = view.hardware.unit_watts[PRODUCT_GENERATION[item]] <= view.pools.free_watts[pool]
     return Quotes(net, hosted - net, ~liquid & fits & (net > 0))
+
+
+def bids(
+    view: View,
+    rows: Ints,
+    products: Ints,
+    kinds: tuple[PoolKind, ...] = (PoolKind.PRIVATE, PoolKind.OPEN, PoolKind.IN_PLACE, PoolKind.FORWARD),
+    *,
+    margin: float,
+    weekly_watts: float,
+    delay_weeks: float = 0.0,
+    cap: QuantityCap = QuantityCap.APPETITE,
+) -> BuyIntents:
+    """Bids of buyers that pay in cash for what they can place.
+
+    Parameters
+    ----------
+    view
+        This week's view.
+    rows : int64 array
+        Rows of the buyers.
+    products : int64 array
+        Product classes they want, such as ``view.market.listed``.
+    kinds
+        Kinds of pool they buy for; only pools they know and that have room take part.
+    margin
+        Share of value a buyer keeps back, 0 to 1.
+    weekly_watts
+        IT watts each sets out to fill this week, over all pools and classes.
+    delay_weeks
+        Weeks between delivery and first service, beside those every buyer waits.
+    cap
+        What is said to limit a bid that power does not.
+
+    Returns
+    -------
+    BuyIntents
+        One row for each buyer, pool and class that has value, room and cash behind it; together the bids of a buyer never
+        promise more than its cash.
+
+    Raises
+    ------
+    TypeError
+        If the classes are no whole numbers.
+    ValueError
+        If a class is unknown or named twice, or margin or watts are out of range.
+    """
+    products = _classes(products)
+    _check_terms(margin, weekly_watts)
+    slots = slots_of(view, rows, kinds)
+    return place_bids(
+        view,
+        slots,
+        products,
+        quote(view, slots, products, delay_weeks),
+        margin=margin,
+        watts_wanted=np.full(len(view.parties.cash_cents), weekly_watts),
+        cash=view.parties.cash_cents,
+        cap=cap,
+    )
+
+
+def _check_terms(margin: float, weekly_watts: float) -> None:
+    """Terms that hold for every bid of a rule."""
+    if not (np.ndim(margin) == 0 and 0 <= margin < 1):
+        raise ValueError(f"margin = {margin}; a share of value, 0 to below 1, the same for all")
+    if not (np.ndim(weekly_watts) == 0 and weekly_watts >= 0):
+        raise ValueError(f"weekly_watts = {weekly_watts}; IT watts, 0 or more, the same for all")
+
+
+def _classes(products: Ints) -> Ints:
+    """Product classes as a rule named them, each once."""
+    products = np.asarray(products)
+    if products.dtype.kind != "i" or products.ndim != 1:
+        raise TypeError(
+            f"products is an array of {products.dtype} of shape {products.shape}; product classes are a flat array of whole "
+            "numbers, such as view.market.listed[mask] for a mask"
+        )
+    if len(products) and not 0 <= products.min() <= products.max() < N_PRODUCTS:
+        raise ValueError(f"products holds {products.tolist()}; product classes are 0 to {N_PRODUCTS - 1}")
+    if len(np.unique(products)) < len(products):
+        raise ValueError(
+            "products names a class twice, which would promise the same cash twice; give class numbers, no mask"
+        )
+    return products
 
 
 def place_bids(

@@ -2,9 +2,7 @@
 
 from typing import ClassVar
 
-import numpy as np
-
-from agents.operating import place_bids, quote, slots_of
+from agents.operating import bids
 from agents.party import Party
 from agents.schema import Needs, Section, quantity
 from agents.view import View
@@ -74,6 +72,7 @@ class Hyperscaler(Party):
     """Takes whole liquid-cooled racks of the current or last generation into its own halls."""
 
     kind = AgentKind.HYPERSCALER
+    section = "hyperscalers"
 
     @classmethod
     def decide_all(cls, view: View, rows: Ints, parameters: HyperscalerParameters) -> Intents:  # type: ignore[override]
@@ -81,17 +80,15 @@ class Hyperscaler(Party):
         racks = LIQUID_ONLY[PRODUCT_GENERATION[view.market.listed]]
         used = PRODUCT_CONDITION[view.market.listed] != Condition.NEW
         products = view.market.listed[racks & used]
-        slots = slots_of(view, rows, (PoolKind.PRIVATE, PoolKind.IN_PLACE))
         return Intents(
-            buy=place_bids(
+            buy=bids(
                 view,
-                slots,
+                rows,
                 products,
-                quote(view, slots, products, parameters.delay_weeks),
+                (PoolKind.PRIVATE, PoolKind.IN_PLACE),
                 margin=parameters.used_discount,
-                watts_wanted=np.full(len(view.parties.cash_cents), parameters.weekly_watts),
-                cash=view.parties.cash_cents,
-                cap=QuantityCap.APPETITE,
+                weekly_watts=parameters.weekly_watts,
+                delay_weeks=parameters.delay_weeks,
             )
         )
 
@@ -100,23 +97,21 @@ class Enterprise(Party):
     """Takes small lots into retail colocation."""
 
     kind = AgentKind.ENTERPRISE
+    section = "enterprises"
 
     @classmethod
     def decide_all(cls, view: View, rows: Ints, parameters: EnterpriseParameters) -> Intents:  # type: ignore[override]
         """Bids for air-cooled nodes up to this agent's share of the absorption."""
         products = view.market.listed[~LIQUID_ONLY[PRODUCT_GENERATION[view.market.listed]]]
-        slots = slots_of(view, rows, (PoolKind.OPEN, PoolKind.IN_PLACE))
         crowd = max(int((view.parties.kind == AgentKind.ENTERPRISE).sum()), 1)
-        watts = parameters.absorption / crowd * float(view.hardware.watts[~LIQUID_ONLY].max())
         return Intents(
-            buy=place_bids(
+            buy=bids(
                 view,
-                slots,
+                rows,
                 products,
-                quote(view, slots, products),
+                (PoolKind.OPEN, PoolKind.IN_PLACE),
                 margin=parameters.bid_margin,
-                watts_wanted=np.full(len(view.parties.cash_cents), watts),
-                cash=view.parties.cash_cents,
+                weekly_watts=parameters.absorption / crowd * float(view.hardware.watts[~LIQUID_ONLY].max()),
                 cap=QuantityCap.ABSORPTION,
             )
         )
@@ -126,21 +121,20 @@ class Exporter(Party):
     """Takes hardware to open slots abroad, where the export rules let it go."""
 
     kind = AgentKind.EXPORTER
+    section = "exporters"
 
     @classmethod
     def decide_all(cls, view: View, rows: Ints, parameters: ExporterParameters) -> Intents:  # type: ignore[override]
         """Bids for slots abroad, discounted for the licence."""
-        slots = slots_of(view, rows, (PoolKind.OPEN, PoolKind.FORWARD))
         return Intents(
-            buy=place_bids(
+            buy=bids(
                 view,
-                slots,
+                rows,
                 view.market.listed,
-                quote(view, slots, view.market.listed, parameters.delay_weeks),
+                (PoolKind.OPEN, PoolKind.FORWARD),
                 margin=parameters.bid_margin,
-                watts_wanted=np.full(len(view.parties.cash_cents), parameters.weekly_watts),
-                cash=view.parties.cash_cents,
-                cap=QuantityCap.APPETITE,
+                weekly_watts=parameters.weekly_watts,
+                delay_weeks=parameters.delay_weeks,
             )
         )
 
@@ -149,3 +143,4 @@ class Salvager(Party):
     """Buys for parts at the salvage price whatever is given up; it bids for nothing else."""
 
     kind = AgentKind.SALVAGER
+    section = "salvagers"

@@ -4,7 +4,7 @@ State lives in the ledger's arrays; an agent only knows its row. `cash_usd`, `fl
 into those arrays, so ``model.agents.select(...)``, ``groupby`` and notebooks work as Mesa users expect.
 """
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 import mesa
 import numpy as np
@@ -12,6 +12,9 @@ import numpy as np
 from agents.schema import Section
 from agents.view import View
 from agents.vocabulary import GENERATIONS, PRODUCT_GENERATION, SATOSHI, AgentKind, Intents, Ints
+
+RULES = ("decide", "decide_all", "step", "advance")
+READINGS = ("cash_usd", "bitcoin", "debt_usd", "fleet", "gpus", "fleet_value_usd", "loan_to_value", "name")
 
 
 class Party(mesa.Agent):  # type: ignore[misc]
@@ -31,10 +34,16 @@ class Party(mesa.Agent):  # type: ignore[misc]
     """
 
     kind: ClassVar[AgentKind]
+    section: ClassVar[str]  # the parameters' section that describes the type
 
-    def __init__(self, model: Any, row: int) -> None:
-        super().__init__(model)
+    def __init__(self, model: Any, row: int | None = None) -> None:
+        if row is None:
+            raise TypeError(
+                f"{type(self).__name__} needs a row: who is there is laid down when a model is made, by the parameters "
+                "of `world` and of registered types; an agent may take over the row of one that was removed"
+            )
         self.row = row
+        super().__init__(model)
 
     @classmethod
     def decide_all(cls, view: View, rows: Ints, parameters: Section) -> Intents:
@@ -45,10 +54,45 @@ class Party(mesa.Agent):  # type: ignore[misc]
         """Intents of this one agent; by default the cohort rule on its row."""
         return type(self).decide_all(view, np.array([self.row]), self.parameters)
 
+    def step(self) -> NoReturn:
+        """Agents do not step by themselves: the model asks all of them under one view.
+
+        Raises
+        ------
+        TypeError
+            Always; says what to call instead.
+        """
+        raise TypeError(
+            f"{type(self).__name__}.step: agents do not step by themselves, the market clears them together; "
+            "call model.step(), or model.run_for(weeks), and put a rule of your own into decide(view)"
+        )
+
+    advance = step
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in READINGS:
+            raise AttributeError(
+                f"{name} is read from the books and cannot be set; "
+                "model.transfer(usd, payer, payee) moves cash, and the books still close"
+            )
+        if name == "row" and "row" in vars(self):
+            raise AttributeError("an agent keeps its row; remove() it and make another on the other row")
+        if name in RULES:
+            raise AttributeError(
+                f"{name} belongs to the type: subclass {type(self).__name__}, remove() this agent and make one of the "
+                "subclass on its row"
+            )
+        super().__setattr__(name, value)
+
+    def __repr__(self) -> str:
+        gpus = ", ".join(f"{count:,} {name}" for name, count in self.fleet.items()) or "no GPUs"
+        cash, debt = self.cash_usd / 1e6, self.debt_usd / 1e6
+        return f"<{type(self).__name__} {self.name!r}: {cash:,.1f} m$ cash, {debt:,.1f} m$ debt, {gpus}>"
+
     @property
     def parameters(self) -> Section:
         """The parameter section that describes this type."""
-        section: Section = self.model.parameters.section_of(self.kind)
+        section: Section = self.model.parameters.section_of(type(self))
         return section
 
     @property

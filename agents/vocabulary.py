@@ -74,7 +74,7 @@ def product_name(product: int) -> str:
 
 
 class AgentKind(IntEnum):
-    """What a party is; the fixed numbers are written to result tables."""
+    """What a party is to the engine."""
 
     INSTITUTION = 0
     MINER = 1
@@ -86,6 +86,7 @@ class AgentKind(IntEnum):
     EXPORTER = 7
     SALVAGER = 8
     MANUFACTURER = 9
+    OTHER = 10  # a type registered beside these
 
 
 class PoolKind(IntEnum):
@@ -211,7 +212,7 @@ class Treasury:
         return cls(z, z, z, z, z)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Intents:
     """All an agent or a cohort asks the engine to do this week."""
 

@@ -1,7 +1,7 @@
 """The model: one week of the secondary market, top to bottom.
 
 >>> from sim.model import FireSaleModel
->>> from sim.parameters import Parameters
+>>> from sim.parameters import Parameters, dotted
 >>> model = FireSaleModel(Parameters(), rng=7)
 >>> model.run_for(2)
 >>> int(model.time)
@@ -9,23 +9,19 @@
 """
 
 import copy
+import math
 import time
 from collections.abc import Mapping
 from typing import Any
 
 import mesa
+import networkx
 import numpy as np
 
-from agents.lender import Lender
-from agents.liquidator import Liquidator
-from agents.manufacturer import Manufacturer
-from agents.miner import Miner
-from agents.neo_cloud import NeoCloud
-from agents.outside_buyer import Enterprise, Exporter, Hyperscaler, Salvager
 from agents.party import Party
 from agents.view import View, frozen
 from agents.vocabulary import AgentKind, Bools, Floats, Intents
-from sim.base.randomness import Randomness
+from sim.base.randomness import Randomness, Seed, seed_of
 from sim.base.recorder import Recorder
 from sim.discount.shapley import Calendar
 from sim.discount.three_prices import best_use_values, three_prices
@@ -45,27 +41,18 @@ from sim.market.market import MarketResult
 from sim.market.outlook import build_view, typical_values
 from sim.market.venue import venue_of
 from sim.market.week import Cohort, MarketWeek, ask, cohort_of
+from sim.opening.casting import cast, check_row
 from sim.opening.population import build_world
 from sim.operating import operations, tenancy
-from sim.parameters import Parameters
+from sim.parameters import Parameters, dotted
 from sim.places.topology import Topology, load_places
+from sim.record.collector import Collector
 from sim.record.columns import TABLES
 from sim.record.tables import record_anatomy, record_run, record_shapley, record_week
 from sim.state import recoveries
-from sim.state.ledger import Ledger
+from sim.state.ledger import Account, Ledger
 from sim.state.standing import QUARTER_WEEKS
-
-AGENT_TYPES: tuple[type[Party], ...] = (
-    Miner,
-    NeoCloud,
-    Lender,
-    Liquidator,
-    Hyperscaler,
-    Enterprise,
-    Exporter,
-    Salvager,
-    Manufacturer,
-)
+from sim.state.world import REST_OF_WORLD
 
 
 class FireSaleModel(mesa.Model):  # type: ignore[misc]
@@ -75,16 +62,18 @@ class FireSaleModel(mesa.Model):  # type: ignore[misc]
     ----------
     parameters : Parameters, optional
         Frozen and validated; all defaults if left out.
-    rng : int
-        The seed. Every draw is a function of (seed, replication, purpose, week, entity), so two models with one
-        seed share their shocks whatever their parameters.
+    rng : int, SeedSequence or None
+        The seed; None takes one from the system. Every draw is a function of (seed, replication, purpose, week, entity), so
+        two models with one seed share their shocks whatever their parameters.
     replication : int
         Number of the replication.
+    flat
+        Parameters by flat name, for `mesa.batch_run`: ``site__vacancy=0.05`` is ``site.vacancy``.
 
     Notes
     -----
-    ``step`` is the list of phases in `phases`; each takes the week and acts on `world`. To override one agent's
-    behaviour, subclass its type and put an instance on its row::
+    ``step`` is the list of phases in `phases`; each takes the week and acts on `world`. After the last week ``running`` is
+    false. To override one agent's behaviour, subclass its type and put an instance on its row::
 
         class PatientMiner(Miner):
             def decide(self, view):
@@ -93,33 +82,39 @@ class FireSaleModel(mesa.Model):  # type: ignore[misc]
         old = model.agents_by_type[Miner].to_list()[0]
         old.remove()
         PatientMiner(model, old.row)
+
+    To do so in every run of a sweep, or to add a type of buyers, see `agents.registration.register_agent`.
     """
 
-    def __init__(self, parameters: Parameters | None = None, *, rng: int = 7, replication: int = 0) -> None:
-        super().__init__(rng=rng)
-        parameters = parameters if parameters is not None else Parameters()
-        randomness = Randomness(rng, replication)
+    def __init__(
+        self,
+        parameters: Parameters | None = None,
+        *,
+        rng: Seed = 7,
+        replication: int = 0,
+        **flat: Any,
+    ) -> None:
+        self.seed = seed_of(rng)
+        self._on_row: dict[int, Party] = {}
+        self._lives_a_week = False
+        super().__init__(rng=self.seed)
+        if parameters is not None and not isinstance(parameters, Parameters):
+            raise TypeError(
+                f"{type(parameters).__name__} is no Parameters: firesale.Parameters().with_({{...}}), "
+                "or firesale.scenario(name).parameters()"
+            )
+        parameters = (parameters if parameters is not None else Parameters()).complete()
+        if flat:
+            parameters = parameters.with_(dotted(flat))
+        randomness = Randomness(self.seed, replication)
         topology = Topology(parameters, load_places(parameters))
         drivers = Drivers(parameters, randomness, topology.zone_names, parameters.clock.weeks)
         self.world = build_world(parameters, randomness, drivers, topology)
-        for agent_type in AGENT_TYPES:
-            rows = self.world.rows(agent_type.kind)
-            agent_type.create_agents(self, len(rows), row=rows.tolist())
+        self._people()
         self.recorder = Recorder(self.n_weeks, TABLES)
         self.timings: dict[str, float] = {}
         self.shapley_calendar = Calendar()
-        # What the phases of a week hand on, until the quotes make one `MarketWeek` of it.
-        self.world.market.typical_value_usd = typical_values(self.world, 0)
-        self.view: View = build_view(self.world, 0)
-        self.intents = Intents()
-        self.present: Bools
-        self.result: MarketResult
-        self.market_week: MarketWeek
-        self.world.credit.opening_net_asset_value_cents[:] = self.world.net_asset_value_cents()
-        self.world.market.price_usd[:] = np.maximum(
-            self.view.market.typical_value_usd - self.view.products.moving_usd, 1.0
-        )[:, None]
-        self.world.market.best_use_value_usd = best_use_values(self.view)
+        self._open()
         self.phases = (
             ("drivers", self._draw),
             ("operations", self._operate),
@@ -138,6 +133,34 @@ class FireSaleModel(mesa.Model):  # type: ignore[misc]
             ("close", self._close),
         )
         record_run(self.recorder, topology)
+        # Mesa's own, the engine's, and what the first week brings.
+        self._of_engine = frozenset({*vars(self), "_of_engine", "present", "result", "market_week"})
+
+    def _open(self) -> None:
+        """The market before its first week."""
+        # What the phases of a week hand on, until the quotes make one `MarketWeek` of it.
+        self.world.market.typical_value_usd = typical_values(self.world, 0)
+        self.view: View = build_view(self.world, 0)
+        self.intents = Intents()
+        self.bids = self.intents.buy
+        self.asked: tuple[Cohort, ...] = ()
+        self.present: Bools
+        self.result: MarketResult
+        self.market_week: MarketWeek
+        self.world.credit.opening_net_asset_value_cents[:] = self.world.net_asset_value_cents()
+        self.world.market.price_usd[:] = np.maximum(
+            self.view.market.typical_value_usd - self.view.products.moving_usd, 1.0
+        )[:, None]
+        self.world.market.best_use_value_usd = best_use_values(self.view)
+
+    def _people(self) -> None:
+        """An agent for every row."""
+        for agent_type, rows in cast(self.world):
+            agent_type.create_agents(self, len(rows), row=rows.tolist())
+            if not self._on_row.keys() >= set(rows.tolist()):
+                raise TypeError(
+                    f"{agent_type.__name__}.__init__ must take (model, row) and call super().__init__(model, row)"
+                )
 
     # -- one week -----------------------------------------------------------------------------------------
 
@@ -149,14 +172,22 @@ class FireSaleModel(mesa.Model):  # type: ignore[misc]
     def step(self) -> None:
         """Live one week: every phase in order, timed."""
         week = self.week
-        if week >= self.n_weeks:
-            raise ValueError(
-                f"the drivers are drawn for clock.weeks = {self.n_weeks}; week {week + 1} was asked for"
-            )
+        self._lives_a_week = True
         for name, phase in self.phases:
             start = time.perf_counter()
             phase(week)
             self.timings[name] = self.timings.get(name, 0.0) + time.perf_counter() - start
+        self._lives_a_week = False
+
+    def _advance_time(self, until: float) -> None:
+        """Mesa's way to later times, which `step` and `run_for` take; refused where the drivers end."""
+        self._between_weeks("a week began")
+        if until > self.n_weeks:
+            raise ValueError(
+                f"the drivers are drawn for clock.weeks = {self.n_weeks}; week {math.ceil(until)} was asked for "
+                "(`while model.running: model.step()` ends by itself)"
+            )
+        super()._advance_time(until)
 
     def _draw(self, week: int) -> None:
         """This week's rent, given what runs (economics.md section 6: feedback on deviations from plan)."""
@@ -219,7 +250,8 @@ class FireSaleModel(mesa.Model):  # type: ignore[misc]
         orders.pay_on_delivery(self.world, week)
         self.world.market.typical_value_usd = typical_values(self.world, week)
         self.view = build_view(self.world, week)
-        self.intents = ask(self.cohorts(), self.view, self.parameters)
+        self.intents, self.asked = ask(self.cohorts(), self.view, self.parameters)
+        self.bids = self.intents.buy
         self._search(week)
         treasury.carry_out(self.world, week, self.intents)
 
@@ -264,8 +296,9 @@ class FireSaleModel(mesa.Model):  # type: ignore[misc]
             world=world,
             view=self.view,
             intents=self.intents,
+            bids=self.bids,
             present=frozen(self.present),
-            cohorts=self.cohorts(),
+            cohorts=self.asked,
             result=self.result,
             best_use_value_usd=frozen(world.market.best_use_value_usd),
             quotes=quotes,
@@ -305,6 +338,7 @@ class FireSaleModel(mesa.Model):  # type: ignore[misc]
         self.world.bridge.check()
         self.world.check_capacity()
         self.world.ledger.close_week()
+        self.running = week + 1 < self.n_weeks
 
     # -- faces --------------------------------------------------------------------------------------------
 
@@ -325,12 +359,106 @@ class FireSaleModel(mesa.Model):  # type: ignore[misc]
 
     @property
     def price_usd(self) -> Floats:
-        """Last clearing prices, USD per GPU, shape (products, pools)."""
-        return self.world.market.price_usd
+        """Last clearing prices, USD per GPU, shape (products, pools); for reading."""
+        seen = self.world.market.price_usd.view()
+        seen.flags.writeable = False
+        return seen
+
+    @property
+    def agents_by_type(self) -> dict[type[Party], mesa.agent.AgentSet]:
+        """Agents by type; those of a subclass are found under its parents too."""
+        found = dict(super().agents_by_type)
+        lineage = {
+            parent for agent_type in found for parent in agent_type.__mro__[1:] if issubclass(parent, Party)
+        }
+        for parent in lineage - {Party}:
+            kin = [agent for agent in self.agents if isinstance(agent, parent)]
+            found[parent] = mesa.agent.AgentSet(kin, random=self.random)
+        return found
+
+    @property
+    def datacollector(self) -> Collector:
+        """What was recorded, as Mesa's DataCollector shows it."""
+        return Collector(self.recorder, {row: agent.unique_id for row, agent in self._on_row.items()})
+
+    @property
+    def space(self) -> "networkx.DiGraph[str]":
+        """The places, and the freight lanes between them."""
+        return self.world.topology.place_graph()
+
+    def register_agent(self, agent: Party) -> None:
+        """Take in an agent; Mesa calls it when one is made.
+
+        Raises
+        ------
+        TypeError
+            If it is no agent of the market, or its row is another type's.
+        ValueError
+            If there is no such row, or another agent stands on it.
+        """
+        self._between_weeks("an agent was made")
+        check_row(self.ledger.parties, agent)
+        if (other := self._on_row.get(agent.row)) is not None:
+            raise ValueError(f"row {agent.row} is {other.name!r}'s; call its remove() first")
+        self._on_row[agent.row] = agent
+        super().register_agent(agent)
+
+    def deregister_agent(self, agent: Party) -> None:
+        """Let an agent go; its row keeps its cash, hardware and debts, and decides nothing."""
+        self._between_weeks("an agent was removed")
+        super().deregister_agent(agent)
+        self._on_row.pop(agent.row, None)
+
+    def _between_weeks(self, what: str) -> None:
+        """What a rule must not do: it returns intents, and the model carries them out."""
+        if self._lives_a_week:
+            raise RuntimeError(f"{what} inside a week; a rule looks at the view and returns firesale.Intents")
+
+    def users_attributes(self) -> dict[str, Any]:
+        """What users put on the model beside the engine's own."""
+        return {name: value for name, value in vars(self).items() if name not in self._of_engine}
 
     def cohorts(self) -> tuple[Cohort, ...]:
         """The agents by type, as they are asked."""
-        return tuple(cohort_of(agent_type, agents) for agent_type, agents in self.agents_by_type.items())
+        return tuple(cohort_of(agent_type, agents) for agent_type, agents in super().agents_by_type.items())
+
+    def transfer(self, usd: float, payer: Party | None = None, payee: Party | None = None) -> None:
+        """Move cash between weeks, such as a subsidy or a shock; the books still close, and the flow is recorded as equity.
+
+        Parameters
+        ----------
+        usd
+            Amount, to the cent.
+        payer, payee
+            Agents; None is the rest of the world.
+
+        Raises
+        ------
+        ValueError
+            If the amount is negative or more than the payer has, nobody is named, or an agent is another model's.
+        RuntimeError
+            Inside a week.
+
+        Examples
+        --------
+        >>> from agents.miner import Miner
+        >>> model = FireSaleModel()
+        >>> miner = model.agents_by_type[Miner].to_list()[0]
+        >>> model.transfer(2.5e6, payee=miner)
+        >>> miner.cash_usd
+        102500000.0
+        """
+        self._between_weeks("cash was moved")
+        cents = round(usd * 100) if math.isfinite(usd) else -1
+        if cents < 0 or (payer is None and payee is None):
+            raise ValueError(f"transfer({usd}): 0 USD or more, from a payer or to a payee")
+        for party in (payer, payee):
+            if party is not None and getattr(party, "model", None) is not self:
+                raise ValueError(f"{party!r} is no agent of this model")
+        if payer is not None and cents > self.ledger.parties.cash_cents[payer.row]:
+            raise ValueError(f"{payer.name} has {payer.cash_usd:,.2f} USD, not {usd:,.2f}")
+        source, target = (REST_OF_WORLD if party is None else party.row for party in (payer, payee))
+        self.ledger.pay(source, target, cents, Account.EQUITY)
 
     def branch(self, settings: Mapping[str, Any] | None = None) -> "FireSaleModel":
         """An independent copy of the whole state; both go on with the same shocks (economics.md section 3).
@@ -360,14 +488,6 @@ class FireSaleModel(mesa.Model):  # type: ignore[misc]
         always = {table: dict(TABLES[table]) for table in ("loss_bridge", "drivers")}
         return self.recorder.columns() | always
 
-    def get_model_vars_dataframe(self) -> Any:
-        """One row per week, as a pandas DataFrame indexed by week."""
-        import pandas as pd
-
-        return pd.DataFrame(self.tables()["weeks"]).set_index("week")
-
-    def get_agent_vars_dataframe(self) -> Any:
-        """One row per recorded week and agent, as a pandas DataFrame."""
-        import pandas as pd
-
-        return pd.DataFrame(self.tables()["agents"]).set_index(["week", "party"])
+    def __repr__(self) -> str:
+        lived, start = int(self.time), self.parameters.clock.start
+        return f"<FireSaleModel from {start}: week {lived} of {self.n_weeks}, {len(self.agents)} agents, seed {self.seed}>"

@@ -6,6 +6,7 @@ shocks. Purposes have fixed numbers: never renumber, only append.
 """
 
 from enum import IntEnum
+from typing import Any
 
 import numpy as np
 
@@ -48,6 +49,40 @@ class Purpose(IntEnum):
     LEASE_TENANT = 31
     CONTACT = 40
     RELAXATION = 41
+
+
+Seed = int | np.integer[Any] | np.random.SeedSequence | None
+
+
+def seed_of(rng: Seed) -> int:
+    """The seed as a whole number.
+
+    Parameters
+    ----------
+    rng
+        A whole number from 0, a `numpy.random.SeedSequence`, or None for a new seed from the system.
+
+    Raises
+    ------
+    TypeError
+        For anything else. A Generator has no seed: what it gives depends on what was drawn from it before.
+
+    Examples
+    --------
+    >>> seed_of(np.int64(7)), seed_of(np.random.SeedSequence(7)) == seed_of(np.random.SeedSequence(7))
+    (7, True)
+    """
+    if rng is None:
+        rng = np.random.SeedSequence()
+    if isinstance(rng, np.random.SeedSequence):
+        return int(rng.generate_state(1, np.uint64)[0] >> np.uint64(1))
+    if isinstance(rng, bool | np.bool_) or not isinstance(rng, int | np.integer):
+        raise TypeError(
+            f"rng = {rng!r}: a whole number, a numpy SeedSequence, or None for a new seed from the system"
+        )
+    if rng < 0:
+        raise ValueError(f"rng = {rng}: a seed is a whole number from 0")
+    return int(rng)
 
 
 class Randomness:

@@ -54,14 +54,21 @@ class Recorder:
         if list(columns) != list(self._declared[table]):
             raise ValueError(f"{table}: columns are not those declared, {', '.join(self._declared[table])}")
 
+    def table(self, name: str) -> dict[str, Column]:
+        """What was recorded of one table so far: column -> values."""
+        if name == "weeks":
+            return {column: values[: self._weeks].copy() for column, values in self._weekly.items()}
+        blocks = self._blocks.get(name, [])
+        return {column: np.concatenate([block[column] for block in blocks]) for column in (blocks or [{}])[0]}
+
     def tables(self) -> dict[str, dict[str, Column]]:
         """Everything recorded so far: table -> column -> values."""
-        result: dict[str, dict[str, Column]] = {
-            "weeks": {name: column[: self._weeks].copy() for name, column in self._weekly.items()}
-        }
-        for table, blocks in self._blocks.items():
-            result[table] = {name: np.concatenate([b[name] for b in blocks]) for name in blocks[0]}
-        return result
+        return {name: self.table(name) for name in ("weeks", *self._blocks)}
+
+    @property
+    def declared(self) -> Mapping[str, Mapping[str, Meaning]]:
+        """Unit and meaning of every column that may be written: table -> column -> (unit, meaning)."""
+        return self._declared
 
     def columns(self) -> dict[str, dict[str, Meaning]]:
         """Unit and meaning of every column written: table -> column -> (unit, meaning)."""

@@ -5,11 +5,13 @@ appetite), they state their intents anew by their own rules, and the book is bui
 this week's offers.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from agents.miner import Miner
+from agents.neo_cloud import NeoCloud
 from agents.party import Party
 from agents.schema import Section, relaxed_fields
 from agents.view import KnownPoolsView, View
@@ -42,7 +44,7 @@ FAMILIES = (
     "margins",
     "order_limits",
 )
-INSIDERS = (AgentKind.MINER, AgentKind.NEO_CLOUD)
+INSIDERS: Mapping[AgentKind, type[Party]] = {AgentKind.MINER: Miner, AgentKind.NEO_CLOUD: NeoCloud}
 # Cents: covers every intent of a buyer many times over, and leaves room below the kernel's largest amount.
 AMPLE_CASH = 10**17
 # Watts a buyer may set out to fill when its appetite is lifted; its slots then decide.
@@ -237,17 +239,17 @@ class AgentsRebuild:
 
     def _asked(self, cohort: Cohort, relaxed: Relaxed) -> Intents:
         """What a cohort says with families relaxed; it is asked once for those that can matter to it."""
-        section = self._section(cohort.kind)
+        section = self._section(cohort.agent_type)
         seen = relaxed & _relevant(cohort.kind, section)
         key = (cohort.agent_type, seen)
         if key not in self._stated:
             if seen not in self._views:
                 self._views[seen] = self._view(seen)
-            self._stated[key] = cohort.ask(self._views[seen], _lifted(section, seen))
+            self._stated[key] = cohort.ask_what_if(self._views[seen], _lifted(section, seen))
         return self._stated[key]
 
-    def _section(self, kind: AgentKind) -> Section:
-        return self.week.world.parameters.section_of(kind)
+    def _section(self, agent_type: type[Party]) -> Section:
+        return self.week.world.parameters.section_of(agent_type)
 
     def _view(self, relaxed: Relaxed) -> View:
         view = self.view
@@ -282,9 +284,9 @@ class AgentsRebuild:
         """Cash above the reserve, and the reserve, of every insider; NaN for others, cents."""
         view = self.view
         keep = np.full(len(view.parties.cash_cents), np.nan)
-        for kind in INSIDERS:
+        for kind, agent_type in INSIDERS.items():
             mine = view.parties.kind == kind
-            months = float(getattr(self._section(kind), "reserve_months", 0.0))
+            months = float(getattr(self._section(agent_type), "reserve_months", 0.0))
             keep[mine] = view.parties.obligations_cents[mine] * months
         return view.parties.cash_cents - keep, keep
 

@@ -234,6 +234,10 @@ cdef class Scaling:
         self.row, self.product_of, self.flow_per_gpu, self.unit = row, product_of, flow_per_gpu, unit
         self.multiplier, self.factor, self.exact, self.watt = multiplier, factor, exact, watt
 
+    def __reduce__(self):
+        return Scaling, (self.row.base, self.product_of.base, self.flow_per_gpu.base, self.unit.base,
+                         self.multiplier.base, self.factor.base, self.exact, self.watt)
+
 
 cdef class Problem:
     """One book as a circulation, and its optimal flow; all memory is the workspace's."""

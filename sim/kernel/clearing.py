@@ -10,9 +10,10 @@ docs/kernel.md.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sim.kernel._order_book import Problem
 from sim.kernel._shadow_prices import Solution
@@ -232,13 +233,23 @@ def _report(
         flow=flow,
         pivots=problem.pivots,
         surplus_bound=bound,
-        _proof=lambda: prove(book, network, _evidence(network, kept, scale, claim)),
+        _proof=partial(_proven, book, network, kept.given, scale, claim),
         _highest_rents=table[3 * products + 2 :],
     )
 
 
+def _proven(
+    book: Book,
+    network: Network,
+    given: NDArray[np.int32],
+    scale: FlowScale,
+    claim: tuple[bytes, bytes, bytes, bytes],
+) -> Certificate:
+    return prove(book, network, _evidence(network, given, scale, claim))
+
+
 def _evidence(
-    network: Network, kept: KeptMemory, scale: FlowScale, claim: tuple[bytes, bytes, bytes, bytes]
+    network: Network, given: NDArray[np.int32], scale: FlowScale, claim: tuple[bytes, bytes, bytes, bytes]
 ) -> Evidence:
     rows, nodes = len(scale.products), network.n_nodes
     values = np.frombuffer(claim[3], dtype=np.int64)
@@ -251,7 +262,7 @@ def _evidence(
         exact=scale.exact,
         member=np.frombuffer(claim[0], dtype=np.int32),
         class_flow=np.frombuffer(claim[1], dtype=np.int64),
-        lane_flow=np.frombuffer(claim[2], dtype=np.int64).reshape(rows, len(network.lanes))[:, kept.given],
+        lane_flow=np.frombuffer(claim[2], dtype=np.int64).reshape(rows, len(network.lanes))[:, given],
         price=values[:goods].reshape(rows, nodes),
         power_rent=-values[goods : goods + nodes],
         power_and_cooling_rent=-values[goods + nodes :],

@@ -30,7 +30,6 @@ from agents.vocabulary import (
     PRODUCT_CONDITION,
     PRODUCT_GENERATION,
     WEEKS_PER_YEAR,
-    AgentKind,
     Bools,
     Condition,
     Floats,
@@ -43,9 +42,6 @@ from sim.lending import financing, orders
 from sim.parameters import Parameters
 from sim.state.ledger import LoanStatus
 from sim.state.world import World
-
-# Operators that may take over hardware where it stands (economics.md section 1: "any operator").
-TAKEOVER_KINDS = (AgentKind.MINER, AgentKind.NEO_CLOUD, AgentKind.HYPERSCALER, AgentKind.ENTERPRISE)
 
 
 def build_view(world: World, week: int) -> View:
@@ -256,7 +252,7 @@ def _known_pools(world: World, free: Ints) -> tuple[Ints, Ints]:
     kind = world.topology.pool_kind
     offered = np.flatnonzero((kind == PoolKind.IN_PLACE) & (free > 0))
     alive = world.operators.active[world.known.party]
-    takers = np.flatnonzero(np.isin(world.ledger.parties.kind, TAKEOVER_KINDS) & world.operators.active)
+    takers = np.flatnonzero(world.operators.takes_over & world.operators.active)
     party = np.r_[world.known.party[alive], np.repeat(takers, len(offered))]
     pool = np.r_[world.known.pool[alive], np.tile(offered, len(takers))]
     order = np.lexsort((pool, party))

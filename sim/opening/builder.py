@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from agents.buyer import Buyer
+from agents.registration import type_name
 from agents.vocabulary import AgentKind, Condition, Ints, LotStatus, PoolKind, product_of
 from sim.base.randomness import Randomness
 from sim.drivers.drivers import Drivers
@@ -21,6 +23,7 @@ class Builder:
     topology: Topology
     kinds: Ints
     names: list[str]
+    types: list[str]  # of each party, as tables name it
     lots: list[tuple[int, ...]]
     background: list[int]
     mining: list[int]
@@ -31,6 +34,10 @@ class Builder:
     def rows(self, kind: AgentKind) -> Ints:
         """Party rows of a kind."""
         return np.flatnonzero(self.kinds == kind)
+
+    def rows_of(self, buyer: type[Buyer]) -> Ints:
+        """Party rows of a registered type."""
+        return np.flatnonzero(np.array(self.types) == type_name(buyer))
 
     def pool(
         self,

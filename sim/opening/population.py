@@ -8,6 +8,7 @@ leaves the others as they were.
 
 import numpy as np
 
+from agents.registration import type_name
 from agents.vocabulary import (
     N_GENERATIONS,
     N_PRODUCTS,
@@ -17,6 +18,7 @@ from agents.vocabulary import (
     UNIT,
     WEEKS_PER_YEAR,
     AgentKind,
+    Bools,
     Floats,
     Ints,
     PoolKind,
@@ -70,6 +72,9 @@ KIND_NAMES = {
 FACTORY = (29.8, -95.4)
 WAREHOUSES = ((32.8, -96.8), (40.0, -83.0), (33.4, -112.1), (39.0, -77.5), (41.9, -87.6))
 
+# Operators that may take over hardware where it stands (economics.md section 1: "any operator").
+TAKEOVER_KINDS = (AgentKind.MINER, AgentKind.NEO_CLOUD, AgentKind.HYPERSCALER, AgentKind.ENTERPRISE)
+
 # Guards of the deviations across operators: nobody stands still or gives money away.
 LEAST_UTILISATION = 0.05
 LEAST_DISCOUNT_RATE = 0.01
@@ -95,14 +100,7 @@ def build_world(
     parameters: Parameters, randomness: Randomness, drivers: Drivers, topology: Topology
 ) -> World:
     """Populate the places and open the books."""
-    kinds: list[int] = [int(AgentKind.INSTITUTION)] * 2
-    names = ["rest of world", "landlords"]
-    for kind, count in counts_of(parameters).items():
-        kinds += [int(kind)] * count
-        names += [f"{KIND_NAMES[kind]} {i + 1}" for i in range(count)]
-    if parameters.forced_sale.enabled:
-        kinds.append(int(AgentKind.NEO_CLOUD))
-        names.append(BORROWER)
+    kinds, names, types = _cast(parameters)
     build = Builder(
         parameters=parameters,
         randomness=randomness,
@@ -110,6 +108,7 @@ def build_world(
         topology=topology,
         kinds=np.array(kinds),
         names=names,
+        types=types,
         lots=[],
         background=[],
         mining=[],
@@ -121,6 +120,21 @@ def build_world(
     loans = fill_fleets(build)
     _introduce(build)
     return _open_books(build, loans)
+
+
+def _cast(parameters: Parameters) -> tuple[list[int], list[str], list[str]]:
+    """Kind, name and type of every party; registered types come last and leave the draws of others as they were."""
+    rows = [(AgentKind.INSTITUTION, name, "institution") for name in ("rest of world", "landlords")]
+    for kind, count in counts_of(parameters).items():
+        rows += [(kind, f"{KIND_NAMES[kind]} {i + 1}", kind.name.lower()) for i in range(count)]
+    if parameters.forced_sale.enabled:
+        rows.append((AgentKind.NEO_CLOUD, BORROWER, AgentKind.NEO_CLOUD.name.lower()))
+    for buyer, section in parameters.buyers().items():
+        called = type_name(buyer)
+        rows += [
+            (AgentKind.OTHER, f"{called.replace('_', ' ')} {i + 1}", called) for i in range(section.count)
+        ]
+    return [int(kind) for kind, _, _ in rows], [name for _, name, _ in rows], [kind for _, _, kind in rows]
 
 
 # -- places -----------------------------------------------------------------------------------------------
@@ -206,13 +220,15 @@ def _introduce(build: Builder) -> None:
     watts = topology.pool_power[open_pools] > 0
     open_pools = open_pools[watts]
     foreign = topology.places.country[topology.pool_place[open_pools]] != "US"
-    for kind, choice in (
-        (AgentKind.NEO_CLOUD, open_pools),
-        (AgentKind.MINER, open_pools[~foreign]),
-        (AgentKind.ENTERPRISE, open_pools[~foreign]),
-        (AgentKind.EXPORTER, open_pools[foreign]),
+    regions = {"home": open_pools[~foreign], "abroad": open_pools[foreign], "anywhere": open_pools}
+    for parties, choice in (
+        (build.rows(AgentKind.NEO_CLOUD), regions["anywhere"]),
+        (build.rows(AgentKind.MINER), regions["home"]),
+        (build.rows(AgentKind.ENTERPRISE), regions["home"]),
+        (build.rows(AgentKind.EXPORTER), regions["abroad"]),
+        *((build.rows_of(buyer), regions[buyer.region]) for buyer in build.parameters.buyers()),
     ):
-        for party in build.rows(kind):
+        for party in parties:
             if len(choice) == 0 or build.names[party] == BORROWER:
                 continue
             luck = build.randomness.uniform(Purpose.ACQUAINTANCE, int(party), choice)
@@ -241,6 +257,7 @@ def _open_books(build: Builder, loans: Loans) -> World:
         utilisation=utilisation,
         discount_rate=rate,
         name=build.names,
+        type=build.types,
     )
     lots = Lots(*(np.array(column, dtype=np.int64) for column in zip(*build.lots, strict=True)))
     lots.close()
@@ -263,6 +280,9 @@ def _usage_and_patience(build: Builder) -> tuple[Floats, Floats]:
     utilisation[hyper] = parameters.hyperscalers.utilisation
     rate[hyper] = parameters.hyperscalers.discount_rate
     rate[build.kinds == AgentKind.LIQUIDATOR] = parameters.liquidators.capital_cost
+    for buyer, section in parameters.buyers().items():
+        mine = build.rows_of(buyer)
+        utilisation[mine], rate[mine] = section.utilisation, section.discount_rate
     utilisation = np.clip(utilisation + parameters.world.utilisation_spread * spread, LEAST_UTILISATION, 1.0)
     rate = np.maximum(rate + parameters.world.discount_rate_spread * patience, LEAST_DISCOUNT_RATE)
     return utilisation, rate
@@ -311,6 +331,7 @@ def _open_world(build: Builder, ledger: Ledger, sites: Ints) -> World:
         ),
         operators=Operators(
             active=np.ones(n, dtype=np.bool_),
+            takes_over=_may_take_over(build),
             bills_cents=np.zeros(n, dtype=np.int64),
             customer_claims_cents=np.zeros(n, dtype=np.int64),
             site_watts=sites,
@@ -338,6 +359,14 @@ def _open_world(build: Builder, ledger: Ledger, sites: Ints) -> World:
         leases=_leases(build, ledger.lots),
         bridge=LossBridge.empty(),
     )
+
+
+def _may_take_over(build: Builder) -> Bools:
+    """Parties that may take hardware over where it stands."""
+    able = np.isin(build.kinds, TAKEOVER_KINDS)
+    for buyer in build.parameters.buyers():
+        able[build.rows_of(buyer)] = buyer.takes_over
+    return able
 
 
 def _slots(build: Builder, parties: int) -> Slots:
@@ -444,6 +473,8 @@ def _opening_cash(build: Builder, loans: Loans) -> Ints:
     }
     for kind, usd in funds.items():
         cash[build.rows(kind)] += round(usd * 100)
+    for buyer, section in parameters.buyers().items():
+        cash[build.rows_of(buyer)] += round(section.cash_usd * 100)
     return cash
 
 

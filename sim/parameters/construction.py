@@ -1,10 +1,11 @@
 """Parameters that have done their work when a model is made: changed in a living one they would do nothing, or half of it."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 # What is fixed in week 0 -> the sections and keys that fixed it.
 AT_CONSTRUCTION: Mapping[str, tuple[str, ...]] = {
     "the calendar is set": ("clock",),
+    "agent types are cast": ("plugin",),
     "the paths of rents, power, bitcoin, interest and salvage are drawn": (
         "rent",
         "power",
@@ -91,13 +92,22 @@ AT_CONSTRUCTION: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def fixed_at_construction(key: str) -> str | None:
+# Of every registered type of buyers.
+OF_BUYERS = ("count", "cash_usd", "utilisation", "discount_rate")
+
+
+def fixed_at_construction(key: str, buyers: Collection[str] = ()) -> str | None:
     """What the key fixed when the model was made; None if it acts later.
+
+    `buyers` names the sections of registered types.
 
     >>> fixed_at_construction("rent.initial_usd_per_hour.H100")
     'the paths of rents, power, bitcoin, interest and salvage are drawn'
     >>> fixed_at_construction("lenders.advance_rate")
     """
+    section, _, last = key.partition(".")
+    if section in buyers:
+        return "the parties, their fleets and their cash are drawn" if last in OF_BUYERS else None
     for fixed, names in AT_CONSTRUCTION.items():
         if any(key == name or key.startswith(f"{name}.") for name in names):
             return fixed

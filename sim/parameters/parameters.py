@@ -3,11 +3,14 @@
 Agent types own the sections that describe them; this module adds the world's own and composes the whole.
 """
 
+import copy
 from collections.abc import Mapping
-from typing import Any
+from functools import cache
+from typing import Any, ClassVar, Self
 
-from pydantic import ValidationError
+from pydantic import ValidationError, create_model
 
+from agents.buyer import Buyer, BuyerParameters
 from agents.lender import LenderParameters
 from agents.liquidator import LiquidatorParameters
 from agents.manufacturer import ManufacturerParameters
@@ -19,8 +22,10 @@ from agents.outside_buyer import (
     HyperscalerParameters,
     SalvagerParameters,
 )
-from agents.schema import Section
-from agents.vocabulary import AgentKind
+from agents.party import Party
+from agents.plugins import PluginError, load
+from agents.registration import registered
+from agents.schema import Section, setting
 from sim.base.faults import explained, nearest
 from sim.base.renamed import since_when
 from sim.parameters.construction import fixed_at_construction
@@ -50,12 +55,20 @@ from sim.parameters.tenants import TenantParameters
 class Parameters(Section):
     """Everything that describes a run except its seed.
 
+    Attributes
+    ----------
+    agent_types
+        Types registered beside the shipped ones, or in their place; the new ones have a section each.
+
     Examples
     --------
-    >>> Parameters.from_overrides({"lenders.advance_rate": 0.8}).lenders.advance_rate
+    >>> Parameters().with_({"lenders.advance_rate": 0.8}).lenders.advance_rate
     0.8
     """
 
+    agent_types: ClassVar[tuple[type[Party], ...]] = ()
+
+    plugin: str = setting("", "module whose agent types and outcomes take part; empty for none")
     clock: ClockParameters = ClockParameters()
     rent: RentParameters = RentParameters()
     power: PowerParameters = PowerParameters()
@@ -92,7 +105,8 @@ class Parameters(Section):
         ParameterError
             Names the source and the key, the allowed range with its unit, and the nearest valid name.
         """
-        known = [key for key, _, _ in walk(cls())]
+        whole = _composed(overrides.get("plugin", ""), source)
+        known = [key for key, _, _ in walk(whole())]
         nested: dict[str, Any] = {}
         for key, value in overrides.items():
             if not isinstance(key, str):
@@ -105,9 +119,56 @@ class Parameters(Section):
                 table = table.setdefault(part, {})
             table[last] = value
         try:
-            return cls.model_validate(nested)
+            return whole.model_validate(nested)
         except ValidationError as error:
-            raise ParameterError(f"{source}: {explained(error, cls)}") from None
+            raise ParameterError(f"{source}: {explained(error, whole)}") from None
+
+    def with_(self, changes: Mapping[str, Any]) -> "Parameters":
+        """These, with some dotted keys replaced.
+
+        Raises
+        ------
+        ParameterError
+            As in `from_overrides`.
+        """
+        return Parameters.from_overrides({**self.flat(), **changes}, "with_")
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy with whole sections replaced, which are not validated; for one key use `with_`.
+
+        Raises
+        ------
+        ParameterError
+            For a key that is no section: pydantic would keep it beside the parameters, where nothing reads it.
+        """
+        for key in update or {}:
+            if key not in type(self).model_fields:
+                raise ParameterError(
+                    f"model_copy: {key} is no section of the parameters; use with_({{{key!r}: ...}})"
+                )
+        return super().model_copy(update=update, deep=deep)
+
+    def complete(self) -> "Parameters":
+        """These, with sections for the types that were registered since they were made."""
+        if _composed(self.plugin, "parameters") is type(self):
+            return self
+        return Parameters.from_overrides(self.flat(), "parameters")
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        return self  # nothing in it can change
+
+    def __reduce__(self) -> Any:
+        # A class composed with registered types has no name another process could import it by.
+        return Parameters.from_overrides, (self.flat(),)
+
+    def __repr__(self) -> str:
+        default = type(self)().flat()
+        flat = self.flat()
+        changed = [f"{key}={value!r}" for key, value in flat.items() if value != default[key]]
+        same = f"{len(flat) - len(changed)} at their defaults"
+        return f"Parameters({', '.join(changed)}; {same})" if changed else f"Parameters({same})"
+
+    __str__ = __repr__
 
     def later(self, overrides: Mapping[str, Any], source: str = "overrides") -> "Parameters":
         """These, with some dotted keys replaced while a model lives.
@@ -117,15 +178,20 @@ class Parameters(Section):
         ParameterError
             As in `from_overrides`; and for a key that has acted when the model was made.
         """
-        changed = type(self).from_overrides({**self.flat(), **overrides}, source)
+        changed = Parameters.from_overrides({**self.flat(), **overrides}, source)
+        sections = [buyer.section for buyer in self.buyers()]
         for key in overrides:
-            if fixed := fixed_at_construction(key):
+            if fixed := fixed_at_construction(key, sections):
                 raise ParameterError(f"{source}: {key} acts when a model is made, not later: {fixed} by then")
         return changed
 
-    def section_of(self, kind: AgentKind) -> Section:
+    def buyers(self) -> dict[type[Buyer], BuyerParameters]:
+        """Registered types that are new, with the section that describes each."""
+        return {buyer: getattr(self, buyer.section) for buyer in self.agent_types if issubclass(buyer, Buyer)}
+
+    def section_of(self, agent_type: type[Party]) -> Section:
         """The section that describes a type of agents."""
-        section: Section = getattr(self, SECTIONS[kind])
+        section: Section = getattr(self, agent_type.section)
         return section
 
     def flat(self) -> dict[str, Any]:
@@ -155,17 +221,53 @@ class Parameters(Section):
         return rows
 
 
-SECTIONS: dict[AgentKind, str] = {
-    AgentKind.MINER: "miners",
-    AgentKind.NEO_CLOUD: "neo_clouds",
-    AgentKind.LENDER: "lenders",
-    AgentKind.LIQUIDATOR: "liquidators",
-    AgentKind.HYPERSCALER: "hyperscalers",
-    AgentKind.ENTERPRISE: "enterprises",
-    AgentKind.EXPORTER: "exporters",
-    AgentKind.SALVAGER: "salvagers",
-    AgentKind.MANUFACTURER: "manufacturer",
-}
+def _composed(plugin: str, source: str) -> type[Parameters]:
+    """The parameters with a section for every type registered for those who name a plugin."""
+    if plugin:
+        try:
+            load(plugin)
+        except PluginError as error:
+            raise ParameterError(f"{source}: plugin = {plugin!r}: {error}") from error
+    return _with_sections(registered(plugin))
+
+
+@cache
+def _with_sections(types: tuple[type[Party], ...]) -> type[Parameters]:
+    if not types:
+        return Parameters
+    buyers = [agent_type for agent_type in types if issubclass(agent_type, Buyer)]
+    sections: dict[str, Any] = {}
+    for buyer in buyers:
+        if buyer.section in Parameters.model_fields or buyer.section in sections:
+            others = [other.__name__ for other in buyers if other.section == buyer.section]
+            holder = " and ".join(others) if len(others) > 1 else "a section of the model"
+            raise ParameterError(
+                f"{buyer.__name__}.section = {buyer.section!r} is taken ({holder}); give it another name, or take a type "
+                "back with firesale.unregister_agent"
+            )
+        described = create_model(
+            buyer.parameters_type.__name__,
+            __base__=buyer.parameters_type,
+            __doc__=buyer.__doc__,
+            **_inherited(buyer.parameters_type),
+        )
+        described.needs = {**described.needs, f"{buyer.section}.count > 0": "*"}
+        sections[buyer.section] = (described, described())
+    whole = create_model("Parameters", __base__=Parameters, __doc__=Parameters.__doc__, **sections)
+    whole.agent_types = types
+    return whole
+
+
+def _inherited(section: type[BuyerParameters]) -> dict[str, Any]:
+    """Fields of which only another default is stated, with unit, range and meaning of `BuyerParameters`."""
+    found = {}
+    for name, stated in BuyerParameters.model_fields.items():
+        field = section.model_fields[name]
+        if field.json_schema_extra is None:
+            whole = copy.copy(stated)
+            whole.default = field.default
+            found[name] = (stated.annotation, whole)
+    return found
 
 
 def _bracketed(need: tuple[object, ...]) -> str:

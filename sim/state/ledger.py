@@ -87,6 +87,7 @@ class Parties:
     utilisation: Floats
     discount_rate: Floats
     name: list[str]
+    type: list[str]  # what tables call its type
 
     @property
     def n(self) -> int:

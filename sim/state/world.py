@@ -83,6 +83,7 @@ class Operators:
     """Parties as going concerns, one entry each."""
 
     active: Bools  # may still bid
+    takes_over: Bools  # may take hardware over where it stands
     bills_cents: Ints  # power, hosting and upkeep of the last week
     customer_claims_cents: Ints  # prepayments of customers it no longer serves
     site_watts: Ints  # IT watts of the sites it owns
@@ -211,6 +212,10 @@ class World:
     def rows(self, kind: AgentKind) -> Ints:
         """Party rows of an agent kind."""
         return np.flatnonzero(self.ledger.parties.kind == kind)
+
+    def rows_of(self, type_name: str) -> Ints:
+        """Party rows of a type, as tables name it."""
+        return np.flatnonzero(np.array(self.ledger.parties.type) == type_name)
 
     def withdraw(self, kinds: Collection[AgentKind]) -> None:
         """Parties of some kinds bid no more, for good."""
