@@ -1,5 +1,6 @@
 """Repeats stored runs and compares every outcome bit for bit, with a word on the machine when they differ."""
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -127,7 +128,8 @@ def verify(
 
 def repeater(results: SweepResults) -> tuple[Callable[[str], Mapping[str, float]], str]:
     """Function that repeats a run of the model by id, and the fingerprint of its code."""
-    task = ModelTask()
+    asked = {text for text in results.log["parameters"] if '"plugin"' in text}
+    task = ModelTask().prepared(json.loads(text)["plugin"] for text in sorted(asked))
     return (lambda run_id: replay(results.folder, run_id, task)[1]), task.fingerprint
 
 

@@ -33,7 +33,9 @@ TRACEBACK = "FIRESALE_TRACEBACK"
 CODES = {
     "AnalysisError": BAD_INPUT,
     "ExperimentError": BAD_INPUT,
+    "IntentError": BAD_INPUT,
     "ParameterError": BAD_INPUT,
+    "PluginError": BAD_INPUT,
     "ScenarioError": BAD_INPUT,
     "StoryError": BAD_INPUT,
     "StoreError": STORE_FAILED,

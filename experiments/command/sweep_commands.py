@@ -56,7 +56,7 @@ def sweep(
     Exit codes: 0 done; 2 bad input; 3 the store cannot be written; 5 at the end, but some runs failed; 130 interrupted.
     """
     experiment, plan = load(file)
-    task = ModelTask.of(experiment)
+    task = ModelTask.of(experiment).prepared(plan.plugins)
     folder = sweep_report.folder_of(plan, out)
     part = _part(shard)
     processes = _cores() if workers is None else workers

@@ -14,7 +14,6 @@ from typing import Any, Literal, Self
 
 import numpy as np
 from pydantic import Field, model_validator
-from scipy.stats import qmc
 
 from agents.schema import Section, quantity, setting
 
@@ -221,6 +220,8 @@ def _one_at_a_time(
 
 def _unit_cube(design: Design, dimensions: int, seed: int) -> np.ndarray[Any, np.dtype[np.float64]]:
     """Coordinates in the unit cube, shape (points, dimensions)."""
+    from scipy.stats import qmc
+
     chosen = seed if design.seed is None else design.seed
     rng = np.random.default_rng(chosen)
     with warnings.catch_warnings():

@@ -146,6 +146,7 @@ class Experiment(Section):
     title: str = setting("", "one line for tables and figures")
     description: str = setting("", "what is asked and why")
     scenario: str = setting("calm", "a shipped scenario, or path of a scenario file")
+    plugin: str = setting("", "module with agent types and outcomes of your own; empty for the scenario's")
     arm: str = setting(DEFAULT_ARM, "arm of the scenario, where the arm does not vary")
     seed: int = quantity(20261005, "1", 0, 2**62, "seed of the sweep", "design", "design")
     overrides: dict[str, Value] = setting({}, "dotted parameter key -> value at every point")

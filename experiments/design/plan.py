@@ -53,6 +53,11 @@ class Plan:
     meanings: dict[str, tuple[str, str]] = field(default_factory=dict)
     base: dict[str, Value] = field(default_factory=dict)
 
+    @property
+    def plugins(self) -> list[str]:
+        """Plugins that the points name, sorted."""
+        return sorted({str(point.overrides.get("plugin", "")) for point in self.points} - {""})
+
     def seed_of(self, point: Point) -> int:
         """Seed of a point's runs: that of the experiment, unless common random numbers were switched off."""
         seed = self.experiment.seed

@@ -5,11 +5,13 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from agents.plugins import PluginError
+from agents.plugins import load as load_plugin
 from experiments.design import scenario as scenarios
 from experiments.design.designs import DesignError, Factor, Value, Variation, points_of
 from experiments.design.experiment import ARM, DEFAULT_ARM, Experiment, ExperimentError, parse, shipped
 from experiments.design.plan import Plan, Point, parameter_line, parameters_id
-from experiments.measures.outcomes import OUTCOMES
+from experiments.measures.outcomes import outcomes_of
 from sim.base.faults import nearest
 from sim.base.renamed import since_when
 from sim.parameters import ParameterError, Parameters, walk
@@ -24,13 +26,15 @@ class Planner:
         self.label = label
         name = experiment.scenario
         self.scenario = scenarios.load(folder / name if name.endswith(".toml") else name)
-        self.fields = {key: field for key, _, field in walk(Parameters())}
         self.arms = [DEFAULT_ARM, *self.scenario.arms]
+        self._check_arm("arm", experiment.arm)
+        self.plugin = self._plugin(folder)
+        known = Parameters.from_overrides({"plugin": self.plugin}, label)
+        self.fields = {key: field for key, _, field in walk(known)}
 
     def plan(self) -> Plan:
         """Every point with its full parameters."""
         experiment = self.experiment
-        self._check_arm("arm", experiment.arm)
         resolved = Parameters.from_overrides(self._layers(experiment.arm), self.label).flat()
         base: dict[str, Value] = {**resolved, ARM: experiment.arm}
         factors = [self._factor(key, variation) for key, variation in experiment.vary.items()]
@@ -59,7 +63,7 @@ class Planner:
             ("record.outcomes", asked.record.outcomes),
             ("replications.stop.outcome", [target.outcome for target in asked.replications.stop]),
         ):
-            self._check_names(where, names, OUTCOMES, "outcome")
+            self._check_names(where, names, outcomes_of(self.plugin), "outcome")
         if columns := asked.record.series.columns:
             self._check_names("record.series.columns", columns, TABLES["weeks"], "weekly column")
 
@@ -71,7 +75,18 @@ class Planner:
 
     def _layers(self, arm: str) -> dict[str, Any]:
         own = {} if arm == DEFAULT_ARM else self.scenario.arms[arm]
-        return {**self.scenario.overrides, **own, **self.experiment.overrides}
+        plugin = {"plugin": self.experiment.plugin} if self.experiment.plugin else {}
+        return {**self.scenario.overrides, **own, **plugin, **self.experiment.overrides}
+
+    def _plugin(self, folder: Path) -> str:
+        """The plugin of the experiment, loaded from beside its file if it is there."""
+        name = str(self._layers(self.experiment.arm).get("plugin", ""))
+        if name:
+            try:
+                load_plugin(name, folder)
+            except PluginError as error:
+                raise ExperimentError(f"{self.label}: plugin = {name!r}: {error}") from error
+        return name
 
     def _lines(self, arm: str) -> dict[str, str]:
         """Canonical text of every parameter of an arm, key -> line."""
@@ -102,7 +117,7 @@ class Planner:
             self._check_arm(where, value)
             return str(value)
         label = f"{self.label}: {where}"
-        parameters = Parameters.from_overrides({key: value}, label)
+        parameters = Parameters.from_overrides({"plugin": self.plugin, key: value}, label)
         found = parameters
         for part in key.split("."):
             found = getattr(found, part)

@@ -1,9 +1,11 @@
 """Scenarios: named sets of parameter changes in TOML, with arms that are compared with each other.
 
 A scenario file holds ``title``, ``description``, an optional ``base`` (another scenario whose changes come first), an
-optional list ``beside`` of shipped scenarios or arms of theirs (``NAME/ARM``) it is printed with, a table ``[overrides]``
-whose keys are those of `sim.parameters.Parameters`, and tables ``[arms.<name>]`` of further changes. Later layers win: base,
-overrides, arm, ``--set``. Each layer is validated by itself, so that a fault is reported with the file or option that holds it.
+optional list ``beside`` of shipped scenarios or arms of theirs (``NAME/ARM``) it is printed with, an optional ``plugin`` (a
+module with agent types and outcomes of your own, found beside the file, in the working directory or among installed
+modules), a table ``[overrides]`` whose keys are those of `sim.parameters.Parameters`, and tables ``[arms.<name>]`` of further
+changes. Later layers win: base, overrides, arm, ``--set``. Each layer is validated by itself, so that a fault is reported with
+the file or option that holds it.
 """
 
 import datetime
@@ -14,10 +16,12 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from agents.plugins import PluginError
+from agents.plugins import load as load_plugin
 from sim.base.faults import nearest
 from sim.parameters import ParameterError, Parameters
 
-ALLOWED = ("name", "title", "description", "base", "beside", "overrides", "arms")
+ALLOWED = ("name", "title", "description", "base", "beside", "plugin", "overrides", "arms")
 DEEPEST_BASE = 16
 
 
@@ -25,7 +29,7 @@ class ScenarioError(ValueError):
     """A scenario that cannot be used; the message is one line and names the file and the key."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Scenario:
     """One question put to the model.
 
@@ -51,6 +55,9 @@ class Scenario:
     arms: dict[str, dict[str, Any]]
     beside: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        return f"<Scenario {self.name}: {self.title}; arms: {', '.join(self.arms) or 'none'}>"
+
     def parameters(self, arm: str | None = None, settings: Iterable[str] = ()) -> Parameters:
         """Parameters of one arm (without one, of the scenario itself), with ``key=value`` settings on top.
 
@@ -64,7 +71,8 @@ class Scenario:
             if arm not in self.arms:
                 raise ScenarioError(f"{self.source}: no arm is called {arm}{nearest(arm, self.arms)}")
             layers.append(self.arms[arm])
-        layers.append(settings_of(settings))
+        named = [layer["plugin"] for layer in layers if "plugin" in layer]
+        layers.append(settings_of(settings, named[-1] if named else ""))
         return Parameters.from_overrides({key: value for layer in layers for key, value in layer.items()})
 
 
@@ -96,8 +104,10 @@ def load(name: str | Path) -> Scenario:
     return _load(str(name), Path(), ())
 
 
-def settings_of(settings: Iterable[str]) -> dict[str, Any]:
+def settings_of(settings: Iterable[str], plugin: str = "") -> dict[str, Any]:
     """Validated overrides from ``key=value`` strings; a value is read as TOML, or else as plain text.
+
+    `plugin` is the module whose keys are known too.
 
     >>> settings_of(["site.vacancy=0.06", "rent.driver=flat"])
     {'site.vacancy': 0.06, 'rent.driver': 'flat'}
@@ -108,7 +118,7 @@ def settings_of(settings: Iterable[str]) -> dict[str, Any]:
         if not equals or not key.strip() or not text.strip():
             raise ScenarioError(f"--set {setting}: expected key=value, such as lenders.advance_rate=0.8")
         overrides[key.strip()] = _value(text.strip())
-    _validate(overrides, "--set")
+    _validate(overrides, "--set", plugin)
     return overrides
 
 
@@ -126,7 +136,8 @@ def _load(name: str, folder: Path, loading: tuple[str, ...]) -> Scenario:
         raise ScenarioError(f"{source}: not valid TOML: {error}") from None
     for key in table:
         if key not in ALLOWED:
-            raise ScenarioError(f"{source}: no scenario key is called {key}{nearest(key, ALLOWED)}")
+            under = "parameters stand under [overrides]" if isinstance(table[key], Mapping) else None
+            raise ScenarioError(f"{source}: no scenario key is called {key}{nearest(key, ALLOWED, under)}")
     overrides: dict[str, Any] = {}
     arms: dict[str, dict[str, Any]] = {}
     base = _text(table, "base", source, "")
@@ -135,13 +146,20 @@ def _load(name: str, folder: Path, loading: tuple[str, ...]) -> Scenario:
         overrides.update(parent.overrides)
         arms.update(parent.arms)
     own = dict(leaves(_table(table, "overrides", source)))
-    _validate(own, source)
+    if plugin := _text(table, "plugin", source, ""):
+        own.setdefault("plugin", plugin)
+    known = str(own.get("plugin", overrides.get("plugin", "")))
+    near = Path(source).parent if _is_path(source) else None
+    _load_plugin(known, near, source)
+    _validate(own, source, known)
     overrides.update(own)
     for arm, changes in _table(table, "arms", source).items():
         if not isinstance(changes, Mapping):
             raise ScenarioError(f"{source}: arms.{arm}: expected a table of parameters, got {changes!r}")
         arms[arm] = dict(leaves(changes))
-        _validate(arms[arm], f"{source} [arms.{arm}]")
+        where = f"{source} [arms.{arm}]"
+        _load_plugin(str(arms[arm].get("plugin", "")), near, where)
+        _validate(arms[arm], where, known)
     stem = Path(source).stem
     called = _text(table, "name", source, stem)
     return Scenario(
@@ -243,8 +261,18 @@ def _value(text: str) -> Any:
         return text
 
 
-def _validate(overrides: Mapping[str, Any], source: str) -> None:
+def _load_plugin(name: str, folder: Path | None, source: str) -> None:
+    """Load a plugin that a file names, from beside the file if it is there."""
+    if not name:
+        return
     try:
-        Parameters.from_overrides(overrides, source)
+        load_plugin(name, folder)
+    except PluginError as error:
+        raise ScenarioError(f"{source}: plugin = {name!r}: {error}") from error
+
+
+def _validate(overrides: Mapping[str, Any], source: str, plugin: str) -> None:
+    try:
+        Parameters.from_overrides({"plugin": plugin, **overrides}, source)
     except ParameterError as error:
         raise ScenarioError(str(error)) from None

@@ -9,16 +9,25 @@ intervals and stopping rules leave such runs out: they are conditional on a sale
 ``forced_gpus``. A point without any sale has no mean, and an analysis of variance leaves its block out.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from agents.plugins import Registry
 from experiments.measures.credit import CreditRecord, credit_record
 from experiments.measures.forced_sales import ForcedSale
+from sim.record.columns import TABLES
 
 Table = Mapping[str, np.ndarray[Any, np.dtype[Any]]]
+Measure = Callable[[Mapping[str, Table], Sequence[ForcedSale]], float]
+# Columns that tables of a sweep have beside outcomes.
+KEYS = frozenset(
+    {"run_id", "parameters_id", "point", "replication", "seed", "status", "week", "n", "failed", "stopped_by"}
+)
+OUTCOME_NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +38,14 @@ class Outcome:
     ----------
     measure
         Function of the run's tables (table -> column -> values) and of its forced sales.
+    bounds
+        Lowest and highest value it can have; NaN says that it does not exist in a run.
     """
 
     unit: str
     meaning: str
-    measure: Callable[[Mapping[str, Table], Sequence[ForcedSale]], float]
+    measure: Measure
+    bounds: tuple[float, float] = (-np.inf, np.inf)
 
 
 def _mean(sales: Sequence[ForcedSale], value: Callable[[ForcedSale], float]) -> float:
@@ -220,3 +232,135 @@ OUTCOMES: dict[str, Outcome] = {
         _credit(lambda record: record.loss_given_default),
     ),
 }
+
+_added: Registry[Outcome] = Registry()
+
+
+@dataclass(frozen=True, slots=True)
+class OfTables:
+    """A user's function of a run's tables, which finds every table there is, empty if nothing was written to it.
+
+    It cannot write into them: the next outcome reads the same arrays.
+    """
+
+    function: Callable[[Mapping[str, Table]], float]
+
+    def __call__(self, tables: Mapping[str, Table], sales: Sequence[ForcedSale]) -> float:
+        """The outcome."""
+        whole = {name: dict.fromkeys(columns, np.zeros(0)) for name, columns in TABLES.items()} | dict(tables)
+        return self.function(
+            {
+                name: {column: _for_reading(values) for column, values in table.items()}
+                for name, table in whole.items()
+            }
+        )
+
+
+def _for_reading(values: np.ndarray[Any, np.dtype[Any]]) -> np.ndarray[Any, np.dtype[Any]]:
+    seen = np.asarray(values).view()
+    seen.flags.writeable = False
+    return seen
+
+
+def register_outcome(
+    name: str,
+    unit: str,
+    meaning: str,
+    bounds: tuple[float, float],
+    function: Callable[[Mapping[str, Table]], float],
+) -> None:
+    """Keep one more number of every run of a sweep.
+
+    In a plugin it is kept for parameters that name the plugin; registered by hand, for everything in this process.
+
+    Parameters
+    ----------
+    name
+        Column of the sweep's tables: small letters, digits and ``_``.
+    unit
+        Unit as axes show it, ``1`` for a pure number.
+    meaning
+        One line for the codebook.
+    bounds
+        Lowest and highest value it can have, infinite where there is no limit. A run whose value lies outside is a failed run.
+    function
+        Function of the run's tables: table -> column -> values; see the codebook of a stored run. NaN says that the outcome
+        does not exist in a run, such as a price where nothing was sold; means leave such runs out.
+
+    Raises
+    ------
+    TypeError
+        If the function cannot be called.
+    ValueError
+        If the name cannot be used or the bounds are not in order.
+
+    Examples
+    --------
+    >>> register_outcome("trades", "trades", "executed trades", (0, np.inf), lambda tables: len(tables["trades"]["week"]))
+    >>> "trades" in outcomes_of("")
+    True
+    >>> unregister_outcome("trades")
+    """
+    if not OUTCOME_NAME.fullmatch(name):
+        raise ValueError(f"outcome {name!r}: small letters, digits and _, beginning with a letter")
+    if name in OUTCOMES:
+        raise ValueError(f"outcome {name} is shipped ({OUTCOMES[name].meaning}); give yours another name")
+    if name in KEYS:
+        raise ValueError(
+            f"outcome {name}: tables of a sweep have a column of that name; give yours another name"
+        )
+    if not callable(function):
+        raise TypeError(f"outcome {name}: {function!r} is no function of the run's tables")
+    low, high = bounds
+    if not low <= high:
+        raise ValueError(f"outcome {name}: bounds {low} to {high} are not in order")
+    _added.add(name, Outcome(unit, meaning, OfTables(function), (float(low), float(high))))
+
+
+def keep_outcomes(outcomes: Mapping[str, Outcome]) -> None:
+    """Make these, which were checked before, all that is registered by hand: they came from another process."""
+    _added.keep(outcomes)
+
+
+def unregister_outcome(name: str) -> None:
+    """Take back an outcome that was registered by hand."""
+    _added.discard(name)
+
+
+def outcomes_of(plugin: str) -> dict[str, Outcome]:
+    """Outcomes for those who name a plugin: the shipped ones, those registered by hand, the plugin's own."""
+    return {**OUTCOMES, **_added.of(plugin)}
+
+
+def measured(
+    outcomes: Mapping[str, Outcome], tables: Mapping[str, Table], sales: Sequence[ForcedSale]
+) -> dict[str, float]:
+    """Every outcome of a run.
+
+    Raises
+    ------
+    ValueError
+        If one cannot be computed, is no number, or lies outside its bounds; names it.
+    """
+    found = {name: _number(name, outcome, tables, sales) for name, outcome in outcomes.items()}
+    for name, value in found.items():
+        low, high = outcomes[name].bounds
+        if value < low or value > high:
+            raise ValueError(
+                f"outcome {name} = {value:g} {outcomes[name].unit}; its bounds are {low:g} to {high:g}"
+            )
+    return found
+
+
+def _number(name: str, outcome: Outcome, tables: Mapping[str, Table], sales: Sequence[ForcedSale]) -> float:
+    """One outcome; a user's function may fail, or return anything."""
+    try:
+        value = outcome.measure(tables, sales)
+    except Exception as error:
+        raise ValueError(f"outcome {name}: {type(error).__name__}: {error}") from error
+    if isinstance(value, str | bytes) or np.ndim(value) != 0:
+        raise ValueError(f"outcome {name} = {value!r}; it is one number of a run")
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"outcome {name} = {value!r}; it is one number of a run") from None

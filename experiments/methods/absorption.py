@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from agents.vocabulary import GENERATIONS, PRODUCT_GENERATION, AgentKind, PoolKind
+from agents.vocabulary import GENERATIONS, PRODUCT_GENERATION, PoolKind
 from experiments.design.scenario import Scenario
 from experiments.figures import absorption_figure
 from experiments.runs import store
@@ -208,9 +208,9 @@ def _binding(week: MarketWeek, product: int, offered: int) -> tuple[float, float
     limit = buy.value_cents[rows] * (1.0 - buy.margin[rows])
     left = limit - (trades.price_cents + trades.freight_cents)[forced] - rent
     marginal = rows[free][int(np.argmin(left[free]))]
-    kind = AgentKind(int(week.view.parties.kind[buy.party[marginal]]))
+    buyer = week.world.ledger.parties.type[int(buy.party[marginal])]
     where = PoolKind(int(week.view.pools.kind[buy.pool[marginal]]))
-    return *shares, f"{_words(kind.name)}, {_words(where.name)}"
+    return *shares, f"{_words(buyer)}, {_words(where.name)}"
 
 
 def _words(name: str) -> str:

@@ -93,20 +93,27 @@ def run_arm(
     began = time.perf_counter()
     model = simulate(parameters, seed, replication=replication, on_week=on_week)
     manifest = {
-        "scenario": scenario.name,
-        "title": scenario.title,
-        "arm": arm,
-        "seed": seed,
-        "replication": replication,
-        "weeks": parameters.clock.weeks,
-        "parameters": parameters.flat(),
-        **store.provenance(),
+        **described(model, scenario.name, scenario.title, arm, replication),
         "timings": {
             "seconds": round(time.perf_counter() - began, 3),
             "phases": {name: round(seconds, 4) for name, seconds in model.timings.items()},
         },
     }
     return store.save(folder, model.tables(), model.columns(), manifest)
+
+
+def described(model: FireSaleModel, scenario: str, title: str, arm: str, replication: int) -> dict[str, Any]:
+    """What a manifest says of a run beside its tables and timings."""
+    return {
+        "scenario": scenario,
+        "title": title,
+        "arm": arm,
+        "seed": model.seed,
+        "replication": replication,
+        "weeks": int(model.time),
+        "parameters": model.parameters.flat(),
+        **store.provenance(),
+    }
 
 
 def run_scenario(

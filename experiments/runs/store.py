@@ -117,17 +117,25 @@ def save(
     ValueError
         If columns of a table differ in length.
     """
+    arrow = {name: arrow_table(name, table, columns.get(name, {})) for name, table in tables.items()}
+    return save_tables(folder, arrow, manifest)
+
+
+def save_tables(
+    folder: str | Path, tables: Mapping[str, pa.Table], manifest: Mapping[str, Any]
+) -> dict[str, Any]:
+    """`save` for tables that are Arrow's already, each column with its unit and meaning."""
     place = Path(folder)
     described: dict[str, Any] = {}
     codebook = ["table,column,type,unit,meaning"]
     try:
         place.mkdir(parents=True, exist_ok=True)
         for name in sorted(tables):
-            table = arrow_table(name, tables[name], columns.get(name, {}))
+            table = tables[name]
             pq.write_table(table, place / f"{name}.parquet", **PARQUET)
             described[name] = {"rows": table.num_rows, "digest": table_digest(table)}
             for field in table.schema:
-                unit, meaning = columns.get(name, {}).get(field.name, ("", ""))
+                unit, meaning = units(field)
                 codebook.append(
                     ",".join([name, field.name, str(field.type), _quoted(unit), _quoted(meaning)])
                 )
@@ -200,19 +208,27 @@ def load_tables(folder: str | Path) -> dict[str, pa.Table]:
 
 
 def load_run(folder: str | Path) -> "dict[str, pd.DataFrame]":
-    """Tables of a stored run as data frames; `attrs["columns"]` holds column -> (unit, meaning), which pandas would drop.
+    """Tables of a stored run as data frames, as `frame_of` gives them.
 
     Raises
     ------
     StoreError
         If the folder holds no whole result.
     """
-    frames = {}
-    for name, table in load_tables(folder).items():
-        frame = table.to_pandas()
-        frame.attrs["columns"] = {field.name: units(field) for field in table.schema}
-        frames[name] = frame
-    return frames
+    return {name: frame_of(table) for name, table in load_tables(folder).items()}
+
+
+def frame_of(table: pa.Table) -> "pd.DataFrame":
+    """A table as a data frame; ``attrs["units"]`` and ``attrs["meanings"]`` say of each column what pandas would drop."""
+    frame: pd.DataFrame = table.to_pandas()
+    frame.attrs["units"] = {field.name: units(field)[0] for field in table.schema}
+    frame.attrs["meanings"] = {field.name: units(field)[1] for field in table.schema}
+    return frame
+
+
+def empty_table(columns: Mapping[str, tuple[str, str]]) -> pa.Table:
+    """A table to which nothing was written; column -> (unit, meaning)."""
+    return arrow_table("empty", dict.fromkeys(columns, np.zeros(0)), columns)
 
 
 def units(field: pa.Field) -> tuple[str, str]:
@@ -239,7 +255,12 @@ def digest(folder: str | Path) -> str:
 
 def digest_of(tables: Mapping[str, Table]) -> str:
     """The digest a run would have if it were stored."""
-    return _combined({name: table_digest(arrow_table(name, table)) for name, table in tables.items()})
+    return digest_of_tables({name: arrow_table(name, table) for name, table in tables.items()})
+
+
+def digest_of_tables(tables: Mapping[str, pa.Table]) -> str:
+    """The same of tables that are Arrow's already."""
+    return _combined({name: table_digest(table) for name, table in tables.items()})
 
 
 def provenance() -> dict[str, Any]:

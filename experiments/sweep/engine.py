@@ -16,11 +16,13 @@ from experiments.design.plan import Plan
 from experiments.runs.store import FORMAT, StoreError, provenance
 from experiments.sweep.dask_cluster import DaskCluster
 from experiments.sweep.executors import LocalPool, Serial
-from experiments.sweep.jobs import OK, RAISED, Batch, Ended, Executor, Job, Result, Run
+from experiments.sweep.jobs import OK, RAISED, Batch, Ended, Executor, Job, Result, Run, SweepError
 from experiments.sweep.journal import Record, finished, outcomes_of
+from experiments.sweep.model_task import ModelTask, fingerprint_of
 from experiments.sweep.progress import Progress, Report, Stop
 from experiments.sweep.stopping import OPEN, PointProgress
 from experiments.sweep.store import SweepStore, find
+from experiments.sweep.travel import check_travels
 
 BATCH_SECONDS = 0.5  # work sent to a worker at once, so that short runs do not wait for the post
 MOST_JOBS = 64
@@ -31,10 +33,6 @@ FLUSH_SECONDS = 2.0  # most that a kill -9 can lose
 FLUSH_ROWS = 1024
 QUEUED = 2  # batches per worker: one at work, one at hand
 MOST_LOSSES = 20  # times a batch may be lost with its executor before the sweep gives up
-
-
-class SweepError(Exception):
-    """A sweep cannot begin or go on; the message is one line."""
 
 
 def sweep(
@@ -54,8 +52,9 @@ def sweep(
     plan
         The experiment with its points.
     run
-        Function of (parameters, seed, replication) that returns (outcomes, series); it must be importable by name. An attribute
-        ``fingerprint`` names its code; runs stored by other code are not reused.
+        Function of (parameters, seed, replication) that returns (outcomes, series); it must be importable by name. Runs stored
+        by other code are not reused: of the function, of modules of yours that it reaches, or of the model. An attribute
+        ``fingerprint`` names the code instead.
     folder
         Result folder; made if it is not there.
     executor
@@ -98,10 +97,13 @@ def code_that_counts(manifest: Mapping[str, Any], code: str, *, allow: bool) -> 
     if known == code:
         return code, ""
     if allow:
-        return known, f"the model's code has changed; runs of {known} are reused because you allowed it"
+        return (
+            known,
+            f"the code of the model, or what was added to it, has changed; runs of {known} are reused because you allowed it",
+        )
     return (
         code,
-        f"the model's code has changed since runs of {known} were stored here; they are kept in "
+        f"the code of the model, or what was added to it, has changed since runs of {known} were stored here; they are kept in "
         "archive.parquet and not reused (--allow-code-change reuses them)",
     )
 
@@ -118,14 +120,15 @@ class _Session:
         allow_code_change: bool,
         on_progress: Callable[[Progress], None],
     ) -> None:
-        self.plan, self.run, self.store, self.shard = plan, run, store, shard
+        self.plan, self.store, self.shard = plan, store, shard
+        self.run = run.prepared(plan.plugins) if isinstance(run, ModelTask) else run
         self.on_progress = on_progress
-        self.code = str(getattr(run, "fingerprint", "none"))
+        self.code = fingerprint_of(self.run)
         self.before = store.manifest()
         self.fingerprint, self.note = code_that_counts(self.before, self.code, allow=allow_code_change)
         self._check_growth()
         self.limits = plan.experiment.limits
-        self.keep = plan.experiment.record.series.keep if getattr(run, "series", True) else 0
+        self.keep = plan.experiment.record.series.keep if getattr(self.run, "series", True) else 0
         own = plan.points if shard is None else plan.points[shard[0] - 1 :: shard[1]]
         self.points = {point.index: point for point in own}
         self.rules = {index: PointProgress(plan.experiment.replications) for index in self.points}
@@ -214,7 +217,7 @@ class _Session:
         if self.waiting:
             self.store.begin(self.plan, self._about(began))
             with self.stop.listening():
-                place = _executor(executor)
+                place = _executor(executor, self.run)
                 try:
                     self._loop(place)
                 finally:
@@ -364,6 +367,7 @@ class _Session:
             "title": experiment.title,
             "fingerprint": self.fingerprint,
             "plan": self.plan.digest(),
+            "plugins": self.plan.plugins,
             "experiment": experiment.model_dump(mode="json"),
             "design": experiment.design.kind,
             "points": len(self.plan.points),
@@ -433,12 +437,13 @@ class _Session:
         }
 
 
-def _executor(executor: Executor | int | str) -> Executor:
-    if isinstance(executor, str):
-        return DaskCluster(executor)
-    if not isinstance(executor, int):
+def _executor(executor: Executor | int | str, run: Run) -> Executor:
+    if not isinstance(executor, int | str):
         return executor
-    return LocalPool(executor) if executor else Serial()
+    if not executor:
+        return Serial()
+    check_travels(run, far=isinstance(executor, str))
+    return DaskCluster(executor) if isinstance(executor, str) else LocalPool(executor)
 
 
 def replay(folder: str | Path, run_id: str, run: Run) -> tuple[dict[str, Any], Mapping[str, float]]:

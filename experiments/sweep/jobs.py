@@ -15,6 +15,10 @@ OK, RAISED, DIED, TIMED_OUT, OUT_OF_MEMORY = "ok", "raised", "died", "timed_out"
 STATUSES = (OK, RAISED, DIED, TIMED_OUT, OUT_OF_MEMORY)
 
 
+class SweepError(Exception):
+    """A sweep cannot begin or go on; the message is one line."""
+
+
 class ExecutorError(Exception):
     """Runs cannot be computed at all; the message is one line."""
 

@@ -7,7 +7,7 @@ import csv
 import hashlib
 import io
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from experiments.design.experiment import Experiment
 from experiments.sweep.jobs import STATUSES
 from experiments.sweep.tables import OUTCOME, SERIES
-from sim.parameters import Parameters, walk
+from sim.parameters import ParameterError, Parameters, walk
 
 ABOUT = {
     "runs.parquet": "One row per point and replication: varied parameters and outcomes",
@@ -64,7 +64,8 @@ def describe(
             name.removesuffix(".parquet"): pq.read_schema(part(name))
             for name in files
             if name.endswith(".parquet")
-        }
+        },
+        manifest.get("plugins", ()),
     )
     text = {"codebook.csv": codebook(columns)}
     facts = {name: _facts(part(name).read_bytes()) for name in files}
@@ -75,10 +76,13 @@ def describe(
     return text
 
 
-def codebook_rows(schemas: Mapping[str, pa.Schema]) -> list[dict[str, str]]:
-    """One row per column of every table: table, column, type, unit, meaning, allowed values, role; no unit is empty."""
+def codebook_rows(schemas: Mapping[str, pa.Schema], plugins: Iterable[str] = ()) -> list[dict[str, str]]:
+    """One row per column of every table: table, column, type, unit, meaning, allowed values, role; no unit is empty.
+
+    `plugins` are those whose parameters may vary.
+    """
     said = {field.name: field.metadata for schema in schemas.values() for field in schema if field.metadata}
-    ranges = _ranges()
+    ranges = {key: allowed for plugin in ("", *plugins) for key, allowed in _ranges(plugin).items()}
     rows = []
     for name, schema in schemas.items():
         for field in schema:
@@ -109,10 +113,14 @@ def codebook(rows: Sequence[Mapping[str, str]]) -> str:
     return sheet.getvalue()
 
 
-def _ranges() -> dict[str, str]:
-    """Allowed range of every parameter that has one."""
-    found = {}
-    for key, _, field in walk(Parameters()):
+def _ranges(plugin: str) -> dict[str, str]:
+    """Allowed range of every parameter that has one; none of a plugin that is not here."""
+    found: dict[str, str] = {}
+    try:
+        parameters = Parameters.from_overrides({"plugin": plugin})
+    except ParameterError:
+        return found
+    for key, _, field in walk(parameters):
         extra = field.json_schema_extra
         if isinstance(extra, dict) and extra.get("low") is not None:
             found[key] = f"{extra['low']} to {extra['high']}"

@@ -1,8 +1,9 @@
 """One run of the model as a sweep computes it, and the digest of the code that decides what it computes."""
 
+import hashlib
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -10,16 +11,69 @@ import numpy as np
 import agents
 import experiments.measures
 import sim
+from agents.party import Party
+from agents.plugins import Plugin, PluginError, install, load
+from agents.registration import keep_types, registered
 from experiments.design.designs import Value
 from experiments.design.experiment import Experiment
 from experiments.measures.forced_sales import forced_sales
-from experiments.measures.outcomes import OUTCOMES
+from experiments.measures.outcomes import OUTCOMES, Outcome, keep_outcomes, measured, outcomes_of
 from experiments.runs import run
+from experiments.runs.code_digest import code_digest, held_digest
 from experiments.runs.run import simulate
 from experiments.runs.source_digest import source_digest
 from experiments.runs.store import arrow_table
+from experiments.sweep.jobs import Run
 from sim.parameters import Parameters
 from sim.record.columns import TABLES
+
+HELD = (
+    "an agent type or outcome holds other values in this process than where the sweep was started: a worker imports your "
+    "module anew, so state values in the module, or compute with 0 workers"
+)
+_compared: set[str] = set()  # digests that were found equal in this process
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """What users added to the model, as it travels to the workers.
+
+    Attributes
+    ----------
+    plugins
+        Modules with the text they are run from.
+    types, outcomes
+        What was registered by hand; it travels by name, so a worker must be able to import it.
+    digest
+        Of the code of it all; empty if nothing was added.
+    held
+        Digest of the values it holds, which a worker compares with its own.
+    """
+
+    plugins: tuple[Plugin, ...] = ()
+    types: tuple[type[Party], ...] = ()
+    outcomes: tuple[tuple[str, Outcome], ...] = ()
+    digest: str = ""
+    held: str = ""
+
+    def install(self) -> None:
+        """Make it, and nothing else, what users added in this process.
+
+        Raises
+        ------
+        PluginError
+            If the code holds other values here than where the sweep was started.
+        """
+        for plugin in self.plugins:
+            install(plugin)
+        names = [plugin.name for plugin in self.plugins]
+        by_hand = [one for one in registered("") if one.__module__ in names]
+        keep_types({one.__name__: one for one in (*by_hand, *self.types)})
+        keep_outcomes(dict(self.outcomes))
+        if self.held and self.held not in _compared:
+            if held_digest(*_additions(names)) != self.held:
+                raise PluginError(HELD)
+            _compared.add(self.held)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,26 +86,43 @@ class ModelTask:
         Columns of the weekly table to keep.
     every
         Weeks between kept rows.
+    added
+        Agent types and outcomes of the user's, which `prepared` finds; None takes what is registered in this process.
     """
 
     series: tuple[str, ...] = ()
     every: int = 1
+    added: Added | None = None
 
     @classmethod
     def of(cls, experiment: Experiment) -> Self:
         """The run an experiment asks for."""
         return cls(experiment.record.series.columns, experiment.record.series.every)
 
+    def prepared(self, plugins: Iterable[str]) -> Self:
+        """The same run with everything that it needs of the user's: the named plugins, and what was registered by hand."""
+        names = sorted({*plugins} - {""})
+        found = tuple(load(name) for name in names)
+        types = tuple(one for one in registered("") if one.__module__ not in names)
+        by_hand = {name: outcome for name, outcome in outcomes_of("").items() if name not in OUTCOMES}
+        code = [*(sys.modules[name] for name in names), *_additions(names)]
+        if not code:
+            return replace(self, added=Added())
+        held = held_digest(*_additions(names))
+        return replace(self, added=Added(found, types, tuple(by_hand.items()), code_digest(*code), held))
+
     def __call__(
         self, parameters: Mapping[str, Value], seed: int, replication: int
     ) -> tuple[dict[str, float], dict[str, np.ndarray[Any, np.dtype[Any]]]]:
         """Outcomes (name -> number) and series (column -> values, equal lengths, ``week`` first)."""
+        if self.added is not None:
+            self.added.install()
         model = simulate(Parameters.from_overrides(parameters), seed, replication=replication)
         tables = model.tables()
         sales = forced_sales(
             {name: arrow_table(name, table) for name, table in tables.items() if name in READ}
         )
-        outcomes = {name: float(outcome.measure(tables, sales)) for name, outcome in OUTCOMES.items()}
+        outcomes = measured(outcomes_of(model.parameters.plugin), tables, sales)
         if not self.series:
             return outcomes, {}
         rows = slice(None, None, self.every)
@@ -60,13 +131,29 @@ class ModelTask:
 
     @property
     def fingerprint(self) -> str:
-        """Digest of the source of everything a run computes with."""
-        return FINGERPRINT
+        """Digest of the source of everything a run computes with, the user's own code included."""
+        added = self.added.digest if self.added is not None else ""
+        return _joined(FINGERPRINT, added) if added else FINGERPRINT
 
     def meanings(self) -> dict[str, tuple[str, str]]:
         """Unit and meaning of every outcome and kept weekly column."""
-        said = {name: (outcome.unit, outcome.meaning) for name, outcome in OUTCOMES.items()}
+        known = outcomes_of("")
+        if self.added is not None:
+            self.added.install()
+            for plugin in self.added.plugins:
+                known |= outcomes_of(plugin.name)
+        said = {name: (outcome.unit, outcome.meaning) for name, outcome in known.items()}
         return said | {name: TABLES["weeks"][name] for name in self.series}
+
+
+def _additions(plugins: Iterable[str]) -> list[object]:
+    """Agent types and outcomes that some plugins and the user's own hand have registered, by name."""
+    types: dict[str, object] = {}
+    measures: dict[str, object] = {}
+    for plugin in ("", *plugins):
+        types |= {one.__name__: one for one in registered(plugin)}
+        measures |= {name: outcome for name, outcome in outcomes_of(plugin).items() if name not in OUTCOMES}
+    return [table[name] for table in (types, measures) for name in sorted(table)]
 
 
 READ = ("weeks", "trades", "events", "agents")
@@ -74,3 +161,13 @@ READ = ("weeks", "trades", "events", "agents")
 
 # Taken when the code is loaded: a file edited during a sweep does not change what its workers compute.
 FINGERPRINT = source_digest(agents, sim, experiments.measures, run, sys.modules[__name__])
+
+
+def fingerprint_of(run: Run) -> str:
+    """Name of the code a run function computes with; of the user's own function together with the model, which it may run."""
+    said = getattr(run, "fingerprint", None)
+    return str(said) if said else _joined(FINGERPRINT, code_digest(run))
+
+
+def _joined(*digests: str) -> str:
+    return hashlib.sha256(" ".join(digests).encode()).hexdigest()[:20]

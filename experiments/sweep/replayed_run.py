@@ -14,7 +14,9 @@ from sim.parameters import Parameters
 
 def outcomes_beside(folder: Path, run_id: str) -> str:
     """Outcomes of a run as stored and as they come out now, one line each."""
-    entry, now = replay(folder, run_id, ModelTask())
+    asked = json.loads(find(folder, run_id)["parameters"])
+    task = ModelTask().prepared([asked.get("plugin", "")])
+    entry, now = replay(folder, run_id, task)
     results = load(folder)
     row = results.runs[results.runs["run_id"] == entry["run_id"]]
     stored = row.iloc[0] if len(row) else {}
@@ -30,7 +32,7 @@ def outcomes_beside(folder: Path, run_id: str) -> str:
         same = before == value or (before != before and value != value)
         differing += not same
         lines.append(f"{name:<28} {before!r:>24} {value!r:>24}{'' if same else '  differs'}")
-    if entry["fingerprint"] != ModelTask().fingerprint:
+    if entry["fingerprint"] != task.fingerprint:
         lines.append("The model's code has changed since the run was stored.")
     lines.append(f"{differing} of {len(now)} outcomes differ." if differing else "All outcomes are equal.")
     return "\n".join(lines)

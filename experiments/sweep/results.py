@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from experiments.design.experiment import Experiment, parse
 from experiments.design.plan import Plan, Point
-from experiments.runs.store import StoreError
+from experiments.runs.store import StoreError, frame_of
 from experiments.sweep.metadata import CODEBOOK_COLUMNS, codebook_rows
 from experiments.sweep.tables import where
 
@@ -36,6 +36,11 @@ class SweepResults:
         self.folder = folder
         self.manifest = dict(manifest)
         self._tables = dict(tables or {})
+
+    def __repr__(self) -> str:
+        known = self.manifest
+        runs, points = (self._rows(name) for name in ("runs", "points"))
+        return f"<SweepResults in {self.folder}: {runs:,} runs of {points:,} points, digest {known.get('digest', '')[:12]}>"
 
     @cached_property
     def runs(self) -> "pd.DataFrame":
@@ -76,7 +81,9 @@ class SweepResults:
         import pandas as pd
 
         schemas = {name: self._schema(name) for name in ("runs", "points", "series", "log")}
-        return pd.DataFrame(codebook_rows(schemas), columns=list(CODEBOOK_COLUMNS))
+        return pd.DataFrame(
+            codebook_rows(schemas, self.manifest.get("plugins", ())), columns=list(CODEBOOK_COLUMNS)
+        )
 
     @cached_property
     def experiment(self) -> Experiment:
@@ -167,6 +174,12 @@ class SweepResults:
         except (OSError, pa.ArrowException) as error:
             raise StoreError(f"{path}: cannot be read: {error}") from None
 
+    def _rows(self, name: str) -> int:
+        path = where(self.folder, f"{name}.parquet")
+        if name in self._tables or not path.exists():
+            return self._tables[name].num_rows if name in self._tables else 0
+        return int(pq.read_metadata(path).num_rows)
+
     def _table(self, name: str) -> pa.Table:
         if name in self._tables:
             return self._tables[name]
@@ -181,10 +194,7 @@ class SweepResults:
 
         if missing_ok and name not in self._tables and not where(self.folder, f"{name}.parquet").exists():
             return pd.DataFrame(columns=["run_id", "point", "replication", "week"])
-        table = self._table(name)
-        frame: pd.DataFrame = table.to_pandas()
-        frame.attrs["units"] = {f.name: (f.metadata or {}).get(b"unit", b"").decode() for f in table.schema}
-        return frame
+        return frame_of(self._table(name))
 
 
 __all__ = ["SweepResults"]
