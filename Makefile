@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.firesale-ready
 
-.PHONY: setup run test lint parameter-readers bench bench-kernel bench-sweep sanitize notebooks clean
+.PHONY: setup run test lint golden parameter-readers bench bench-kernel bench-sweep sanitize notebooks clean
 .DEFAULT_GOAL := setup
 
 setup: $(STAMP)
@@ -32,6 +32,10 @@ lint: setup
 # Which rooms read each parameter: run after parameters were added, removed or read elsewhere.
 parameter-readers: setup
 	PYTHONPATH=. $(BIN)/python tests/parameter_readers.py
+
+# Digests of eight runs: what changes no number leaves them as they were.
+golden: setup
+	PYTHONPATH=. $(BIN)/python tests/golden_table.py
 
 bench: setup
 	$(BIN)/firesale bench
