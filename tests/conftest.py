@@ -2,16 +2,20 @@
 
 import os
 import signal
+import sys
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-from experiments.design.planner import plan_experiment
 from experiments.runs.steady_numbers import steady_environment
 
-# The tests compute with the numbers the command computes with; NumPy is not imported yet.
+# The tests compute with the numbers the command computes with: NumPy must not be imported yet.
+assert "numpy" not in sys.modules
 steady_environment()
+
+from experiments.design.planner import plan_experiment  # noqa: E402
+
 # A suite started in the background ignores Ctrl-C, and so would every command that it starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 # Figures are drawn without a screen.

@@ -10,6 +10,7 @@ import distributed
 import pytest
 import sweep_tasks
 from dask_processes import ROOT, Cluster, kill
+from plugin_texts import BUYER, EXPERIMENT, SCENARIO
 
 from experiments.design.plan import Plan, plan_of
 from experiments.sweep import dask_cluster
@@ -85,6 +86,26 @@ def test_command_computes_the_model_on_the_cluster(cluster: Cluster, tmp_path: P
         assert done.returncode == 0, done.stderr
         digests.add(load(out).manifest["digest"])
     assert len(digests) == 1
+
+
+@pytest.mark.slow
+def test_a_buyer_of_a_users_own_trades_there_too(cluster: Cluster, tmp_path: Path) -> None:
+    """The plugin's file is on no worker's path: its text travels."""
+    for name, text in (
+        ("own_buyers.py", BUYER),
+        ("with_universities.toml", SCENARIO),
+        ("demand.toml", EXPERIMENT),
+    ):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    results = []
+    for place in (("--dask", cluster.address), ("--workers", "2")):
+        out = tmp_path / place[0].strip("-")
+        done = _firesale(tmp_path, "sweep", "demand.toml", "--out", str(out), *place)
+        assert done.returncode == 0, done.stderr
+        results.append(load(out))
+    far, near = results
+    assert far.manifest["digest"] == near.manifest["digest"]
+    assert far.runs["gpus_to_universities"].max() > 0
 
 
 @pytest.mark.slow

@@ -19,14 +19,15 @@ pytestmark = pytest.mark.skipif(not PAGES, reason="tests run outside a checkout"
 
 
 def script(page: Path, folder: Path) -> str:
-    """Shell script of a page; TOML blocks are saved under the name the sentence before them gives."""
+    """Shell script of a page; blocks are saved under the name the sentences before them give, or else run."""
     text = page.read_text(encoding="utf-8")
-    lines = ["set -eu"]
+    lines, end = ["set -eu"], 0
     for number, found in enumerate(re.finditer(r"^```(\w+)\n(.*?)^```", text, re.M | re.S)):
         language, block = found.groups()
-        if language == "toml":
-            name = re.findall(r"[Ss]ave (?:this )?as `([\w.]+)`", text[: found.start()])[-1]
-            (folder / name).write_text(block, encoding="utf-8")
+        names = re.findall(r"[Ss]ave (?:this )?as\s+`([\w.]+)`", text[end : found.start()])
+        end = found.end()
+        if names:
+            (folder / names[-1]).write_text(block, encoding="utf-8")
         elif language == "python":
             (folder / f"block_{number}.py").write_text(block, encoding="utf-8")
             lines.append(f"python block_{number}.py")

@@ -15,6 +15,7 @@ MODULES = sorted(str(path.relative_to(ROOT)) for room in OURS for path in (ROOT 
 ALLOWED = {
     "SALib": "slow, and only some designs and analyses need it",
     "pandas": "slow, and only tables need it",
+    "scipy.stats": "slow, and only sampled designs need it",
     "rich": "slow, and only a terminal needs it",
     "distributed": "of the extra `dask`",
     "jupytext": "of the extra `notebooks`",

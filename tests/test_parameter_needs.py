@@ -234,8 +234,9 @@ EARLY_MATURITIES = (
     "neo_clouds.notes_earliest_months=1",
     "neo_clouds.notes_latest_months=6",
 )
-# The clock frames every run; how long a broken lease is named as a cause has a test of its own (test_parameter_effects.py).
-LEFT_OUT = ("clock.", "credit.lease_cause_weeks")
+# The clock frames every run; what a plugin changes is its own (test_plugins.py); how long a broken lease is named as a cause
+# has a test of its own (test_parameter_effects.py).
+LEFT_OUT = ("clock.", "credit.lease_cause_weeks", "plugin")
 LIVE_WORLDS: tuple[LiveWorld, ...] = (
     ("calm", 16, (QUICK,), [1, 3, 8, 16]),
     ("rebound_2026", 4, (QUICK, "power.driver=replay"), [1]),

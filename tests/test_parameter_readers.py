@@ -4,10 +4,9 @@ import pytest
 from parameter_readers import TABLE, readers, room, table
 
 from agents.schema import ByGeneration, relaxed_fields
-from sim.model import AGENT_TYPES
+from sim.opening.casting import AGENT_TYPES
 from sim.parameters import Parameters
 from sim.parameters import needs as shipped
-from sim.parameters.parameters import SECTIONS
 
 
 def test_every_parameter_has_a_reader() -> None:
@@ -36,10 +35,10 @@ def test_the_table_is_what_runs_show() -> None:
 
 
 def test_margins_and_order_limits_are_marked_where_agents_bid() -> None:
-    sections = {kind: type(getattr(Parameters(), SECTIONS[kind])) for kind in SECTIONS}
+    sections = {kind.section: type(Parameters().section_of(kind)) for kind in AGENT_TYPES}
     marked = {
-        SECTIONS[kind]: (relaxed_fields(section, "margins"), relaxed_fields(section, "order_limits"))
-        for kind, section in sections.items()
+        name: (relaxed_fields(section, "margins"), relaxed_fields(section, "order_limits"))
+        for name, section in sections.items()
     }
     assert marked == {
         "miners": (("bid_margin",), ("growth_share",)),

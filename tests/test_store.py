@@ -55,7 +55,8 @@ def test_round_trip_keeps_values_units_and_meanings(tmp_path: Path) -> None:
     assert frames["trades"]["forced"].tolist() == [True, False]
     assert frames["weeks"]["price_usd_H100"].iloc[2] == 19_500.5
     assert np.isnan(frames["weeks"]["price_usd_H100"].iloc[1])
-    assert frames["weeks"].attrs["columns"]["price_usd_H100"] == ("USD per GPU", "price, of forced lots")
+    assert frames["weeks"].attrs["units"]["price_usd_H100"] == "USD per GPU"
+    assert frames["weeks"].attrs["meanings"]["price_usd_H100"] == "price, of forced lots"
     assert '"price, of forced lots"' in (tmp_path / "run/codebook.csv").read_text()
     field = pq.read_schema(tmp_path / "run/weeks.parquet").field("price_usd_H100")
     assert field.metadata == {b"unit": b"USD per GPU", b"meaning": b"price, of forced lots"}

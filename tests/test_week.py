@@ -7,7 +7,8 @@ from agents.miner import Miner
 from agents.neo_cloud import NeoCloud
 from agents.vocabulary import Intents, LotStatus, PoolKind
 from sim.base.units import BooksDoNotClose
-from sim.model import AGENT_TYPES, FireSaleModel
+from sim.model import FireSaleModel
+from sim.opening.casting import AGENT_TYPES
 from sim.operating import operations
 from sim.parameters import ParameterError, Parameters
 from sim.state.ledger import Account
@@ -64,7 +65,7 @@ def test_whole_units_only(sale: FireSaleModel) -> None:
 
 
 def test_forced_prices_lie_between_reserve_floor_and_best_use_of_somebody(sale: FireSaleModel) -> None:
-    weeks = sale.get_model_vars_dataframe()
+    weeks = sale.datacollector.get_model_vars_dataframe()
     forced = weeks[weeks["forced_offered_H100"] > 0]
     assert len(forced) > 0
     assert (forced["price_low_usd_H100"] <= forced["price_usd_H100"] + 1e-9).all()
@@ -125,7 +126,7 @@ def test_one_by_one_and_cohort_intend_the_same(sale: FireSaleModel, agent_type: 
     view = sale.view
     agents = sorted(sale.agents_by_type[agent_type], key=lambda agent: agent.row)
     rows = np.array([agent.row for agent in agents])
-    together = agent_type.decide_all(view, rows, sale.parameters.section_of(agent_type.kind))
+    together = agent_type.decide_all(view, rows, sale.parameters.section_of(agent_type))
     apart = Intents.concatenate([agent.decide(view) for agent in agents])
     for table in ("sell", "buy", "scrap", "treasury"):
         whole, pieces = getattr(together, table), getattr(apart, table)
