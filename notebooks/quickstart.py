@@ -22,7 +22,7 @@ scenario = load("ten_thousand_h100")
 parameters = scenario.parameters(settings=["clock.weeks=42"])
 model = FireSaleModel(parameters, rng=7)
 model.run_for(42)
-weeks = model.get_model_vars_dataframe()
+weeks = model.datacollector.get_model_vars_dataframe()
 weeks[["date", "rent_usd_per_hour_H100", "clean_best_use_value_usd_H100", "forced_standing"]].iloc[::6].round(
     2
 )
