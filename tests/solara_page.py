@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-import solara
 from ipywidgets import Widget
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "mesa.md"
@@ -25,8 +24,16 @@ def widgets(thing: object) -> Iterator[Widget]:
             yield from widgets(value)
 
 
-(block,) = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.M | re.S)
-scope: dict[str, object] = {}
-exec(block, scope)
-box, _ = solara.render(scope["page"], handle_error=False)
-print(sum(type(one).__name__ == "Image" for one in widgets(box)), "figures")
+def main() -> None:
+    """Render the page and count its figures."""
+    import solara
+
+    (block,) = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.M | re.S)
+    scope: dict[str, object] = {}
+    exec(block, scope)
+    box, _ = solara.render(scope["page"], handle_error=False)
+    print(sum(type(one).__name__ == "Image" for one in widgets(box)), "figures")
+
+
+if __name__ == "__main__":
+    main()

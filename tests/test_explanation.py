@@ -67,6 +67,12 @@ def test_an_obstacle_is_counted_where_it_stands(line: str) -> None:
     assert f"  {line}" in str(found)
 
 
+def test_a_bid_without_the_cash_for_a_unit_is_named() -> None:
+    assert (
+        explained(Lab, {**EAGER, "labs.cash_usd": 10_000}).verdict == "bid, with less cash than a unit costs"
+    )
+
+
 def test_a_buyer_without_pools_is_told_so() -> None:
     found = explained(Lab, {"world.places_per_operator": 0, "site.assignable_share": 0.0})
     assert (found.pools, found.pairs, found.bids) == (0, 0, 0)

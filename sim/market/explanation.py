@@ -72,6 +72,7 @@ class Explanation:
             (self.bids > 0 and self.outbid > 0, "bid, and was outbid"),
             (self.bids > 0 and self.below_asks > 0, "bid, below what sellers ask"),
             (self.bids > 0 and self.not_offered == self.bids, "bid for what nobody offered"),
+            (self.bids > 0 and self.short > 0, "bid, with less cash than a unit costs"),
             (self.bids > 0, "bid, and got nothing"),
             (self.pools == 0, "no bid: it knows no pool"),
             (self.classes == 0, "no bid: nothing is on offer"),
