@@ -136,7 +136,9 @@ class Cohort:
 
     def remembering(self) -> "Cohort":
         """The same with what they remember now."""
-        return self if self.is_shipped or not self.agents else replace(self, memory=_memory(self.agents))
+        if self.is_shipped or not self.agents:
+            return self
+        return replace(self, memory=_copied(_present(self.agents), self.agents))
 
     def _answers(self, view: View, section: Section) -> Intents:
         if self.one_by_one:
@@ -157,14 +159,23 @@ def _place_in(agent_type: type[Party], error: Exception) -> str:
     return f" at {file}:{lines[-1]}" if lines else ""
 
 
-def _memory(agents: tuple[Party, ...]) -> Memory:
-    """Copies of what agents could remember; the model and its agents are not copied with them."""
+def _present(agents: tuple[Party, ...]) -> Memory:
+    """What agents could remember now, not copied."""
+    model = agents[0].model
+    return Memory(
+        tuple(dict(vars(agent)) for agent in agents),
+        model.users_attributes(),
+        model.random.getstate(),
+        model.rng.bit_generator.state,
+    )
+
+
+def _copied(memory: Memory, agents: tuple[Party, ...]) -> Memory:
+    """A memory that shares nothing with another; the model and its agents are not copied with it."""
     model = agents[0].model
     shared = {id(thing): thing for thing in (model, *model.agents)}
-    states, of_model = copy.deepcopy(
-        ([dict(vars(agent)) for agent in agents], model.users_attributes()), shared
-    )
-    return Memory(tuple(states), of_model, model.random.getstate(), model.rng.bit_generator.state)
+    of_agents, of_model = copy.deepcopy((memory.of_agents, memory.of_model), shared)
+    return replace(memory, of_agents=of_agents, of_model=of_model)
 
 
 def _remember(agents: tuple[Party, ...], memory: Memory) -> None:
@@ -183,16 +194,8 @@ def _remember(agents: tuple[Party, ...], memory: Memory) -> None:
 @contextmanager
 def _as_then(agents: tuple[Party, ...], memory: Memory) -> Iterator[None]:
     """Agents are as they were, and afterwards as they are now."""
-    model = agents[0].model
-    now = Memory(
-        tuple(dict(vars(agent)) for agent in agents),
-        model.users_attributes(),
-        model.random.getstate(),
-        model.rng.bit_generator.state,
-    )
-    shared = {id(thing): thing for thing in (model, *model.agents)}
-    states, of_model = copy.deepcopy((memory.of_agents, memory.of_model), shared)
-    _remember(agents, replace(memory, of_agents=states, of_model=of_model))
+    now = _present(agents)
+    _remember(agents, _copied(memory, agents))
     try:
         yield
     finally:
