@@ -13,8 +13,8 @@ from types import ModuleType
 import pytest
 
 from experiments.design.plan import plan_of
-from experiments.runs.code_digest import code_digest, held_digest
-from experiments.sweep.engine import sweep
+from experiments.runs.code_digest import code_digest, edited_files, held_digest
+from experiments.sweep.engine import SweepError, sweep
 
 HELPER = """
 FACTOR = 2.0
@@ -265,6 +265,26 @@ def test_a_module_edited_after_its_import_counts_as_it_was_imported(users: Users
     stale = code_digest(loaded)
     users.change(*CHANGES["plain"])
     assert code_digest(users.rules.plain) != stale
+
+
+@pytest.mark.parametrize("name", ["plain", "with_helper"])
+def test_code_that_its_file_no_longer_holds_is_not_sent_to_workers(
+    users: Users, tmp_path: Path, name: str
+) -> None:
+    module, old, new = (
+        CHANGES["plain"] if name == "plain" else ("helper_of_mine", "FACTOR * value", "-FACTOR * value")
+    )
+    rule = getattr(users.rules, name)
+    path = users.folder / f"{module}.py"
+    commented = users.text[module] + "\n# a comment\n"
+    path.write_text(commented, encoding="utf-8")
+    assert edited_files(rule) == []
+    path.write_text(commented.replace(old, new), encoding="utf-8")
+    assert edited_files(rule) == [path.resolve()]
+    plan = plan_of([{"a": 1.0}], replications={"count": 1})
+    with pytest.raises(SweepError, match=rf"{module}\.py was edited after it was imported"):
+        sweep(plan, rule, tmp_path / "out", executor=2)
+    assert sweep(plan, rule, tmp_path / "out", executor=0).progress.done == 1
 
 
 def test_no_number_of_a_thing_that_is_gone_is_mistaken_for_another() -> None:

@@ -454,6 +454,21 @@ def test_a_plugin_whose_types_were_taken_back_registers_nothing(
         fs.scenario(folder / "with_universities.toml")
 
 
+def test_a_plugin_edited_after_it_was_imported_by_hand_is_refused(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(folder)
+    import own_buyers
+
+    (folder / "own_buyers.py").write_text(BUYER.replace("return listed[", "return 1 * listed["))
+    try:
+        with pytest.raises(fs.PluginError, match="was edited after it was imported by hand"):
+            ModelTask().prepared(["own_buyers"])
+    finally:
+        fs.unregister_agent(own_buyers.University)
+        fs.unregister_outcome("gpus_to_universities")
+
+
 IN_MAIN = """
 import firesale as fs
 

@@ -21,6 +21,7 @@ import numpy as np
 from agents.plugins import is_users
 from experiments.runs.code_text import (
     attributes_read,
+    comes_from,
     file_of,
     globals_read,
     instructions,
@@ -57,6 +58,15 @@ def held_digest(*things: object) -> str:
     return _digest(_Walk(with_code=False), things)
 
 
+def edited_files(*things: object) -> list[Path]:
+    """Files of the user's that no longer hold, as it runs, code that the things reach; another process would run other code."""
+    walk = _Walk(with_code=False)
+    for thing in things:
+        for _ in walk.parts(thing):
+            pass
+    return sorted(walk.edited)
+
+
 def _digest(walk: "_Walk", things: tuple[object, ...]) -> str:
     digest = hashlib.sha256()
     for thing in things:
@@ -71,9 +81,9 @@ class _Walk:
 
     def __init__(self, *, with_code: bool) -> None:
         self.with_code = with_code
-        self._seen: dict[
-            int, object
-        ] = {}  # kept alive: another thing must not be given the number of one that is gone
+        self.edited: set[Path] = set()
+        # Things are kept alive: another must not be given the number of one that is gone.
+        self._seen: dict[int, object] = {}
         self._files: set[Path] = set()
 
     def parts(self, thing: Any) -> Iterator[bytes]:
@@ -137,13 +147,15 @@ class _Walk:
         yield function.__qualname__.encode()
         module = sys.modules.get(function.__module__)
         path = file_of(module)
-        if path is None or not stands_in(function, path):
-            if self.with_code:
-                yield instructions(function.__code__)
-        else:
+        is_of_file = path is not None and comes_from(function, path)
+        is_as_written = path is not None and is_of_file and stands_in(function, path)
+        if path is not None and is_of_file and not is_as_written:
+            self.edited.add(path)
+        if is_as_written:
             yield from self._texts(module)
-            if "<lambda>" in function.__qualname__ and self.with_code:
-                yield instructions(function.__code__)  # its name tells it from no other
+        # The name of a lambda tells it from no other in its file.
+        if self.with_code and (not is_as_written or "<lambda>" in function.__qualname__):
+            yield instructions(function.__code__)
         yield from self._each(function.__defaults__, function.__kwdefaults__)
         for cell in function.__closure__ or ():
             yield from self.parts(cell.cell_contents)

@@ -54,7 +54,7 @@ def plain(text: str) -> bytes:
                 and isinstance(first.value, ast.Constant)
                 and isinstance(first.value.value, str)
             ):
-                node.body = [*node.body[1:]] or [ast.Pass()]
+                node.body = node.body[1:] or [ast.Pass()]
     return ast.unparse(tree).encode()
 
 
@@ -91,10 +91,13 @@ def _nested(code: CodeType) -> Iterator[CodeType]:
             yield from _nested(constant)
 
 
+def comes_from(function: FunctionType, path: Path) -> bool:
+    """Whether a function was read from a file, rather than typed in elsewhere."""
+    return Path(function.__code__.co_filename).resolve() == path
+
+
 def stands_in(function: FunctionType, path: Path) -> bool:
-    """Whether a file holds a function as it runs: not after the file was edited, nor for a function typed in elsewhere."""
-    if Path(function.__code__.co_filename).resolve() != path:
-        return False
+    """Whether a file still holds a function as it runs; not after the file was edited."""
     written = _compiled(path.read_text(encoding="utf-8", errors="replace"))
     return instructions(function.__code__) in written.get(function.__code__.co_qualname, ())
 

@@ -4,6 +4,7 @@ import hashlib
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -19,7 +20,7 @@ from experiments.design.experiment import Experiment
 from experiments.measures.forced_sales import forced_sales
 from experiments.measures.outcomes import OUTCOMES, Outcome, keep_outcomes, measured, outcomes_of
 from experiments.runs import run
-from experiments.runs.code_digest import code_digest, held_digest
+from experiments.runs.code_digest import code_digest, edited_files, held_digest
 from experiments.runs.run import simulate
 from experiments.runs.source_digest import source_digest
 from experiments.runs.store import arrow_table
@@ -100,9 +101,22 @@ class ModelTask:
         return cls(experiment.record.series.columns, experiment.record.series.every)
 
     def prepared(self, plugins: Iterable[str]) -> Self:
-        """The same run with everything that it needs of the user's: the named plugins, and what was registered by hand."""
+        """The same run with everything that it needs of the user's: the named plugins, and what was registered by hand.
+
+        Raises
+        ------
+        PluginError
+            If a plugin cannot be loaded, or what is in memory of it is not what its file says.
+        """
         names = sorted({*plugins} - {""})
         found = tuple(load(name) for name in names)
+        edited = edited_files(*_additions(names))
+        for plugin in found:
+            if Path(plugin.path) in edited:
+                raise PluginError(
+                    f"{plugin.path} was edited after it was imported by hand; import it anew (importlib.reload, or start "
+                    "Python again)"
+                )
         types = tuple(one for one in registered("") if one.__module__ not in names)
         by_hand = {name: outcome for name, outcome in outcomes_of("").items() if name not in OUTCOMES}
         code = [*(sys.modules[name] for name in names), *_additions(names)]

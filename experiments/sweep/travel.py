@@ -9,6 +9,7 @@ from pathlib import Path
 from types import FunctionType
 from typing import Any
 
+from experiments.runs.code_digest import edited_files
 from experiments.sweep.jobs import Run, SweepError
 
 ADVICE = "put it at the top level of a module (a plugin names one), or compute in this process with 0 workers"
@@ -27,6 +28,11 @@ def check_travels(run: Run, *, far: bool) -> None:
         pickler.dump(run)
     except Exception as error:
         raise SweepError(f"the run function cannot travel to workers: {error}; {ADVICE}") from error
+    if edited := edited_files(run):
+        raise SweepError(
+            f"{edited[0]} was edited after it was imported, and workers would run it as it stands now; import it anew "
+            "(importlib.reload, or start Python again), or compute in this process with 0 workers"
+        )
     if not pickler.of_script:
         return
     script = getattr(sys.modules["__main__"], "__file__", None)
