@@ -10,8 +10,8 @@ from scipy.stats import qmc
 
 from experiments.analysis import sensitivity
 from experiments.analysis.errors import AnalysisError
-from experiments.analysis.sensitivity import Problem
-from experiments.design.designs import Factor, Variation
+from experiments.analysis.sensitivity import Problem, morris, sobol
+from experiments.design.designs import Design, Factor, Variation, points_of
 
 A, B = 7.0, 0.1
 # Ishigami and Homma 1990: variances of sin x1 + a sin^2 x2 + b x3^4 sin x1 on (-pi, pi)^3.
@@ -242,7 +242,7 @@ def test_listed_values_have_coordinates():
     factor = Factor("driver", Variation(values=("flat", "stochastic")))
     problem = Problem((factor,), ("",))
     frame = pd.DataFrame({"driver": ["stochastic", "flat"]})
-    assert problem.coordinates(frame).tolist() == [[0.75], [0.25]]
+    assert problem.coordinates(frame).tolist() == [[1.0], [0.0]]
 
 
 def test_pawn_sees_a_value_of_a_list_wherever_it_stands():
@@ -283,7 +283,7 @@ def test_listed_numbers_are_found_however_they_are_written():
         (Factor("a", Variation(values=[0, 0.3])), Factor("b", Variation(values=["x", "y"]))), ("", "")
     )
     points = pd.DataFrame({"a": [0.0, 0.3, 0.0], "b": ["y", "x", "x"]})
-    assert problem.coordinates(points).tolist() == [[0.25, 0.75], [0.75, 0.25], [0.25, 0.25]]
+    assert problem.coordinates(points).tolist() == [[0.0, 1.0], [1.0, 0.0], [0.0, 0.0]]
 
 
 def test_an_outcome_that_most_points_lack_is_said_to_be_missing():
@@ -298,3 +298,46 @@ def test_a_replication_that_is_not_done_everywhere_does_not_make_common_shocks_i
     begun = runs[(runs["replication"] < 2) | (runs["point"] < 30)]
     whole = sensitivity.variance_shares(runs[runs["replication"] < 2], "y")
     pd.testing.assert_frame_equal(sensitivity.variance_shares(begun, "y"), whole)
+
+
+STEPS = {
+    "a flag": (Variation(values=(False, True)), False, lambda value: 3.0 * value),
+    "an even list": (Variation(values=(0, 10, 20, 30)), False, lambda value: 0.1 * value),
+    "an uneven list": (Variation(values=(1, 2, 10)), False, lambda value: value / 3.0),
+    "a list of names": (Variation(values=("low", "high")), False, lambda value: 3.0 * (value == "high")),
+    "whole numbers": (Variation(low=0, high=3), True, lambda value: 1.0 * value),
+    "a range": (Variation(low=-1.0, high=2.0), False, lambda value: 1.0 * value),
+    "a log range": (Variation(low=1.0, high=1000.0, scale="log"), False, lambda value: np.log10(value)),
+}
+
+
+@pytest.mark.parametrize("kind", STEPS)
+@pytest.mark.parametrize("levels", [2, 4, 8])
+def test_effects_of_a_linear_function_are_exact_whatever_the_step(kind: str, levels: int) -> None:
+    variation, whole, response = STEPS[kind]
+    factors = (Factor("x", variation, whole), Factor("other", Variation(low=0.0, high=1.0)))
+    points = pd.DataFrame(points_of(Design(kind="morris", points=12, levels=levels), factors, {}, 3))
+    points["y"] = points["x"].map(response) + 7.0 * points["other"]
+    found = morris(points, Problem(factors, ("", "")), "y").set_index("parameter")
+    low, high = min(points["x"].map(response)), max(points["x"].map(response))
+    ends = list(variation.values or (variation.low, variation.high))
+    assert found.loc["x", "mu"] == pytest.approx(response(ends[-1]) - response(ends[0]), rel=1e-9)
+    assert found.loc["x", "mu_star"] == pytest.approx(found.loc["x", "mu"], rel=1e-9)
+    assert found.loc["x", "sigma"] == 0.0 and found.loc["other", "sigma"] == 0.0
+    assert found.loc["other", "mu"] == pytest.approx(7.0, rel=1e-9) and high > low
+
+
+def test_what_no_trajectory_moved_has_no_effect_and_no_interval() -> None:
+    factors = (Factor("x", Variation(values=(5, 5.0)), False), Factor("other", Variation(low=0.0, high=1.0)))
+    points = pd.DataFrame(points_of(Design(kind="morris", points=4), factors, {}, 3))
+    points["y"] = points["other"]
+    found = morris(points, Problem(factors, ("", "")), "y").set_index("parameter")
+    assert found.loc["x", "trajectories"] == 0 and np.isnan(found.loc["x", "mu_star"])
+
+
+def test_rounding_is_no_effect() -> None:
+    factors = tuple(Factor(name, Variation(low=0.0, high=1.0)) for name in "ab")
+    points = pd.DataFrame(points_of(Design(kind="saltelli", points=16), factors, {}, 3))
+    noise = np.random.default_rng(1).normal(0, 1e-12, (len(points), 2))
+    with pytest.raises(AnalysisError, match="constant but for rounding"):
+        sobol(100.0 + noise, Problem(factors, ("", "")), "y")

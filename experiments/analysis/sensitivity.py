@@ -23,6 +23,7 @@ RESAMPLES = 1000
 TAILS = ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2)
 SEED = 20261124  # of the bootstrap; tables of one sweep are equal whoever makes them
 SLICES = 10
+ROUNDING = 1e-10  # of the largest value: what sums of floats in another order can differ by, and less than any effect
 MOST_POINTS_HAVE_IT = (
     0.9  # of a replication that Sobol indices use; adaptive sweeps repeat some points more often
 )
@@ -58,7 +59,7 @@ class Problem:
         }
 
     def coordinates(self, points: "pd.DataFrame") -> Floats:
-        """Values as coordinates of the unit cube, shape (points, parameters); listed values by their middle."""
+        """Values as shares of their range, shape (points, parameters); listed names by their place in the list."""
         return np.column_stack(
             [_coordinate(factor, points[factor.key].to_numpy()) for factor in self.factors]
         )
@@ -79,16 +80,26 @@ def problem_of(results: SweepResults) -> Problem:
 
 def _coordinate(factor: Factor, values: Any) -> Floats:
     variation: Variation = factor.variation
-    if variation.values is not None:
-        # A whole number in the file is a float in the store, so numbers are compared as numbers.
-        order = list(variation.values)
-        return np.array([(order.index(value) + 0.5) / len(order) for value in values])
-    assert variation.low is not None and variation.high is not None
+    listed = variation.values
+    measured = [value for value in listed or () if isinstance(value, int | float)]
+    if listed is not None and len(measured) < len(listed):
+        return np.array([list(listed).index(value) / max(len(listed) - 1, 1) for value in values])
+    low, high = (min(measured), max(measured)) if measured else (variation.low, variation.high)
+    assert low is not None and high is not None
     numbers = np.asarray(values, dtype=np.float64)
     if variation.scale == "log":
-        span = np.log(variation.high / variation.low)
-        return np.asarray(np.log(numbers / variation.low) / span)
-    return np.asarray((numbers - variation.low) / (variation.high - variation.low))
+        return np.asarray(np.log(numbers / low) / np.log(high / low))
+    return np.asarray((numbers - low) / ((high - low) or 1.0))
+
+
+def is_constant(values: Floats) -> bool:
+    """Whether numbers differ by no more than rounding: a ten-thousand-millionth of the largest.
+
+    >>> is_constant(np.array([0.3, 0.1 + 0.2])), is_constant(np.array([1.0, 1.001]))
+    (True, False)
+    """
+    finite = values[np.isfinite(values)]
+    return bool(len(finite) == 0 or np.ptp(finite) <= ROUNDING * np.abs(finite).max())
 
 
 def averages(runs: "pd.DataFrame", outcome: str) -> "pd.DataFrame":
@@ -110,47 +121,56 @@ def by_replication(runs: "pd.DataFrame", outcome: str) -> "pd.DataFrame":
     return good.pivot(index="point", columns="replication", values=outcome).sort_index()
 
 
-def morris(points: "pd.DataFrame", problem: Problem, outcome: str, *, levels: int = 4) -> "pd.DataFrame":
+def morris(points: "pd.DataFrame", problem: Problem, outcome: str) -> "pd.DataFrame":
     """Elementary effects: change of the outcome when one parameter crosses its whole range.
 
     Parameters
     ----------
     points
         One row per point in the order of the design; columns are the parameters and `outcome`.
-    levels
-        Levels of the design.
 
     Returns
     -------
     DataFrame
-        One row per parameter: mu_star with its interval, mu, sigma (outcome units per range), trajectories used.
+        One row per parameter: mu_star with its bootstrap interval, mu, sigma (outcome units per range), and the trajectories
+        in which the parameter moved. What fewer than two of them cannot tell is NaN.
+
+    Notes
+    -----
+    Method of Morris (1991) with mu_star of Campolongo et al. (2007). An effect is divided by the step that was really taken:
+    a coordinate of the design can fall on the same whole number, flag or listed value twice, and then nothing moved.
     """
     import pandas as pd
-    from SALib.analyze import morris as estimator
 
     kept, blocks = _whole_blocks(points, len(problem.factors) + 1, outcome)
-    found = estimator.analyze(
-        problem.salib(),
-        problem.coordinates(kept),
-        kept[outcome].to_numpy(dtype=np.float64),
-        num_levels=levels,
-        num_resamples=RESAMPLES,
-        conf_level=CONFIDENCE,
-        seed=SEED,
-    )
-    star, half = np.asarray(found["mu_star"], float), np.asarray(found["mu_star_conf"], float)
-    return pd.DataFrame(
-        {
-            "outcome": outcome,
-            "parameter": problem.names,
-            "mu_star": star,
-            "low": star - half,
-            "high": star + half,
-            "mu": np.asarray(found["mu"], float),
-            "sigma": np.asarray(found["sigma"], float),
-            "trajectories": blocks,
-        }
-    )
+    shape = blocks, len(problem.factors) + 1
+    places = problem.coordinates(kept).reshape(*shape, -1)
+    steps = np.diff(places, axis=1)
+    changes = np.diff(kept[outcome].to_numpy(dtype=np.float64).reshape(shape), axis=1)
+    if (np.count_nonzero(steps, axis=2) > 1).any():
+        raise AnalysisError(f"{outcome}: points do not move one parameter at a time: is it a morris design?")
+    draw = np.random.default_rng(SEED)
+    rows = []
+    for i, name in enumerate(problem.names):
+        moved = steps[:, :, i] != 0
+        effects = changes[moved] / steps[:, :, i][moved]
+        rows.append((outcome, name, *_spread(effects, draw), len(effects)))
+    columns = ["outcome", "parameter", "mu_star", "low", "high", "mu", "sigma", "trajectories"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _spread(effects: Floats, draw: np.random.Generator) -> tuple[float, float, float, float, float]:
+    """mu_star with its interval, mu, sigma; NaN where too few effects cannot tell."""
+    nothing = float("nan")
+    if len(effects) == 0:
+        return nothing, nothing, nothing, nothing, nothing
+    size = np.abs(effects)
+    if len(effects) == 1:
+        return float(size[0]), nothing, nothing, float(effects[0]), nothing
+    means = size[draw.integers(0, len(size), (RESAMPLES, len(size)))].mean(axis=1)
+    low, high = np.quantile(means, TAILS)
+    spread = 0.0 if is_constant(effects) else float(effects.std(ddof=1))
+    return float(size.mean()), float(low), float(high), float(effects.mean()), spread
 
 
 def sobol(values: Floats, problem: Problem, outcome: str, *, second_order: bool = False) -> "pd.DataFrame":
@@ -181,8 +201,8 @@ def sobol(values: Floats, problem: Problem, outcome: str, *, second_order: bool 
 
     blocks = _replicated_blocks(values, (2 if second_order else 1) * len(problem.factors) + 2, outcome)
     clean, raw = _terms(blocks, problem, _product), _terms(blocks, problem, _product_of_averages)
-    if not raw["variance"].mean() > 0:
-        raise AnalysisError(f"{outcome}: the same at every point, so there is no variance to share out")
+    if is_constant(blocks.mean(axis=-1).ravel()):
+        raise AnalysisError(f"{outcome}: constant but for rounding, so there is no variance to share out")
     if not clean["variance"].mean() > 0:
         raise AnalysisError(
             f"{outcome}: the seed's noise drowns what parameters do; more replications would tell"
@@ -418,8 +438,8 @@ def analyse(
         mean = averages(results.runs, outcome)["mean"]
         points = results.points.set_index("point")[problem.names].assign(**{outcome: mean}).sort_index()
         values = points[outcome].to_numpy(dtype=np.float64)
-        if not np.isfinite(values).any() or np.nanmax(values) == np.nanmin(values):
-            notes.append(f"{outcome}: the same at every point, or never there")
+        if is_constant(values):
+            notes.append(f"{outcome}: constant but for rounding, or never there")
             continue
         try:
             shares = variance_shares(results.runs, outcome, block=width)
@@ -432,7 +452,7 @@ def analyse(
                 found = sobol(runs, problem, outcome, second_order=design.second_order)
                 parts.setdefault("sobol", []).append(found)
             elif kind == "morris":
-                parts.setdefault("morris", []).append(morris(points, problem, outcome, levels=design.levels))
+                parts.setdefault("morris", []).append(morris(points, problem, outcome))
         except AnalysisError as error:
             notes.append(str(error))
         try:
