@@ -68,8 +68,8 @@ from experiments.face.actions import explain, run, scenario, sweep
 from experiments.face.actions import open_result as open  # noqa: A004  fs.open reads as it should
 from experiments.face.run import Run
 from experiments.measures.outcomes import register_outcome, unregister_outcome
+from experiments.runs.folder import StoreError
 from experiments.runs.run import RunError
-from experiments.runs.store import StoreError
 from experiments.sweep.engine import SweepError
 from experiments.sweep.results import SweepResults
 from sim.market.explanation import Explanation

@@ -24,8 +24,9 @@ from agents.vocabulary import (
     PoolKind,
     product_of,
 )
+from sim.base.user_table import TableError
 from sim.parameters import Parameters
-from sim.places.topology import PlaceError, Topology, export_rules, load_places
+from sim.places.topology import Topology, export_rules, load_places
 
 PARAMETERS = Parameters()
 PLACES = load_places(PARAMETERS)
@@ -105,14 +106,14 @@ def test_place_without_operating_megawatts_is_zero() -> None:
     [
         ("lat", "133", "-90 to 90 degrees north"),
         ("lon", "west", "-180 to 180 degrees east"),
-        ("operational_mw", "-1", "0 to 20000 MW"),
-        ("planned_mw", "nan", "0 to 20000 MW"),
-        ("kind", "hyperscaler", "did you mean 'hyperscale'?"),
-        ("country", "USA", "did you mean 'US'?"),
-        ("cooling", "liqid", "did you mean 'liquid'?"),
-        ("name", "", "any text"),
-        ("grid_zone", "ERCOTT", "did you mean 'ERCOT'?"),
-        ("place_id", "p001", "stands in row 2 already"),
+        ("operational_mw", "-1", "0 to 20,000 MW"),
+        ("planned_mw", "nan", "0 to 20,000 MW"),
+        ("kind", "hyperscaler", "did you mean hyperscale?"),
+        ("country", "USA", "did you mean US?"),
+        ("cooling", "liqid", "did you mean liquid?"),
+        ("name", "", "empty"),
+        ("grid_zone", "ERCOTT", "did you mean ERCOT?"),
+        ("place_id", "p001", "stands in line 2 already"),
     ],
 )
 def test_broken_cell_is_named(tmp_path: Path, column: str, text: str, said: str) -> None:
@@ -123,30 +124,30 @@ def test_broken_cell_is_named(tmp_path: Path, column: str, text: str, said: str)
         writer = csv.DictWriter(handle, list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
-    with pytest.raises(PlaceError) as caught:
+    with pytest.raises(TableError) as caught:
         load_places(PARAMETERS, path)
     message = str(caught.value)
-    assert message.startswith(f"mine.csv, row 5, column {column!r}") and said in message
+    assert message.startswith(f"{path}, line 5") and said in message and column in message
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "row 1: column 'place_id' is missing"),
-        (SITES.replace("grid_zone", "gridzone", 1), "did you mean 'grid_zone'?"),
-        (SITES.splitlines()[0], "no places"),
-        ("\n".join([*SITES.splitlines()[:2], "p002,x"]), "row 3: 2 cells"),
+        ("", "line 1: column place_id is missing"),
+        (SITES.replace("grid_zone", "gridzone", 1), "did you mean grid_zone?"),
+        (SITES.splitlines()[0], "no rows"),
+        ("\n".join([*SITES.splitlines()[:2], "p002,x"]), "line 3: 2 cells"),
     ],
 )
 def test_broken_table_is_named(tmp_path: Path, text: str, said: str) -> None:
     path = tmp_path / "mine.csv"
     path.write_text(text, encoding="utf-8")
-    with pytest.raises(PlaceError, match=re.escape(said)):
+    with pytest.raises(TableError, match=re.escape(said)):
         load_places(PARAMETERS, path)
 
 
 def test_missing_table_is_one_clear_line(tmp_path: Path) -> None:
-    with pytest.raises(PlaceError, match=r"nowhere\.csv: cannot be read"):
+    with pytest.raises(TableError, match=r"nowhere\.csv: cannot be read"):
         load_places(PARAMETERS, tmp_path / "nowhere.csv")
 
 

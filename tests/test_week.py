@@ -7,10 +7,11 @@ from agents.miner import Miner
 from agents.neo_cloud import NeoCloud
 from agents.vocabulary import Intents, LotStatus, PoolKind
 from sim.base.units import BooksDoNotClose
+from sim.base.user_table import TableError
 from sim.model import FireSaleModel
 from sim.opening.casting import AGENT_TYPES
 from sim.operating import operations
-from sim.parameters import ParameterError, Parameters
+from sim.parameters import Parameters
 from sim.state.ledger import Account
 
 SALE = {"forced_sale.enabled": True, "forced_sale.week": 4, "forced_sale.deadline_weeks": 6}
@@ -199,14 +200,14 @@ def test_own_fleets_are_validated(tmp_path: object) -> None:
     place = FireSaleModel(Parameters.from_overrides({"clock.weeks": 1}), rng=1).world.topology.places.id[14]
     for row, message in (
         (f"{place},H10,80,neo-cloud 1,1,yes", "did you mean H100"),
-        (f"{place},H100,81,neo-cloud 1,1,yes", "whole units of 8"),
+        (f"{place},H100,81,neo-cloud 1,1,yes", "are sold in units of 8"),
         (f"{place},H100,80,neo-cloud 1,11,yes", "allowed 0 to 8 years"),
         (f"{place},H100,80,neocloud 1,1,yes", "did you mean neo-cloud 1"),
     ):
         path.write_text(head + row + "\n")
-        with pytest.raises(ParameterError, match=message) as caught:
+        with pytest.raises(TableError, match=message) as caught:
             FireSaleModel(Parameters.from_overrides({"world.fleets_file": str(path)}), rng=1)
-        assert "row 2, column" in str(caught.value)
+        assert "line 2, column" in str(caught.value)
 
 
 def test_own_fleets_replace_drawn_ones(tmp_path: object) -> None:

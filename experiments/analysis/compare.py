@@ -17,7 +17,7 @@ from experiments.analysis.errors import CONFIDENCE, AnalysisError
 from experiments.measures.forced_sales import columns_of, forced_sales
 from experiments.measures.outcomes import OUTCOMES
 from experiments.runs import store
-from experiments.runs.store import StoreError
+from experiments.runs.folder import StoreError
 from experiments.sweep import store as sweep_store
 from sim.parameters import ParameterError, Parameters
 

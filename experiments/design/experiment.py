@@ -38,6 +38,7 @@ from agents.schema import Section, quantity, setting
 from experiments.design import scenario as scenarios
 from experiments.design.designs import Design, Value, Variation
 from sim.base.faults import explained
+from sim.base.names import PATTERN, SAID
 
 ARM = "scenario.arm"
 DEFAULT_ARM = "default"  # the scenario itself
@@ -139,9 +140,8 @@ class Experiment(Section):
     """
 
     name: str = Field(
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
-        max_length=100,
-        description="name of the experiment and of its result folder: letters, digits, dots, dashes",
+        pattern=PATTERN,
+        description=f"name of the experiment and of its result folder: {SAID}",
     )
     title: str = setting("", "one line for tables and figures")
     description: str = setting("", "what is asked and why")
@@ -161,22 +161,24 @@ class Experiment(Section):
     def _bare_lists(cls, value: Any) -> Any:
         if not isinstance(value, Mapping):
             return value
-        return {
-            key: {"values": list(entry)} if isinstance(entry, list | tuple) else entry
-            for key, entry in _variations(value)
-        }
+        found: dict[str, Any] = {}
+        for key, entry in _variations(value):
+            if key in found:
+                raise ValueError(f"{key} is given twice, once in quotation marks")
+            found[key] = {"values": list(entry)} if isinstance(entry, list | tuple) else entry
+        return found
 
     @field_validator("overrides", mode="before")
     @classmethod
     def _dotted(cls, value: Any) -> Any:
-        return dict(scenarios.leaves(value)) if isinstance(value, Mapping) else value
+        return scenarios.flattened(value, "overrides") if isinstance(value, Mapping) else value
 
     @field_validator("design", mode="before")
     @classmethod
     def _dotted_points(cls, value: Any) -> Any:
         if isinstance(value, Mapping) and isinstance(value.get("list"), list | tuple):
             points = [
-                dict(scenarios.leaves(point)) if isinstance(point, Mapping) else point
+                scenarios.flattened(point, "design.list") if isinstance(point, Mapping) else point
                 for point in value["list"]
             ]
             return {**value, "list": points}

@@ -103,6 +103,9 @@ class Planner:
         whole = key in self.fields and self.fields[key].annotation is int
         if variation.values is not None:
             checked = tuple(self._checked(where, key, value) for value in variation.values)
+            twice = [value for number, value in enumerate(checked) if value in checked[:number]]
+            if twice:
+                raise ExperimentError(f"{self.label}: {where}: {twice[0]} is listed twice")
             return Factor(key, variation.model_copy(update={"values": checked}), whole)
         for end in (variation.low, variation.high):
             assert end is not None

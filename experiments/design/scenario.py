@@ -18,9 +18,11 @@ from typing import Any
 
 from agents.plugins import PluginError
 from agents.plugins import load as load_plugin
-from sim.base.faults import nearest
+from sim.base.faults import InputError, nearest
+from sim.base.names import check_name
 from sim.parameters import ParameterError, Parameters
 
+RESERVED = {"default": "the scenario without any arm", "all": "every arm", "beside": "runs to compare with"}
 ALLOWED = ("name", "title", "description", "base", "beside", "plugin", "overrides", "arms")
 DEEPEST_BASE = 16
 
@@ -145,7 +147,7 @@ def _load(name: str, folder: Path, loading: tuple[str, ...]) -> Scenario:
         parent = _load(base, Path(source).parent if _is_path(source) else Path(), (*loading, source))
         overrides.update(parent.overrides)
         arms.update(parent.arms)
-    own = dict(leaves(_table(table, "overrides", source)))
+    own = flattened(_table(table, "overrides", source), f"{source} [overrides]")
     if plugin := _text(table, "plugin", source, ""):
         own.setdefault("plugin", plugin)
     known = str(own.get("plugin", overrides.get("plugin", "")))
@@ -156,12 +158,16 @@ def _load(name: str, folder: Path, loading: tuple[str, ...]) -> Scenario:
     for arm, changes in _table(table, "arms", source).items():
         if not isinstance(changes, Mapping):
             raise ScenarioError(f"{source}: arms.{arm}: expected a table of parameters, got {changes!r}")
-        arms[arm] = dict(leaves(changes))
         where = f"{source} [arms.{arm}]"
+        _check_name("arm", arm, source)
+        if arm in RESERVED:
+            raise ScenarioError(f"{where}: {arm} means {RESERVED[arm]}; give the arm another name")
+        arms[arm] = flattened(changes, where)
         _load_plugin(str(arms[arm].get("plugin", "")), near, where)
         _validate(arms[arm], where, known)
     stem = Path(source).stem
     called = _text(table, "name", source, stem)
+    _check_name("name" if "name" in table else "the file gives the name", called, source)
     return Scenario(
         name=called,
         title=_text(table, "title", source, called),
@@ -199,7 +205,7 @@ def read_text(path: Path) -> str:
         If there is none or it is not in UTF-8; names the file.
     """
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise ScenarioError(f"{path}: not a text file in UTF-8 (byte {error.start})") from None
     except OSError as error:
@@ -233,8 +239,31 @@ def _table(table: Mapping[str, Any], key: str, source: str) -> Mapping[str, Any]
     return value
 
 
+def _check_name(what: str, name: str, source: str) -> None:
+    try:
+        check_name(what, name)
+    except InputError as error:
+        raise ScenarioError(f"{source}: {error}") from None
+
+
+def flattened(table: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Nested tables as dotted keys.
+
+    Raises
+    ------
+    ScenarioError
+        If a key is spelt in two ways, such as ``"site.vacancy"`` beside ``site.vacancy``.
+    """
+    found: dict[str, Any] = {}
+    for key, value in leaves(table):
+        if key in found:
+            raise ScenarioError(f"{where}: {key} is given twice, once in quotation marks")
+        found[key] = value
+    return found
+
+
 def leaves(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Nested tables as dotted keys."""
+    """Nested tables as dotted keys; one that is spelt in two ways comes twice."""
     for key, value in table.items():
         if isinstance(value, Mapping):
             yield from leaves(value, f"{prefix}{key}.")

@@ -8,9 +8,17 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 
+class InputError(ValueError):
+    """What a user handed in cannot be used; the message is one line and says what is wrong where, and what is allowed."""
+
+
 def closest(name: str, known: Iterable[str], likeness: float = 0.5) -> str | None:
-    """The valid name most like `name`, if one shares that much of its letters."""
-    return next(iter(difflib.get_close_matches(name, list(known), n=1, cutoff=likeness)), None)
+    """The valid name most like `name`, if one shares that much of its letters; one that differs in case alone before all."""
+    names = list(known)
+    same = [one for one in names if one.casefold() == name.casefold()]
+    if same:
+        return same[0]
+    return next(iter(difflib.get_close_matches(name, names, n=1, cutoff=likeness)), None)
 
 
 def nearest(name: str, known: Iterable[str], otherwise: str | None = None) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 from agents.vocabulary import MONTHS_PER_YEAR, WEEKS_PER_YEAR, Floats, Ints
 from sim.base import reference
 from sim.base.randomness import Purpose, Randomness
+from sim.base.user_table import Number
 from sim.drivers.regime import Regime, mixture_score, weekly_normals, weekly_uniforms
 from sim.drivers.replay import Origin, WeeklyPath, interpolated, prints_of
 from sim.parameters.outside import BitcoinParameters
@@ -20,6 +21,7 @@ DT = 1.0 / WEEKS_PER_YEAR
 HALVING = date(2028, 4, 15)
 SUBSIDY_BTC = (3.125, 1.5625)
 BLOCKS_PER_DAY = 144.0
+PRICE = Number("value", low=100, high=10_000_000, unit="USD")
 
 
 def hashprice(
@@ -72,8 +74,8 @@ def bitcoin_path(
 
 def _closes(parameters: BitcoinParameters, start: date, n_weeks: int) -> WeeklyPath:
     if parameters.replay_file:
-        prints = prints_of(parameters.replay_file, "bitcoin.replay_file")
-        return interpolated(start, *next(iter(prints.values())), n_weeks)
+        prints = prints_of(parameters.replay_file, ("bitcoin",), PRICE, start, n_weeks)
+        return interpolated(start, *prints["bitcoin"], n_weeks)
     series = reference.monthly("btc_usd_close")
     return interpolated(start, series.last_days, series.values.tolist(), n_weeks)
 

@@ -6,11 +6,14 @@ import numpy as np
 
 from agents.vocabulary import Floats
 from sim.base import reference
+from sim.base.user_table import Number
 from sim.drivers.replay import Origin, WeeklyPath, interpolated, month_means, prints_of
 from sim.parameters.outside import InterestParameters
 
 PER_CENT = 100.0
 BASIS_POINTS = 10_000.0
+SERIES = ("sofr", "spread")
+RATE = Number("value", low=0.0001, high=0.5, unit="per year (4 % is 0.04)")
 
 
 def sofr_path(
@@ -20,7 +23,7 @@ def sofr_path(
     if parameters.driver == "flat":
         return _held(parameters.sofr_initial, len(mondays))
     if parameters.replay_file:
-        prints = prints_of(parameters.replay_file, "interest.replay_file")
+        prints = prints_of(parameters.replay_file, SERIES, RATE, _start(mondays), len(mondays))
         if "sofr" in prints:
             return interpolated(_start(mondays), *prints["sofr"], len(mondays))
     path = month_means(reference.monthly("sofr_avg"), mondays)
@@ -45,7 +48,7 @@ def spread_path(
         held = _held(base, len(mondays))
         return WeeklyPath(held.values + stress, held.origin)
     if parameters.replay_file:
-        prints = prints_of(parameters.replay_file, "interest.replay_file")
+        prints = prints_of(parameters.replay_file, SERIES, RATE, _start(mondays), len(mondays))
         if "spread" in prints:
             return interpolated(_start(mondays), *prints["spread"], len(mondays))
     days, values = reference.spread_prints()["mixed"]

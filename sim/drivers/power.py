@@ -11,12 +11,14 @@ import numpy as np
 from agents.vocabulary import DAYS_PER_JULIAN_YEAR, WEEKS_PER_YEAR, Floats, Ints
 from sim.base import reference
 from sim.base.randomness import Purpose, Randomness
+from sim.base.user_table import Number
 from sim.drivers.regime import weekly_normals
 from sim.drivers.replay import Origin, interpolated, prints_of
 from sim.parameters.outside import PowerParameters
 
 DT = 1.0 / WEEKS_PER_YEAR
 MID_MONTH = 15
+PRICE = Number("value", low=0.1, high=5_000, unit="USD per MWh")
 
 
 def peak_day(month: int) -> float:
@@ -81,10 +83,11 @@ def _replayed(
 ) -> tuple[Floats, dict[str, Ints]]:
     """Prints of a user's file where it has the zone; the cited mean and season, marked filled, where it has not."""
     n_weeks = len(mondays)
-    prints = prints_of(parameters.replay_file, "power.replay_file") if parameters.replay_file else {}
     path = typical.copy()
     origin = {name: np.full(n_weeks, int(Origin.FILLED)) for name in zone_names}
     start = date.fromisoformat(str(mondays[0].astype("datetime64[D]")))
+    file = parameters.replay_file
+    prints = prints_of(file, tuple(reference.zone_prices()), PRICE, start, n_weeks) if file else {}
     for z, name in enumerate(zone_names):
         if name in prints:
             cited = interpolated(start, *prints[name], n_weeks)

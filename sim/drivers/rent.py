@@ -15,12 +15,14 @@ from numpy.typing import ArrayLike
 from agents.vocabulary import GENERATIONS, N_GENERATIONS, WEEKS_PER_YEAR, Floats, Ints
 from sim.base import reference
 from sim.base.randomness import Purpose, Randomness
+from sim.base.user_table import Number
 from sim.drivers.regime import Regime, linked, weekly_normals
 from sim.drivers.replay import Origin, interpolated, prints_of, week_of
 from sim.parameters.outside import RentParameters
 
 DT = 1.0 / WEEKS_PER_YEAR
 H100 = GENERATIONS.index("H100")
+RENT = Number("value", low=0.01, high=1_000, unit="USD per GPU-hour")
 
 
 class Releases:
@@ -171,7 +173,7 @@ def _replayed(
     correlation is ``cross_generation_share ** 2``. The last print is held.
     """
     file = parameters.replay_file
-    prints = prints_of(file, "rent.replay_file") if file else reference.rent_prints()
+    prints = prints_of(file, GENERATIONS, RENT, start, n_weeks) if file else reference.rent_prints()
     weeks = np.arange(n_weeks)
     deviation = np.zeros((n_weeks, N_GENERATIONS))
     origin = {name: np.full(n_weeks, int(Origin.FILLED)) for name in GENERATIONS}

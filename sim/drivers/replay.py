@@ -5,20 +5,16 @@ that week carries it; between two prints the level moves evenly in logs; before 
 Every week says which of these it is, so that nobody takes a filled week for an observation.
 """
 
-import csv
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from enum import IntEnum
-from pathlib import Path
 
 import numpy as np
 
 from agents.vocabulary import Floats, Ints
 from sim.base.reference import Series
-from sim.parameters import ParameterError
-
-COLUMNS = ("date", "series", "value")
+from sim.base.user_table import Day, Label, Number, TableError, read_table
 
 
 class Origin(IntEnum):
@@ -89,42 +85,40 @@ def month_means(series: Series, mondays: np.ndarray[tuple[int, ...], np.dtype[np
     return WeeklyPath(np.asarray(series.values[np.clip(place, 0, len(series.values) - 1)]), origin)
 
 
-def prints_of(file: str, key: str) -> dict[str, tuple[list[date], list[float]]]:
+def prints_of(
+    file: str, series: Sequence[str], value: Number, start: date, n_weeks: int
+) -> dict[str, tuple[list[date], list[float]]]:
     """Prints of a user's CSV with the columns ``date,series,value``, by series.
 
     Parameters
     ----------
     file
         Path of the file.
-    key
-        Parameter that names it, for the message.
+    series
+        What it may hold.
+    value
+        Range and unit of its values.
+    start
+        Monday of week 0.
+    n_weeks
+        Length of the run; every series has a print in it.
 
     Raises
     ------
-    ParameterError
-        Names the key, the file and the line at fault.
+    sim.base.user_table.TableError
+        Names file, line and column.
     """
+    columns = (Day("date"), Label("series", labels=series), value)
+    table = read_table(file, columns, unique=("date", "series"))
     found: dict[str, tuple[list[date], list[float]]] = {}
-    try:
-        with Path(file).open(newline="", encoding="utf-8") as opened:
-            reader = csv.DictReader(opened)
-            missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
-            if missing:
-                raise ParameterError(f"{key} = {file}: no column {missing[0]}; it needs {', '.join(COLUMNS)}")
-            for row in reader:
-                try:
-                    day, value = date.fromisoformat(row["date"]), float(row["value"])
-                except (TypeError, ValueError) as error:
-                    raise ParameterError(f"{key} = {file}: line {reader.line_num}: {error}") from None
-                if not 0 < value < float("inf"):
-                    raise ParameterError(
-                        f"{key} = {file}: line {reader.line_num}: value = {row['value']}; above 0"
-                    )
-                days, values = found.setdefault(row["series"], ([], []))
-                days.append(day)
-                values.append(value)
-    except (OSError, UnicodeDecodeError) as error:
-        raise ParameterError(f"{key} = {file}: cannot be read: {error}") from None
-    if not found:
-        raise ParameterError(f"{key} = {file}: it holds no rows")
+    for row in table.rows:
+        days, values = found.setdefault(row.values["series"], ([], []))
+        days.append(row.values["date"])
+        values.append(row.values["value"])
+    for name, (days, _) in found.items():
+        if not any(0 <= week_of(start, day) < n_weeks for day in days):
+            ends = start + timedelta(weeks=n_weeks)
+            raise TableError(
+                f"{file}: prints of {name}, {min(days)} to {max(days)}, all lie outside the run, {start} to {ends}"
+            )
     return found

@@ -4,8 +4,6 @@ Sizes of neo-clouds follow a power law whose first entry is the observed share o
 replaces the draw.
 """
 
-from pathlib import Path
-
 import numpy as np
 
 from agents.vocabulary import (
@@ -26,7 +24,6 @@ from sim.lending.forced_sale import BORROWER
 from sim.opening.builder import Builder
 from sim.opening.debt import equipment_loan, kind_of_borrower
 from sim.opening.own_fleets import read_fleets
-from sim.parameters import ParameterError
 from sim.state.ledger import LoanKind, Loans
 
 # A loan in its last month is as good as repaid.
@@ -92,21 +89,45 @@ def fill_fleets(build: Builder) -> Loans:
 def _bring_fleets(build: Builder, loans: Loans) -> None:
     """House the lots of a user's file: in the owner's own hall at the place, else in its open pool."""
     topology = build.topology
-    for row in read_fleets(Path(build.parameters.world.fleets_file), topology.places, build.names):
-        here = (topology.pool_place == row.place) & (topology.pool_kind == PoolKind.PRIVATE)
-        own = np.flatnonzero(here & (topology.pool_holder == row.owner))
-        shared = np.flatnonzero((topology.pool_place == row.place) & (topology.pool_kind == PoolKind.OPEN))
-        pool = int((own if len(own) else shared)[0])
-        units = row.gpus // int(UNIT[row.generation])
-        unit_watts = int(build.parameters.hardware.unit_watts.array()[row.generation])
-        room = int(topology.pool_power[pool]) - _standing(
-            build, pool, build.parameters.hardware.unit_watts.array().astype(np.int64)
+    unit_watts = build.parameters.hardware.unit_watts.array().astype(np.int64)
+    operators = (AgentKind.MINER, AgentKind.NEO_CLOUD)
+    owners = [name for name, kind in zip(build.names, build.kinds, strict=True) if kind in operators]
+    table, rows = read_fleets(
+        build.parameters.world.fleets_file,
+        topology.places,
+        owners,
+        build.names,
+        build.drivers.weeks_since_release,
+    )
+    for row in rows:
+        here = topology.pool_place == row.place
+        own = np.flatnonzero(
+            here & (topology.pool_kind == PoolKind.PRIVATE) & (topology.pool_holder == row.owner)
         )
-        if units * unit_watts > room:
-            raise ParameterError(
-                f"{row.where}, column gpus: {row.gpus} GPUs need more than the {room} W left there"
+        shared = np.flatnonzero(here & (topology.pool_kind == PoolKind.OPEN))
+        if not len(own) and not len(shared):
+            table.refuse(
+                row.line, "place_id", f"{topology.places.id[row.place]} has no hall open to this owner"
+            )
+        pool = int((own if len(own) else shared)[0])
+        need = row.gpus // int(UNIT[row.generation]) * int(unit_watts[row.generation])
+        room = int(topology.pool_power[pool]) - _standing(build, pool, unit_watts)
+        if need > room:
+            table.refuse(
+                row.line, "gpus", f"{row.gpus:,} GPUs need {need:,} W; {max(room, 0):,} W are left there"
+            )
+        cooled = int(topology.pool_liquid[pool]) - _standing(
+            build, pool, np.where(LIQUID_ONLY, unit_watts, 0)
+        )
+        if LIQUID_ONLY[row.generation] and need > cooled:
+            name = GENERATIONS[row.generation]
+            table.refuse(
+                row.line,
+                "generation",
+                f"{name} need {need:,} W of liquid cooling; {max(cooled, 0):,} W are left there",
             )
         vintage = -round(row.age_years * WEEKS_PER_YEAR)
+        units = row.gpus // int(UNIT[row.generation])
         lien = _borrow(build, loans, row.owner, row.generation, units, vintage) if row.financed else -1
         build.lot(row.owner, pool, row.generation, row.gpus, vintage, lien)
         build.pairs.add((row.owner, pool))

@@ -6,9 +6,10 @@ from typing import Any
 from pydantic.fields import FieldInfo
 
 from agents.schema import Section
+from sim.base.faults import InputError
 
 
-class ParameterError(ValueError):
+class ParameterError(InputError):
     """A parameter is unknown or out of range; the message says what is allowed."""
 
 

@@ -5,22 +5,16 @@ of the kind of hall here and nowhere else, so every later watt is IT nameplate. 
 unknown counts as air-cooled. A user's own table goes through the same checks as the shipped one.
 """
 
-import csv
-import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
-from io import StringIO
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from agents.vocabulary import GENERATIONS, N_GENERATIONS, Bools, Floats, Ints
 from sim.base import reference
-from sim.base.faults import closest
-from sim.parameters import ParameterError, Parameters
+from sim.base.user_table import Column, Label, Number, Text, UserTable, read_table
+from sim.parameters import Parameters
 
 Names = np.ndarray[tuple[int, ...], np.dtype[np.str_]]
 
@@ -28,19 +22,7 @@ KINDS = ("hyperscale", "colo", "neocloud", "miner-converted", "miner")
 COOLING = ("liquid", "air", "unknown")
 OUTCOMES = ("free", "licence", "denied")
 EARTH_RADIUS_KM = 6371.0
-# column: (lowest, highest, unit, whether it may be left empty)
-NUMBERS = {
-    "lat": (-90.0, 90.0, "degrees north", False),
-    "lon": (-180.0, 180.0, "degrees east", False),
-    "operational_mw": (0.0, 20_000.0, "MW", True),
-    "planned_mw": (0.0, 20_000.0, "MW when built", True),
-}
 TEXTS = ("place_id", "name", "country", "grid_zone", "mw_basis", "cooling", "kind")
-REMARKS = ("state", "coord_precision", "cooling_basis", "source_url", "as_of", "grade", "note")
-
-
-class PlaceError(ParameterError):
-    """A table of places, countries or export rules breaks its format; names file, row and column."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,29 +153,55 @@ def load_places(parameters: Parameters, path: str | Path | None = None) -> Place
 
     Raises
     ------
-    PlaceError
-        Names file, row (the heading is row 1), column, and the allowed range with its unit.
+    sim.base.user_table.TableError
+        Names file, line, column, and the allowed range with its unit.
     """
     chosen = path or parameters.world.sites_file or None
-    if chosen is None:
-        return _build(parameters, list(_shipped("sites.csv")), "sites.csv")
-    with _opened(Path(chosen)) as handle:
-        rows = list(_read(handle, Path(chosen).name, (*TEXTS, *NUMBERS), REMARKS))
-    return _build(parameters, rows, Path(chosen).name)
+    table = _shipped_sites() if chosen is None else _read_sites(Path(chosen))
+    return _build(parameters, table)
+
+
+def _read_sites(path: Path) -> UserTable:
+    table = read_table(path, _site_columns(), unique=("place_id",))
+    names: dict[str, int] = {}
+    for row in table.rows:
+        first = names.setdefault(row.values["name"], row.line)
+        if first != row.line:
+            table.refuse(row.line, "name", f"{row.values['name']} stands in line {first} already")
+    return table
+
+
+def _site_columns() -> tuple[Column, ...]:
+    remarks = ("state", "coord_precision", "cooling_basis", "source_url", "as_of", "grade", "note")
+    return (
+        Text("place_id"),
+        Text("name"),
+        Label("country", labels=tuple(continents())),
+        Label("grid_zone", labels=tuple(reference.zone_prices())),
+        Label("mw_basis", labels=("it", "gross")),
+        Label("cooling", labels=COOLING),
+        Label("kind", labels=KINDS),
+        Number("lat", low=-90, high=90, unit="degrees north"),
+        Number("lon", low=-180, high=180, unit="degrees east"),
+        Number("operational_mw", low=0, high=20_000, unit="MW", may_be_empty=True, absent=0.0),
+        Number("planned_mw", low=0, high=20_000, unit="MW when built", may_be_empty=True, absent=0.0),
+        *(Text(name, may_miss=True, may_be_empty=True, absent="") for name in remarks),
+    )
+
+
+@cache
+def _shipped_sites() -> UserTable:
+    return _read_sites(reference.path_of("sites.csv"))
 
 
 @cache
 def export_rules(licences_granted: bool = True) -> ExportRules:
     """The shipped rules, ``sim/data/export_rules.csv``."""
     rules = []
-    for number, row in _shipped("export_rules.csv"):
+    for row in reference.rows_of("export_rules.csv"):
         generations = frozenset(row["generations"].split(";"))
-        for name in sorted(generations - set(GENERATIONS)):
-            raise _fault("export_rules.csv", number, "generations", f"{name!r} is unknown", name, GENERATIONS)
-        if row["outcome"] not in OUTCOMES:
-            raise _fault(
-                "export_rules.csv", number, "outcome", f"{row['outcome']!r}", row["outcome"], OUTCOMES
-            )
+        assert generations <= set(GENERATIONS), row
+        assert row["outcome"] in OUTCOMES, row
         origins, destinations = (frozenset(row[key].split(";")) for key in ("origins", "destinations"))
         rules.append((generations, origins, destinations, row["outcome"]))
     return ExportRules(tuple(rules), licences_granted)
@@ -202,127 +210,34 @@ def export_rules(licences_granted: bool = True) -> ExportRules:
 @cache
 def continents() -> dict[str, str]:
     """Continent of each country code."""
-    return {row["country"]: row["continent"] for _, row in _shipped("countries.csv")}
+    return {row["country"]: row["continent"] for row in reference.rows_of("countries.csv")}
 
 
 @cache
 def freight_hubs() -> tuple[tuple[str, float, float], ...]:
     """(continent, lat, lon) of the cargo airports whose nearest docks are gateways."""
     return tuple(
-        (row["continent"], float(row["lat"]), float(row["lon"])) for _, row in _shipped("freight_hubs.csv")
+        (row["continent"], float(row["lat"]), float(row["lon"]))
+        for row in reference.rows_of("freight_hubs.csv")
     )
 
 
-# -- reading ----------------------------------------------------------------------------------------------
-
-Row = tuple[int, dict[str, str]]
-
-
-@cache
-def _shipped(name: str) -> tuple[Row, ...]:
-    columns = {
-        "sites.csv": (*TEXTS, *NUMBERS),
-        "export_rules.csv": ("generations", "origins", "destinations", "outcome"),
-        "countries.csv": ("country", "continent"),
-        "freight_hubs.csv": ("continent", "name", "lat", "lon"),
-    }[name]
-    text = (files("sim") / "data" / name).read_text(encoding="utf-8")
-    return tuple(_read(StringIO(text), name, columns, REMARKS))
-
-
-def _opened(path: Path) -> Any:
-    try:
-        return path.open(encoding="utf-8-sig", newline="")
-    except OSError as error:
-        raise PlaceError(f"{path.name}: cannot be read ({error.strerror})") from error
-
-
-def _read(handle: Any, file: str, required: tuple[str, ...], optional: tuple[str, ...]) -> Iterator[Row]:
-    """Rows of a CSV with their line numbers, after checking the heading and the number of cells."""
-    try:
-        reader = csv.reader(handle, strict=True)
-        heading = next(reader, [])
-        known = (*required, *optional)
-        for column in heading:
-            if column not in known:
-                raise _fault(file, 1, column, "is no column of this table", column, known)
-        for column in required:
-            if column not in heading:
-                raise PlaceError(
-                    f"{file}, row 1: column {column!r} is missing; columns are {', '.join(known)}"
-                )
-        for column in heading:
-            if heading.count(column) > 1:
-                raise PlaceError(f"{file}, row 1: column {column!r} appears twice")
-        number = reader.line_num
-        for cells in reader:
-            # A quoted cell may span lines: a row is named by the line on which it starts.
-            number, start = reader.line_num, number + 1
-            if not any(cell.strip() for cell in cells):
-                continue
-            if len(cells) != len(heading):
-                raise PlaceError(
-                    f"{file}, row {start}: {len(cells)} cells where the heading has {len(heading)}"
-                )
-            yield start, {column: cell.strip() for column, cell in zip(heading, cells, strict=True)}
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise PlaceError(f"{file}: not a CSV in UTF-8 ({error})") from error
-
-
-def _fault(file: str, row: int, column: str, what: str, given: str, options: tuple[str, ...]) -> PlaceError:
-    near = closest(given, options)
-    hint = f"; did you mean {near!r}?" if near else ""
-    return PlaceError(f"{file}, row {row}, column {column!r}: {what}; allowed: {', '.join(options)}{hint}")
-
-
-def _number(file: str, row: int, cells: dict[str, str], column: str) -> float:
-    low, high, unit, optional = NUMBERS[column]
-    text = cells[column]
-    if not text and optional:
-        return 0.0
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not low <= value <= high:
-        raise PlaceError(
-            f"{file}, row {row}, column {column!r}: {text!r}; allowed: {low:g} to {high:g} {unit}"
-        )
-    return value
-
-
-def _build(parameters: Parameters, rows: list[Row], file: str) -> Places:
-    if not rows:
-        raise PlaceError(f"{file}: no places")
+def _build(parameters: Parameters, table: UserTable) -> Places:
     countries, pues = continents(), pue_of_kind(parameters)
-    choices = {"kind": KINDS, "cooling": COOLING, "mw_basis": ("it", "gross"), "country": tuple(countries)}
-    choices["grid_zone"] = tuple(reference.zone_prices())
     share = {"liquid": 1.0, "air": 0.0, "unknown": parameters.site.unknown_liquid_share}
-    seen: dict[str, dict[str, int]] = {"place_id": {}, "name": {}}
     lat, lon, watts, liquid, planned, pue = [], [], [], [], [], []
-    for number, cells in rows:
-        for column in TEXTS:
-            if not cells[column]:
-                raise PlaceError(f"{file}, row {number}, column {column!r}: empty; allowed: any text")
-        for column, options in choices.items():
-            if cells[column] not in options:
-                raise _fault(file, number, column, f"{cells[column]!r}", cells[column], options)
-        for column, earlier in seen.items():
-            first = earlier.setdefault(cells[column], number)
-            if first != number:
-                where = f"{file}, row {number}, column {column!r}"
-                raise PlaceError(f"{where}: {cells[column]!r} stands in row {first} already")
+    for row in table.rows:
+        cells = row.values
         place_pue = pues[cells["kind"]]
         scale = 1e6 / (place_pue if cells["mw_basis"] == "gross" else 1.0)
-        operational = round(_number(file, number, cells, "operational_mw") * scale)
-        built = round(_number(file, number, cells, "planned_mw") * scale)
-        lat.append(_number(file, number, cells, "lat"))
-        lon.append(_number(file, number, cells, "lon"))
+        operational = round(cells["operational_mw"] * scale)
+        lat.append(cells["lat"])
+        lon.append(cells["lon"])
         watts.append(operational)
         liquid.append(round(operational * share[cells["cooling"]]))
-        planned.append(max(built - operational, 0))
+        planned.append(max(round(cells["planned_mw"] * scale) - operational, 0))
         pue.append(place_pue)
-    text = {column: np.array([cells[column] for _, cells in rows]) for column in TEXTS}
+    text = {column: np.array(table.column(column)) for column in TEXTS}
     zone_names = tuple(sorted(set(text["grid_zone"].tolist())))
     return Places(
         id=text["place_id"],
@@ -338,5 +253,7 @@ def _build(parameters: Parameters, rows: list[Row], file: str) -> Places:
         liquid_watts=np.array(liquid, dtype=np.int64),
         planned_watts=np.array(planned, dtype=np.int64),
         pue=np.array(pue),
-        air_rack_watts=np.full(len(rows), round(parameters.site.air_rack_limit_kw * 1000), dtype=np.int64),
+        air_rack_watts=np.full(
+            len(table.rows), round(parameters.site.air_rack_limit_kw * 1000), dtype=np.int64
+        ),
     )

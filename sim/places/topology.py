@@ -41,7 +41,6 @@ from sim.kernel.book import Network
 from sim.parameters import Parameters
 from sim.places.places import (
     ExportRules,
-    PlaceError,
     Places,
     export_rules,
     freight_hubs,
@@ -49,7 +48,7 @@ from sim.places.places import (
     load_places,
 )
 
-__all__ = ["ExportRules", "PlaceError", "Places", "Topology", "export_rules", "load_places"]
+__all__ = ["ExportRules", "Places", "Topology", "export_rules", "load_places"]
 
 # Larger than any journey on Earth: keeps restricted countries from lying on the way to others.
 DETOUR_KM = 1e6

@@ -1,0 +1,290 @@
+r"""One strict reader for every table that a user hands in: a file is understood whole, or refused with its line.
+
+A file is a CSV in UTF-8 (a byte order mark is allowed) with commas between cells. Its first line names the columns: each once,
+none unknown, none missing that is needed. Every other line has as many cells, or no text at all. Numbers are plain decimals
+inside their range, labels are written as they are known, days as 2026-10-05. Rows that must differ do.
+
+What is refused, and how it is said:
+
+>>> from tempfile import mkdtemp
+>>> file = Path(mkdtemp()) / "rents.csv"
+>>> rent = Number("value", low=0.01, high=100, unit="USD per GPU-hour")
+>>> columns = (Day("date"), Label("series", labels=("H100", "H200")), rent)
+>>> def told(row):
+...     _ = file.write_text(f"date,series,value\n{row}\n")
+...     try:
+...         return read_table(file, columns, unique=("date", "series")).rows[0].values
+...     except TableError as error:
+...         return str(error).removeprefix(str(file.parent) + "/")
+>>> told("2026-10-05,h100,2.2")
+"rents.csv, line 2, column series: 'h100' is unknown; did you mean H100?"
+>>> told("2026-10-05,H100,80,000")
+'rents.csv, line 2: 4 cells where the heading has 3 (a number with a thousands mark? write 80000, not 80,000)'
+>>> told("2026-10-05,H100,2.2")
+{'date': datetime.date(2026, 10, 5), 'series': 'H100', 'value': 2.2}
+"""
+
+import csv
+import hashlib
+import io
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NoReturn
+
+from sim.base.faults import InputError, nearest
+
+DECIMAL = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?")
+WHOLE = re.compile(r"[+-]?[0-9]{1,15}")
+OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+MOST_BYTES = 100_000_000
+
+
+class TableError(InputError):
+    """A user's table cannot be understood; the message names file, line and column, and what is allowed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column by name.
+
+    A column that `may_miss` need not be there, and an empty cell of one that `may_be_empty` is taken; both are `absent` then.
+    """
+
+    name: str
+    may_miss: bool = False
+    may_be_empty: bool = False
+    absent: Any = None
+
+    def value(self, cell: str) -> Any:
+        """The value of a cell; ValueError says what is allowed."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class Text(Column):
+    """Any text without control characters."""
+
+    def value(self, cell: str) -> str:
+        """The text."""
+        if not cell.isprintable():
+            raise ValueError(f"{cell!r} holds a control character")
+        return cell
+
+
+@dataclass(frozen=True, slots=True)
+class Label(Column):
+    """One of several labels, written as they are known."""
+
+    labels: Sequence[str] = ()
+
+    def value(self, cell: str) -> str:
+        """The label."""
+        if cell not in self.labels:
+            few = len(self.labels) <= 12
+            raise ValueError(
+                f"{cell!r} is unknown{nearest(cell, self.labels, None if few else f'such as {self.labels[0]}')}"
+            )
+        return cell
+
+
+@dataclass(frozen=True, slots=True)
+class Number(Column):
+    """A plain decimal in a range, ends included."""
+
+    low: float = 0.0
+    high: float = 0.0
+    unit: str = ""
+    whole: bool = False
+
+    def value(self, cell: str) -> float | int:
+        """The number."""
+        allowed = f"allowed {self.low:,.12g} to {self.high:,.12g} {self.unit}".rstrip()
+        if not (WHOLE if self.whole else DECIMAL).fullmatch(cell):
+            kind = "a whole number" if self.whole else "a number such as 2.5"
+            raise ValueError(f"{cell!r} is not {kind}, without marks or units; {allowed}")
+        number = int(cell) if self.whole else float(cell)
+        if not self.low <= number <= self.high:
+            raise ValueError(f"{cell}; {allowed}")
+        return number
+
+
+@dataclass(frozen=True, slots=True)
+class Day(Column):
+    """A day as 2026-10-05."""
+
+    def value(self, cell: str) -> date:
+        """The day."""
+        try:
+            if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", cell):
+                raise ValueError
+            return date.fromisoformat(cell)
+        except ValueError:
+            raise ValueError(f"{cell!r} is no day; write it as 2026-10-05") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row: the line it begins on, and column -> value."""
+
+    line: int
+    values: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class UserTable:
+    """A user's table as it was read.
+
+    Attributes
+    ----------
+    path
+        Its file.
+    rows
+        In the order of the file; lines without text are left out.
+    sha256
+        Of the file's bytes, so that a result can say what it was computed from.
+    """
+
+    path: Path
+    rows: tuple[Row, ...]
+    sha256: str
+
+    def column(self, name: str) -> list[Any]:
+        """Values of a column, row by row."""
+        return [row.values[name] for row in self.rows]
+
+    def refuse(self, line: int, column: str, what: str) -> NoReturn:
+        """Refuse the table for what only its reader can judge.
+
+        Raises
+        ------
+        TableError
+            Always.
+        """
+        raise TableError(f"{self.path}, line {line}, column {column}: {what}")
+
+    @cached_property
+    def name(self) -> str:
+        """Name of the file."""
+        return self.path.name
+
+
+def read_table(path: str | Path, columns: Sequence[Column], *, unique: Sequence[str] = ()) -> UserTable:
+    """Read a user's table.
+
+    Parameters
+    ----------
+    columns
+        Those it may have.
+    unique
+        Columns that together name a row: no two rows agree in all of them.
+
+    Raises
+    ------
+    TableError
+        Names file, line and column, what is allowed and the nearest valid name.
+    """
+    file = Path(path)
+    data = _bytes_of(file)
+    lines = _lines(file, _text_of(file, data))
+    _, heading = next(lines, (1, []))
+    _check_heading(file, heading, columns)
+    known = {column.name: column for column in columns}
+    rows = tuple(Row(line, _values(file, line, heading, cells, known)) for line, cells in lines if any(cells))
+    if not rows:
+        raise TableError(f"{file}: it holds no rows below its heading")
+    _check_unique(file, rows, unique)
+    return UserTable(file, rows, hashlib.sha256(data).hexdigest())
+
+
+def _bytes_of(file: Path) -> bytes:
+    try:
+        if file.stat().st_size > MOST_BYTES:
+            raise TableError(f"{file}: larger than {MOST_BYTES:,} bytes")
+        return file.read_bytes()
+    except OSError as error:
+        raise TableError(f"{file}: cannot be read: {error.strerror}") from None
+
+
+def _text_of(file: Path, data: bytes) -> str:
+    """The text of a file in UTF-8."""
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise TableError(f"{file}, line 1: UTF-16; save it as CSV UTF-8")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise TableError(
+            f"{file}, line {line}: byte 0x{data[error.start]:02X} is no UTF-8; save it as CSV UTF-8"
+        ) from None
+    if "\0" in text:
+        raise TableError(f"{file}, line {text.count(chr(10), 0, text.index(chr(0))) + 1}: a zero byte")
+    return text
+
+
+def _lines(file: Path, text: str) -> Iterator[tuple[int, list[str]]]:
+    """Cells of every record with the line on which it begins."""
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    begins = 1
+    try:
+        for cells in reader:
+            yield begins, [cell.strip() for cell in cells]
+            begins = reader.line_num + 1
+    except csv.Error as error:
+        said = "a quotation mark is not closed" if "unexpected end" in str(error) else str(error)
+        raise TableError(f"{file}, line {begins}: {said}") from None
+
+
+def _check_heading(file: Path, heading: list[str], columns: Sequence[Column]) -> None:
+    names = [column.name for column in columns]
+    if len(heading) == 1:
+        for mark, word in OTHER_SEPARATORS.items():
+            if mark in heading[0]:
+                raise TableError(f"{file}, line 1: cells are separated by {word}; save it with commas")
+    for name in heading:
+        if name not in names:
+            said = f"{name!r} is no column of this table" if name else "a column without a name"
+            raise TableError(f"{file}, line 1: {said}{nearest(name, names)}")
+        if heading.count(name) > 1:
+            raise TableError(f"{file}, line 1: column {name} stands there twice")
+    for column in columns:
+        if column.name not in heading and not column.may_miss:
+            needed = ", ".join(one.name for one in columns if not one.may_miss)
+            raise TableError(f"{file}, line 1: column {column.name} is missing; needed are {needed}")
+
+
+def _values(
+    file: Path, line: int, heading: list[str], cells: list[str], known: dict[str, Column]
+) -> dict[str, Any]:
+    if len(cells) != len(heading):
+        mark = (
+            " (a number with a thousands mark? write 80000, not 80,000)" if len(cells) > len(heading) else ""
+        )
+        raise TableError(
+            f"{file}, line {line}: {len(cells)} cells where the heading has {len(heading)}{mark}"
+        )
+    values = {name: column.absent for name, column in known.items()}
+    for name, cell in zip(heading, cells, strict=True):
+        column = known[name]
+        if not cell:
+            if column.may_be_empty:
+                continue
+            raise TableError(f"{file}, line {line}, column {name}: empty")
+        try:
+            values[name] = column.value(cell)
+        except ValueError as error:
+            raise TableError(f"{file}, line {line}, column {name}: {error}") from None
+    return values
+
+
+def _check_unique(file: Path, rows: Sequence[Row], unique: Sequence[str]) -> None:
+    seen: dict[tuple[Any, ...], int] = {}
+    for row in rows if unique else ():
+        key = tuple(row.values[name] for name in unique)
+        first = seen.setdefault(key, row.line)
+        if first != row.line:
+            said = ", ".join(f"{name} {value}" for name, value in zip(unique, key, strict=True))
+            raise TableError(f"{file}, line {row.line}: {said} stands in line {first} already")
