@@ -33,6 +33,7 @@ from experiments.command.console import (
 from experiments.command.main import app
 from experiments.design.scenario import load
 from experiments.runs import store
+from experiments.runs.folder import StoreError
 
 SALE = [
     "ten_thousand_h100",
@@ -385,7 +386,7 @@ def test_scenarios_and_doctor() -> None:
 
 
 def test_every_expected_failure_has_its_code() -> None:
-    assert code_of(store.StoreError("x")) == STORE_FAILED
+    assert code_of(StoreError("x")) == STORE_FAILED
     assert code_of(MissingExtra("x")) == BAD_INPUT  # by the class it is derived from
     assert code_of(RuntimeError("x")) is None
     assert code_of(type("StoreError", (Exception,), {})("x")) is None  # of that name, but not ours

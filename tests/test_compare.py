@@ -6,7 +6,7 @@ import pytest
 
 from experiments.analysis.compare import Side, compare, read_side
 from experiments.analysis.errors import AnalysisError
-from experiments.runs.store import StoreError
+from experiments.runs.folder import StoreError
 
 
 def _side(name: str, effect: float, *, fixed: dict | None = None, seed: int = 7, noise: int = 1) -> Side:

@@ -11,6 +11,7 @@ import pytest
 from experiments.figures.run_figures import COMPARISONS, FIGURES, draw_all
 from experiments.figures.style import style
 from experiments.runs import store
+from experiments.runs.folder import StoreError
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +112,6 @@ def test_figures_of_a_credit_run_show_what_is_stored(credit_run: Path) -> None:
 
 
 def test_figures_of_no_result_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(store.StoreError, match="no result of a run"):
+    with pytest.raises(StoreError, match="no result of a run"):
         draw_all(tmp_path)
     assert list(tmp_path.iterdir()) == []

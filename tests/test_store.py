@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from experiments.runs import store
+from experiments.runs.folder import StoreError, writing
 
 TABLES = {
     "weeks": {
@@ -38,7 +39,7 @@ COLUMNS = {
 
 
 def written(folder: Path, **manifest: Any) -> dict[str, Any]:
-    with store.writing(folder) as scratch:
+    with writing(folder, kind="run") as scratch:
         return store.save(
             scratch, TABLES, COLUMNS, {"scenario": "toy", "timings": {"market": 0.5}, **manifest}
         )
@@ -92,8 +93,8 @@ def test_existing_result_is_kept_without_overwrite(tmp_path: Path) -> None:
     written(tmp_path / "run")
     before = (tmp_path / "run/manifest.json").read_bytes()
     with (
-        pytest.raises(store.StoreError, match="exists already.*--overwrite"),
-        store.writing(tmp_path / "run"),
+        pytest.raises(StoreError, match="exists already.*--overwrite"),
+        writing(tmp_path / "run", kind="run"),
     ):
         pytest.fail("the block must not run: computing first and refusing later wastes the user's time")
     assert (tmp_path / "run/manifest.json").read_bytes() == before
@@ -101,17 +102,15 @@ def test_existing_result_is_kept_without_overwrite(tmp_path: Path) -> None:
 
 def test_overwrite_replaces_a_result_and_nothing_else(tmp_path: Path) -> None:
     written(tmp_path / "run")
-    (tmp_path / "run/old-figure.png").write_bytes(b"old")
-    with store.writing(tmp_path / "run", overwrite=True) as scratch:
+    with writing(tmp_path / "run", kind="run", overwrite=True) as scratch:
         store.save(scratch, TABLES, COLUMNS, {"scenario": "newer"})
     assert store.load_manifest(tmp_path / "run")["scenario"] == "newer"
-    assert not (tmp_path / "run/old-figure.png").exists()
     assert names(tmp_path) == ["run"]
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis/chapter.tex").write_text("years of work")
     with (
-        pytest.raises(store.StoreError, match="not overwritten"),
-        store.writing(tmp_path / "thesis", overwrite=True),
+        pytest.raises(StoreError, match="not overwritten"),
+        writing(tmp_path / "thesis", kind="run", overwrite=True),
     ):
         pass
     assert (tmp_path / "thesis/chapter.tex").read_text() == "years of work"
@@ -119,7 +118,7 @@ def test_overwrite_replaces_a_result_and_nothing_else(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("interruption", [KeyboardInterrupt, RuntimeError, SystemExit])
 def test_interrupted_run_leaves_nothing(tmp_path: Path, interruption: type[BaseException]) -> None:
-    with pytest.raises(interruption), store.writing(tmp_path / "run") as scratch:
+    with pytest.raises(interruption), writing(tmp_path / "run", kind="run") as scratch:
         store.save(scratch, TABLES, COLUMNS, {})
         raise interruption
     assert names(tmp_path) == []
@@ -127,7 +126,7 @@ def test_interrupted_run_leaves_nothing(tmp_path: Path, interruption: type[BaseE
 
 def test_failed_overwrite_keeps_the_old_result(tmp_path: Path) -> None:
     written(tmp_path / "run")
-    with pytest.raises(RuntimeError), store.writing(tmp_path / "run", overwrite=True) as scratch:
+    with pytest.raises(RuntimeError), writing(tmp_path / "run", kind="run", overwrite=True) as scratch:
         (scratch / "weeks.parquet").write_bytes(b"half")
         raise RuntimeError
     assert store.digest(tmp_path / "run") == store.digest_of(TABLES)
@@ -144,7 +143,7 @@ def test_full_disk_is_one_clear_error(tmp_path: Path, monkeypatch: pytest.Monkey
         real(table, where, **options)
 
     monkeypatch.setattr(pq, "write_table", full)
-    with pytest.raises(store.StoreError, match="No space left on device") as caught:
+    with pytest.raises(StoreError, match="No space left on device") as caught:
         written(tmp_path / "run")
     assert "\n" not in str(caught.value)
     assert names(tmp_path) == []
@@ -155,23 +154,23 @@ def test_full_disk_found_only_when_flushing(tmp_path: Path, monkeypatch: pytest.
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(store.StoreError, match="No space left on device"):
+    with pytest.raises(StoreError, match="No space left on device"):
         written(tmp_path / "run")
     assert names(tmp_path) == []
 
 
 def test_unwritable_place_is_one_clear_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(store.StoreError, match="cannot be written"), store.writing(tmp_path / "file" / "run"):
+    with pytest.raises(StoreError, match="cannot be written"), writing(tmp_path / "file" / "run", kind="run"):
         pass
-    with pytest.raises(store.StoreError, match="in the way"), store.writing(tmp_path / "file"):
+    with pytest.raises(StoreError, match="in the way"), writing(tmp_path / "file", kind="run"):
         pass
 
 
 def test_folder_without_manifest_is_no_result(tmp_path: Path) -> None:
     written(tmp_path / "run")
     (tmp_path / "run/manifest.json").unlink()
-    with pytest.raises(store.StoreError, match=r"no result of a run"):
+    with pytest.raises(StoreError, match=r"no result of a run"):
         store.load_run(tmp_path / "run")
 
 
@@ -179,7 +178,7 @@ def test_exchanged_table_is_noticed(tmp_path: Path) -> None:
     written(tmp_path / "run")
     changed = pq.read_table(tmp_path / "run/trades.parquet").slice(0, 1)
     pq.write_table(changed, tmp_path / "run/trades.parquet")
-    with pytest.raises(store.StoreError, match=r"trades\.parquet is not the table"):
+    with pytest.raises(StoreError, match=r"trades\.parquet: not as it was written"):
         store.digest(tmp_path / "run")
 
 

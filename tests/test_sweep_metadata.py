@@ -18,7 +18,7 @@ import pytest
 from rocrate.rocrate import ROCrate
 
 from experiments.design.planner import plan_experiment
-from experiments.runs.store import StoreError
+from experiments.runs.folder import StoreError
 from experiments.sweep.store import load
 from sim.parameters import Parameters, walk
 

@@ -11,7 +11,8 @@ import pytest
 import sweep_tasks
 
 from experiments.design.plan import Plan, plan_of
-from experiments.runs.store import StoreError, provenance
+from experiments.runs.folder import StoreError
+from experiments.runs.store import provenance
 from experiments.sweep import engine
 from experiments.sweep import journal as sweep_journal
 from experiments.sweep import store as sweep_store

@@ -18,6 +18,7 @@ from experiments.design.planner import plan_experiment
 from experiments.measures.outcomes import OUTCOMES
 from experiments.methods import absorption, branches
 from experiments.runs import store
+from experiments.runs.folder import StoreError
 from experiments.sweep.store import read_manifest
 from sim.base.renamed import new_name, renamed
 from sim.parameters import ParameterError, Parameters
@@ -201,5 +202,5 @@ def test_an_old_result_is_refused_with_the_version_that_reads_it(stored_run: Pat
     manifest = json.loads((folder / store.MANIFEST).read_text(encoding="utf-8"))
     (folder / store.MANIFEST).write_text(json.dumps(manifest | {"format": 1}), encoding="utf-8")
     for read in (store.load_manifest, read_manifest):
-        with pytest.raises(store.StoreError, match=r"written by firesale 0\.1, which also reads it"):
+        with pytest.raises(StoreError, match=r"written by firesale 0\.1, which also reads it"):
             read(folder)

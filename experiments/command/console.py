@@ -38,6 +38,7 @@ CODES = {
     "PluginError": BAD_INPUT,
     "ScenarioError": BAD_INPUT,
     "StoryError": BAD_INPUT,
+    "TableError": BAD_INPUT,
     "StoreError": STORE_FAILED,
     "ExecutorError": STOPPED,
     "NotebookError": STOPPED,

@@ -12,7 +12,8 @@ from experiments.analysis import compare, discovery, sensitivity, verify
 from experiments.analysis.errors import AnalysisError
 from experiments.figures import analysis_figures
 from experiments.methods.calibration_run import calibration_code, run_wave
-from experiments.runs.store import StoreError, provenance
+from experiments.runs.folder import StoreError
+from experiments.runs.store import provenance
 from experiments.sweep.engine import Progress
 from experiments.sweep.store import load
 from experiments.validation import score

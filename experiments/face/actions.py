@@ -114,7 +114,7 @@ def sweep(
     ------
     experiments.design.experiment.ExperimentError
         For bad input, before the first run.
-    experiments.sweep.SweepError, experiments.runs.store.StoreError
+    experiments.sweep.SweepError, experiments.runs.StoreError
         If the sweep cannot go on, or a result cannot be written.
     KeyboardInterrupt
         If it was interrupted; what had ended is stored.
@@ -135,7 +135,7 @@ def open_result(folder: str | Path) -> Run | SweepResults:
 
     Raises
     ------
-    experiments.runs.store.StoreError
+    experiments.runs.StoreError
         If the folder holds neither.
     """
     return load_sweep(folder) if (Path(folder) / JOURNAL).is_dir() else stored_run(folder)

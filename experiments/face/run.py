@@ -14,6 +14,7 @@ from experiments.figures.run_figures import FIGURES
 from experiments.figures.style import style
 from experiments.measures.story import find_party, story
 from experiments.runs import store
+from experiments.runs.folder import writing
 from experiments.runs.run import DEFAULT_ARM, described
 from sim.model import FireSaleModel
 from sim.parameters import Parameters
@@ -165,10 +166,10 @@ class Run:
 
         Raises
         ------
-        experiments.runs.store.StoreError
+        experiments.runs.StoreError
             If something stands there, or it cannot be written.
         """
-        with store.writing(folder, overwrite=overwrite) as scratch:
+        with writing(folder, kind="run", overwrite=overwrite) as scratch:
             store.save_tables(scratch, self._tables, self.manifest)
         return Path(folder)
 
@@ -214,7 +215,7 @@ def stored_run(folder: str | Path) -> Run:
 
     Raises
     ------
-    experiments.runs.store.StoreError
+    experiments.runs.StoreError
         If the folder holds no whole result.
     """
     return Run(store.load_manifest(folder), store.load_tables(folder))

@@ -36,6 +36,7 @@ from experiments.figures.style import (
 )
 from experiments.measures.forced_sales import Columns, all_columns
 from experiments.runs import store
+from experiments.runs.folder import writing
 from experiments.runs.run import BESIDE, finished
 
 if TYPE_CHECKING:
@@ -55,13 +56,13 @@ def draw_all(folder: str | Path) -> dict[str, str]:
 
     Raises
     ------
-    experiments.runs.store.StoreError
+    experiments.runs.StoreError
         If the folder holds no whole result, or cannot be written to.
     """
     frames, side = store.load_run(folder), side_by_side(Path(folder))
     hashes: dict[str, str] = {}
     with (
-        store.writing(Path(folder) / "figures", overwrite=True, sign=FIGURES_LIST) as scratch,
+        writing(Path(folder) / "figures", kind="figures", overwrite=True, is_part=True) as scratch,
         matplotlib.style.context(style()),
     ):
         drawings = {name: functools.partial(draw, frames) for name, draw in FIGURES.items()}

@@ -19,6 +19,7 @@ from agents.vocabulary import GENERATIONS, PRODUCT_GENERATION, PoolKind
 from experiments.design.scenario import Scenario
 from experiments.figures import absorption_figure
 from experiments.runs import store
+from experiments.runs.folder import writing
 from experiments.runs.run import RunError
 from sim.debt.credit_metrics import market_depth
 from sim.market.market import rent_per_gpu
@@ -315,6 +316,7 @@ def save(
     generation: str,
     seconds: float,
     overwrite: bool = False,
+    is_part: bool = False,
 ) -> str:
     """Write tables and figure into a result folder; returns the headline."""
     found = capacities(points)
@@ -333,7 +335,7 @@ def save(
         "depth": {name: np.array(values) for name, values in depths(points).items()},
     }
     meanings = {"absorption": COLUMNS, "capacity": CAPACITY_COLUMNS, "depth": DEPTH_COLUMNS}
-    with store.writing(folder, overwrite=overwrite) as scratch:
+    with writing(folder, kind="absorption", overwrite=overwrite, is_part=is_part) as scratch:
         store.save(scratch, tables, meanings, manifest)
         table = pd.DataFrame(tables["absorption"])
         absorption_figure.write(table, scratch / "absorption.png", generation, HEADLINE_SHARE)
@@ -377,7 +379,7 @@ def answer(
     measured = measure(
         scenario, quantities=RUN_QUANTITIES, seeds=seeds, slots=AS_SET, settings=settings, on_point=on_point
     )
-    return _stored(scenario, folder, measured, began, settings, overwrite=True)
+    return _stored(scenario, folder, measured, began, settings, overwrite=True, is_part=True)
 
 
 POINTS = len(WAYS) * len(RUN_QUANTITIES) * RUN_SEEDS
@@ -390,6 +392,7 @@ def _stored(
     began: float,
     settings: Sequence[str],
     overwrite: bool,
+    is_part: bool = False,
 ) -> str:
     points, missing = measured
     if not points:
@@ -402,5 +405,6 @@ def _stored(
         generation=scenario.parameters(None, settings).forced_sale.generation,
         seconds=time.perf_counter() - began,
         overwrite=overwrite,
+        is_part=is_part,
     )
     return headline + (f" {len(missing)} points could not be run; see the manifest." if missing else "")

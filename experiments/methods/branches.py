@@ -26,6 +26,7 @@ from agents.vocabulary import PRODUCT_GENERATION, PRODUCT_UNIT, SellOrders
 from experiments.design.scenario import Scenario
 from experiments.figures.style import NO_STAMP, style
 from experiments.runs import store
+from experiments.runs.folder import writing
 from experiments.runs.run import RunError
 from sim.discount import collateral
 from sim.lending.forced_sale import BORROWER
@@ -183,7 +184,7 @@ def run_branches(
     """Run all replications, store tables and figure in `folder`, and return the responses."""
     began = time.perf_counter()
     rows: list[dict[str, Any]] = []
-    with store.writing(folder, overwrite=overwrite) as scratch:
+    with writing(folder, kind="branches", overwrite=overwrite) as scratch:
         for replication in range(replications):
             rows += run_replication(scenario, seed, replication, settings)
             on_replication()
@@ -206,7 +207,8 @@ def run_branches(
         }
         store.save(scratch, tables, {"branches": PATHS, "responses": RESPONSES}, manifest)
         with matplotlib.style.context(style()):
-            drawn = draw(store.load_run(scratch)["responses"], parameters.forced_sale.generation)
+            shown = store.frame_of(store.arrow_table("responses", tables["responses"], RESPONSES))
+            drawn = draw(shown, parameters.forced_sale.generation)
             for kind, stamp in NO_STAMP.items():
                 drawn.savefig(scratch / f"responses.{kind}", metadata=stamp)
     return effects

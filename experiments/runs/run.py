@@ -14,8 +14,10 @@ from experiments.design.scenario import Scenario, load
 from experiments.measures import forced_sales as tables
 from experiments.measures.credit import CreditRecord, credit_record
 from experiments.runs import store
+from experiments.runs.folder import writing
+from sim.base.faults import InputError
 from sim.model import FireSaleModel
-from sim.parameters import ParameterError, Parameters
+from sim.parameters import Parameters
 
 DEFAULT_ARM = "default"  # the scenario itself, without the changes of an arm
 BESIDE = "beside"  # folder of the scenarios a run is to be read beside
@@ -65,7 +67,7 @@ def simulate(
     """
     try:
         model = FireSaleModel(parameters, rng=seed, replication=replication)
-    except ParameterError:
+    except InputError:
         raise
     except (ValueError, KeyError, OSError) as error:
         raise RunError(f"the world cannot be built: {_line(error)}") from error
@@ -89,7 +91,7 @@ def run_arm(
     replication: int = 0,
     on_week: Callable[[int], None] = lambda week: None,
 ) -> dict[str, Any]:
-    """Simulate one arm and save it into `folder`, a place given by `experiments.runs.store.writing`; returns the manifest."""
+    """Simulate one arm and save it into `folder`, a place given by `experiments.runs.writing`; returns the manifest."""
     began = time.perf_counter()
     model = simulate(parameters, seed, replication=replication, on_week=on_week)
     manifest = {
@@ -151,7 +153,7 @@ def run_scenario(
             other = load(called)
             planned.append((other, arm or DEFAULT_ARM, other.parameters(arm or None, [*settings, weeks])))
             places.append(Path(BESIDE) / (arm or called))
-    with store.writing(folder, overwrite=overwrite) as scratch:
+    with writing(folder, kind="run", overwrite=overwrite) as scratch:
         for (asked, arm, parameters), place in zip(planned, places, strict=True):
             name = asked.name if arm == DEFAULT_ARM else arm
             run_arm(

@@ -7,13 +7,9 @@ function of their content alone (fixed compression, no time stamps), so equal ru
 
 import hashlib
 import json
-import os
 import platform
-import shutil
 import sys
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from experiments.runs.folder import StoreError, verified
 from sim.base import reference
 
 if TYPE_CHECKING:
@@ -45,52 +42,6 @@ PARQUET = {
     "store_schema": True,
     "row_group_size": 1 << 20,
 }
-
-
-class StoreError(Exception):
-    """A result cannot be written or read; the message is one line and names the folder."""
-
-
-@contextmanager
-def writing(folder: str | Path, *, overwrite: bool = False, sign: str = MANIFEST) -> Iterator[Path]:
-    """A place to write a result folder into, that takes its name only when everything in it is on the disk.
-
-    Parameters
-    ----------
-    folder
-        Where the result shall stand.
-    overwrite
-        Replace a result that stands there. Anything that is not a result is never replaced.
-    sign
-        File that tells a folder made by firesale from any other.
-
-    Yields
-    ------
-    Path
-        A hidden sibling of `folder`. It is removed if the block raises, Ctrl-C included.
-
-    Raises
-    ------
-    StoreError
-        If something stands there already, or the disk is full or cannot be written to.
-    """
-    target = Path(folder)
-    _check_free(target, overwrite, sign)
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.unfinished-", dir=target.parent))
-    except OSError as error:
-        raise StoreError(f"{target}: cannot be written: {error.strerror}") from None
-    try:
-        yield scratch
-        _flush(scratch)
-        # mkdtemp makes folders only their owner can read.
-        scratch.chmod(0o777 & ~_umask())
-        _take_name(scratch, target, overwrite, sign)
-    except OSError as error:
-        raise StoreError(f"{target}: not written, nothing is left there: {error.strerror or error}") from None
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def save(
@@ -201,7 +152,7 @@ def load_tables(folder: str | Path) -> dict[str, pa.Table]:
         path = place / f"{name}.parquet"
         try:
             # One thread, no guessing of partitions from folder names.
-            tables[name] = pq.ParquetFile(path).read(use_threads=False)
+            tables[name] = pq.ParquetFile(pa.BufferReader(verified(place, path.name))).read(use_threads=False)
         except (OSError, pa.ArrowException) as error:
             raise StoreError(f"{path}: cannot be read: {error}") from None
     return tables
@@ -291,21 +242,6 @@ def cpu_features() -> list[str]:
     return [name for name in dispatched if features.get(name)]
 
 
-def _check_free(target: Path, overwrite: bool, sign: str) -> None:
-    if not target.name or not os.path.lexists(target):
-        if not target.name:
-            raise StoreError(f"{target}: not the name of a folder")
-        return
-    if not target.is_dir():
-        raise StoreError(f"{target}: a file of that name is in the way")
-    if not any(target.iterdir()):
-        return
-    if not overwrite:
-        raise StoreError(f"{target}: exists already; choose another folder with --out, or add --overwrite")
-    if not (target / sign).is_file() and not _arms(target):
-        raise StoreError(f"{target}: is no result of firesale, so it is not overwritten")
-
-
 def _arms(folder: Path) -> list[str]:
     return sorted(path.parent.name for path in folder.glob(f"*/{MANIFEST}"))
 
@@ -313,49 +249,6 @@ def _arms(folder: Path) -> list[str]:
 def _arms_hint(folder: Path) -> str:
     arms = _arms(folder)
     return f"; its arms are {', '.join(arms)}" if arms else ""
-
-
-def _take_name(scratch: Path, target: Path, overwrite: bool, sign: str) -> None:
-    _check_free(target, overwrite, sign)
-    retired = scratch.with_name(scratch.name + "-replaced")
-    stands = target.is_dir()
-    if stands:
-        target.rename(retired)
-    try:
-        scratch.rename(target)
-    except OSError:
-        if stands:
-            retired.rename(target)
-        raise
-    flush_folder(target.parent)
-    shutil.rmtree(retired, ignore_errors=True)
-
-
-def _flush(folder: Path) -> None:
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            with path.open("rb+") as file:
-                os.fsync(file.fileno())
-        else:
-            flush_folder(path)
-    flush_folder(folder)
-
-
-def flush_folder(folder: Path) -> None:
-    """Make the names in a folder survive a power cut."""
-    if os.name == "nt":  # Windows cannot open a folder
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def arrow_table(name: str, table: Table, meanings: Mapping[str, tuple[str, str]] | None = None) -> pa.Table:

@@ -8,7 +8,7 @@ The public names of a sweep, from an experiment to its report::
 from experiments.design.experiment import Experiment
 from experiments.design.plan import Plan, plan_of
 from experiments.design.planner import plan_experiment
-from experiments.runs.store import StoreError
+from experiments.runs.folder import StoreError
 from experiments.sweep.engine import SweepError, replay, sweep
 from experiments.sweep.model_task import ModelTask
 from experiments.sweep.progress import Progress, Report

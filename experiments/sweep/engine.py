@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from experiments.design.plan import Plan
-from experiments.runs.store import FORMAT, StoreError, provenance
+from experiments.runs.folder import StoreError
+from experiments.runs.store import FORMAT, provenance
 from experiments.sweep.dask_cluster import DaskCluster
 from experiments.sweep.executors import LocalPool, Serial
 from experiments.sweep.jobs import OK, RAISED, Batch, Ended, Executor, Job, Result, Run, SweepError

@@ -15,7 +15,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from experiments.runs.store import PARQUET, StoreError, flush_folder
+from experiments.runs.folder import StoreError, flush_folder
+from experiments.runs.store import PARQUET
 from experiments.sweep.jobs import OK, Result
 from experiments.sweep.tables import COMMIT, FIXED, OUTCOME, SERIES, where
 

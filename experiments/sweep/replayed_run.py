@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from experiments.design.scenario import Scenario
-from experiments.runs import store
+from experiments.runs.folder import writing
 from experiments.runs.run import run_arm
 from experiments.sweep.engine import replay
 from experiments.sweep.model_task import ModelTask
@@ -45,7 +45,7 @@ def store_run(folder: Path, run_id: str, out: Path) -> str:
     overrides = json.loads(entry["parameters"])
     title = f"{experiment.title or experiment.name}, run {entry['run_id']}"
     scenario = Scenario(experiment.scenario, title, experiment.description, str(folder), overrides, {})
-    with store.writing(out) as scratch:
+    with writing(out, kind="run") as scratch:
         run_arm(
             scenario,
             "default",

@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 
 from experiments.design.experiment import Experiment, parse
 from experiments.design.plan import Plan, Point
-from experiments.runs.store import StoreError, frame_of
+from experiments.runs.folder import StoreError
+from experiments.runs.store import frame_of
 from experiments.sweep.metadata import CODEBOOK_COLUMNS, codebook_rows
 from experiments.sweep.tables import where
 

@@ -20,7 +20,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from experiments.design.plan import Plan
-from experiments.runs.store import PARQUET, StoreError, check_format, table_digest
+from experiments.runs.folder import StoreError
+from experiments.runs.store import PARQUET, check_format, table_digest
 from experiments.sweep import journal as files
 from experiments.sweep import metadata
 from experiments.sweep.jobs import OK
