@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.firesale-ready
 
-.PHONY: setup run test lint golden parameter-readers bench bench-kernel bench-sweep sanitize notebooks clean
+.PHONY: setup run test lint golden parameter-readers attack bench bench-kernel bench-sweep sanitize notebooks clean
 .DEFAULT_GOAL := setup
 
 setup: $(STAMP)
@@ -36,6 +36,10 @@ parameter-readers: setup
 # Digests of eight runs: what changes no number leaves them as they were.
 golden: setup
 	PYTHONPATH=. $(BIN)/python tests/golden_table.py
+
+# Tries to lose a result or print a wrong number; ATTACK=--small takes fewer tries, ATTACK="--only books" one attack.
+attack: setup
+	PYTHONPATH=. $(BIN)/python -m tests.attack $(ATTACK)
 
 bench: setup
 	$(BIN)/firesale bench
