@@ -58,7 +58,7 @@ REFUSED = {
     "power_negative.csv": (
         "power.replay_file",
         POWER,
-        "line 2, column value: -12.5; allowed 0.1 to 5,000 USD per MWh",
+        "line 2, column value: -12.5; allowed 1 to 1,000 USD per MWh",
     ),
     "sofr_percent.csv": (
         "interest.replay_file",
@@ -119,7 +119,7 @@ def test_a_file_that_nothing_reads_is_refused() -> None:
 
 def test_prints_outside_the_run_are_refused() -> None:
     with pytest.raises(
-        TableError, match="prints of bitcoin, 2026-10-05 to 2026-12-07, all lie outside the run, 2028-"
+        TableError, match="line 2: prints of bitcoin, 2026-10-05 to 2026-12-07, all lie outside the run, 2028-"
     ):
         model_of("bitcoin.replay_file", "btc_ok.csv", {**BITCOIN, "clock.start": "2028-01-03"})
 
@@ -145,7 +145,7 @@ TABLES = {
     ),
     "a currency": ("date,series,value\n2026-10-05,bitcoin,$80000\n", "'$80000' is not a number"),
     "no number": ("date,series,value\n2026-10-05,bitcoin,nan\n", "'nan' is not a number"),
-    "infinite": ("date,series,value\n2026-10-05,bitcoin,1e999\n", "1e999; allowed 100 to 10,000,000 USD"),
+    "infinite": ("date,series,value\n2026-10-05,bitcoin,1e999\n", "1e999; allowed 1,000 to 2,000,000 USD"),
     "digits of another script": ("date,series,value\n2026-10-05,bitcoin,٨٠٠٠٠\n", "is not a number"),
     "an empty cell": ("date,series,value\n2026-10-05,,80000\n", "line 2, column series: empty"),
     "a stray quotation mark": ('date,series,value\n2026-10-05,bit"coin,80000\n', "line 2"),

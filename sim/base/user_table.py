@@ -2,7 +2,8 @@ r"""One strict reader for every table that a user hands in: a file is understood
 
 A file is a CSV in UTF-8 (a byte order mark is allowed) with commas between cells. Its first line names the columns: each once,
 none unknown, none missing that is needed. Every other line has as many cells, or no text at all. Numbers are plain decimals
-inside their range, labels are written as they are known, days as 2026-10-05. Rows that must differ do.
+inside their range, labels are written as they are known, days as 2026-10-05. Rows that must differ do. Spaces and tabs around
+a cell do not count; any other character does.
 
 What is refused, and how it is said:
 
@@ -28,6 +29,7 @@ import csv
 import hashlib
 import io
 import re
+import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -40,11 +42,29 @@ from sim.base.faults import InputError, nearest
 DECIMAL = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?")
 WHOLE = re.compile(r"[+-]?[0-9]{1,15}")
 OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+MOST_SHOWN = 60  # characters of a cell
 MOST_BYTES = 100_000_000
+BLANK = " \t"
+# First word of what `csv` says -> what is wrong.
+FAULTS_OF_QUOTING = {
+    "unexpected": "a quotation mark is not closed",
+    "field": "a cell without end; is a quotation mark not closed?",
+    "','": "text after a closing quotation mark",
+}
+END_OF_LINE = re.compile(r"\r\n|\r|\n")
 
 
 class TableError(InputError):
     """A user's table cannot be understood; the message names file, line and column, and what is allowed."""
+
+
+def shown(cell: str) -> str:
+    """A cell as a message shows it.
+
+    >>> shown("H100"), shown("8" * 1000)[-10:]
+    ("'H100'", "888888...'")
+    """
+    return repr(cell if len(cell) <= MOST_SHOWN else cell[:MOST_SHOWN] + "...")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +86,18 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Text(Column):
-    """Any text without control characters."""
+    """Text of one line, without quotation marks and control characters."""
+
+    most: int = 1_000  # characters
 
     def value(self, cell: str) -> str:
         """The text."""
+        if len(cell) > self.most:
+            raise ValueError(f"{len(cell):,} characters; allowed are {self.most:,}")
         if not cell.isprintable():
             raise ValueError(f"{cell!r} holds a control character")
+        if '"' in cell:
+            raise ValueError(f"{cell!r} holds a quotation mark")
         return cell
 
 
@@ -85,9 +111,8 @@ class Label(Column):
         """The label."""
         if cell not in self.labels:
             few = len(self.labels) <= 12
-            raise ValueError(
-                f"{cell!r} is unknown{nearest(cell, self.labels, None if few else f'such as {self.labels[0]}')}"
-            )
+            near = nearest(cell[:MOST_SHOWN], self.labels, None if few else f"such as {self.labels[0]}")
+            raise ValueError(f"{shown(cell)} is unknown{near}")
         return cell
 
 
@@ -100,15 +125,19 @@ class Number(Column):
     unit: str = ""
     whole: bool = False
 
+    @property
+    def allowed(self) -> str:
+        """Its range, for messages."""
+        return f"allowed {self.low:,.12g} to {self.high:,.12g} {self.unit}".rstrip()
+
     def value(self, cell: str) -> float | int:
         """The number."""
-        allowed = f"allowed {self.low:,.12g} to {self.high:,.12g} {self.unit}".rstrip()
         if not (WHOLE if self.whole else DECIMAL).fullmatch(cell):
             kind = "a whole number" if self.whole else "a number such as 2.5"
-            raise ValueError(f"{cell!r} is not {kind}, without marks or units; {allowed}")
+            raise ValueError(f"{shown(cell)} is not {kind}, without marks or units; {self.allowed}")
         number = int(cell) if self.whole else float(cell)
         if not self.low <= number <= self.high:
-            raise ValueError(f"{cell}; {allowed}")
+            raise ValueError(f"{cell[:MOST_SHOWN]}; {self.allowed}")
         return number
 
 
@@ -123,7 +152,7 @@ class Day(Column):
                 raise ValueError
             return date.fromisoformat(cell)
         except ValueError:
-            raise ValueError(f"{cell!r} is no day; write it as 2026-10-05") from None
+            raise ValueError(f"{shown(cell)} is no day; write it as 2026-10-05") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,11 +231,18 @@ def read_table(path: str | Path, columns: Sequence[Column], *, unique: Sequence[
 
 def _bytes_of(file: Path) -> bytes:
     try:
-        if file.stat().st_size > MOST_BYTES:
-            raise TableError(f"{file}: larger than {MOST_BYTES:,} bytes")
+        found = file.stat()
+        # A pipe or a device may never end.
+        if not stat.S_ISREG(found.st_mode):
+            raise TableError(f"{file}: cannot be read: {'a folder' if file.is_dir() else 'no ordinary file'}")
+        if found.st_size > MOST_BYTES:
+            raise TableError(f"{file}: {found.st_size:,} bytes; allowed are {MOST_BYTES:,}")
         return file.read_bytes()
     except OSError as error:
-        raise TableError(f"{file}: cannot be read: {error.strerror}") from None
+        home = "; write the whole path instead of ~" if str(file).startswith("~") else ""
+        raise TableError(f"{file}: cannot be read: {error.strerror}{home}") from None
+    except ValueError as error:
+        raise TableError(f"{str(file)!r}: cannot be read: {error}") from None
 
 
 def _text_of(file: Path, data: bytes) -> str:
@@ -216,13 +252,18 @@ def _text_of(file: Path, data: bytes) -> str:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
+        line = _line_at(data[: error.start].decode("latin-1"))
         raise TableError(
             f"{file}, line {line}: byte 0x{data[error.start]:02X} is no UTF-8; save it as CSV UTF-8"
         ) from None
     if "\0" in text:
-        raise TableError(f"{file}, line {text.count(chr(10), 0, text.index(chr(0))) + 1}: a zero byte")
+        raise TableError(f"{file}, line {_line_at(text.partition(chr(0))[0])}: a zero byte")
     return text
+
+
+def _line_at(before: str) -> int:
+    """Line on which the text after `before` begins."""
+    return len(END_OF_LINE.findall(before)) + 1
 
 
 def _lines(file: Path, text: str) -> Iterator[tuple[int, list[str]]]:
@@ -231,10 +272,10 @@ def _lines(file: Path, text: str) -> Iterator[tuple[int, list[str]]]:
     begins = 1
     try:
         for cells in reader:
-            yield begins, [cell.strip() for cell in cells]
+            yield begins, [cell.strip(BLANK) for cell in cells]
             begins = reader.line_num + 1
     except csv.Error as error:
-        said = "a quotation mark is not closed" if "unexpected end" in str(error) else str(error)
+        said = FAULTS_OF_QUOTING.get(str(error).partition(" ")[0], str(error))
         raise TableError(f"{file}, line {begins}: {said}") from None
 
 
@@ -246,8 +287,8 @@ def _check_heading(file: Path, heading: list[str], columns: Sequence[Column]) ->
                 raise TableError(f"{file}, line 1: cells are separated by {word}; save it with commas")
     for name in heading:
         if name not in names:
-            said = f"{name!r} is no column of this table" if name else "a column without a name"
-            raise TableError(f"{file}, line 1: {said}{nearest(name, names)}")
+            said = f"{shown(name)} is no column of this table" if name else "a column without a name"
+            raise TableError(f"{file}, line 1: {said}{nearest(name[:MOST_SHOWN], names)}")
         if heading.count(name) > 1:
             raise TableError(f"{file}, line 1: column {name} stands there twice")
     for column in columns:
@@ -263,9 +304,8 @@ def _values(
         mark = (
             " (a number with a thousands mark? write 80000, not 80,000)" if len(cells) > len(heading) else ""
         )
-        raise TableError(
-            f"{file}, line {line}: {len(cells)} cells where the heading has {len(heading)}{mark}"
-        )
+        many = "1 cell" if len(cells) == 1 else f"{len(cells)} cells"
+        raise TableError(f"{file}, line {line}: {many} where the heading has {len(heading)}{mark}")
     values = {name: column.absent for name, column in known.items()}
     for name, cell in zip(heading, cells, strict=True):
         column = known[name]

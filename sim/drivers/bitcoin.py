@@ -21,7 +21,7 @@ DT = 1.0 / WEEKS_PER_YEAR
 HALVING = date(2028, 4, 15)
 SUBSIDY_BTC = (3.125, 1.5625)
 BLOCKS_PER_DAY = 144.0
-PRICE = Number("value", low=100, high=10_000_000, unit="USD")
+PRICE = Number("value", low=1_000, high=2_000_000, unit="USD")
 
 
 def hashprice(
@@ -74,7 +74,7 @@ def bitcoin_path(
 
 def _closes(parameters: BitcoinParameters, start: date, n_weeks: int) -> WeeklyPath:
     if parameters.replay_file:
-        prints = prints_of(parameters.replay_file, ("bitcoin",), PRICE, start, n_weeks)
+        prints = prints_of(parameters.replay_file, {"bitcoin": PRICE}, start, n_weeks)
         return interpolated(start, *prints["bitcoin"], n_weeks)
     series = reference.monthly("btc_usd_close")
     return interpolated(start, series.last_days, series.values.tolist(), n_weeks)

@@ -11,14 +11,14 @@ import numpy as np
 from agents.vocabulary import DAYS_PER_JULIAN_YEAR, WEEKS_PER_YEAR, Floats, Ints
 from sim.base import reference
 from sim.base.randomness import Purpose, Randomness
-from sim.base.user_table import Number
+from sim.base.user_table import Number, TableError
 from sim.drivers.regime import weekly_normals
 from sim.drivers.replay import Origin, interpolated, prints_of
 from sim.parameters.outside import PowerParameters
 
 DT = 1.0 / WEEKS_PER_YEAR
 MID_MONTH = 15
-PRICE = Number("value", low=0.1, high=5_000, unit="USD per MWh")
+PRICE = Number("value", low=1, high=1_000, unit="USD per MWh")
 
 
 def peak_day(month: int) -> float:
@@ -87,7 +87,9 @@ def _replayed(
     origin = {name: np.full(n_weeks, int(Origin.FILLED)) for name in zone_names}
     start = date.fromisoformat(str(mondays[0].astype("datetime64[D]")))
     file = parameters.replay_file
-    prints = prints_of(file, tuple(reference.zone_prices()), PRICE, start, n_weeks) if file else {}
+    prints = prints_of(file, dict.fromkeys(reference.zone_prices(), PRICE), start, n_weeks) if file else {}
+    if file and not set(prints) & set(zone_names):
+        raise TableError(f"{file}: no site lies in {', '.join(prints)}; sites lie in {', '.join(zone_names)}")
     for z, name in enumerate(zone_names):
         if name in prints:
             cited = interpolated(start, *prints[name], n_weeks)

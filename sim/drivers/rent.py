@@ -22,7 +22,8 @@ from sim.parameters.outside import RentParameters
 
 DT = 1.0 / WEEKS_PER_YEAR
 H100 = GENERATIONS.index("H100")
-RENT = Number("value", low=0.01, high=1_000, unit="USD per GPU-hour")
+# Rents in cents, or by the month, lie outside.
+MOST_TIMES_INITIAL = 20
 
 
 class Releases:
@@ -173,7 +174,7 @@ def _replayed(
     correlation is ``cross_generation_share ** 2``. The last print is held.
     """
     file = parameters.replay_file
-    prints = prints_of(file, GENERATIONS, RENT, start, n_weeks) if file else reference.rent_prints()
+    prints = prints_of(file, _ranges(parameters), start, n_weeks) if file else reference.rent_prints()
     weeks = np.arange(n_weeks)
     deviation = np.zeros((n_weeks, N_GENERATIONS))
     origin = {name: np.full(n_weeks, int(Origin.FILLED)) for name in GENERATIONS}
@@ -194,6 +195,17 @@ def _replayed(
         if name not in prints:
             deviation[:, g] = share * moved
     return deviation, origin
+
+
+def _ranges(parameters: RentParameters) -> dict[str, Number]:
+    """What a user's file may give as rent of each generation: the initial rent, or so many times more or less."""
+    initial = parameters.initial_usd_per_hour.array()
+    return {
+        name: Number(
+            "value", low=rent / MOST_TIMES_INITIAL, high=rent * MOST_TIMES_INITIAL, unit="USD per GPU-hour"
+        )
+        for name, rent in zip(GENERATIONS, initial.tolist(), strict=True)
+    }
 
 
 def _spot(parameters: RentParameters, randomness: Randomness, n_weeks: int) -> Floats:

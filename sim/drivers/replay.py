@@ -5,16 +5,19 @@ that week carries it; between two prints the level moves evenly in logs; before 
 Every week says which of these it is, so that nobody takes a filled week for an observation.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from enum import IntEnum
+from itertools import pairwise
 
 import numpy as np
 
 from agents.vocabulary import Floats, Ints
 from sim.base.reference import Series
-from sim.base.user_table import Day, Label, Number, TableError, read_table
+from sim.base.user_table import Day, Label, Number, Row, TableError, UserTable, read_table
+
+MOST_WEEKS_APART = 53  # a forward curve of one print a year is taken
 
 
 class Origin(IntEnum):
@@ -86,7 +89,7 @@ def month_means(series: Series, mondays: np.ndarray[tuple[int, ...], np.dtype[np
 
 
 def prints_of(
-    file: str, series: Sequence[str], value: Number, start: date, n_weeks: int
+    file: str, ranges: Mapping[str, Number], start: date, n_weeks: int
 ) -> dict[str, tuple[list[date], list[float]]]:
     """Prints of a user's CSV with the columns ``date,series,value``, by series.
 
@@ -94,31 +97,57 @@ def prints_of(
     ----------
     file
         Path of the file.
-    series
-        What it may hold.
-    value
-        Range and unit of its values.
+    ranges
+        Series it may hold -> range and unit of its values.
     start
         Monday of week 0.
     n_weeks
-        Length of the run; every series has a print in it.
+        Length of the run; every series has a print in it, and no more than `MOST_WEEKS_APART` weeks without one.
 
     Raises
     ------
     sim.base.user_table.TableError
         Names file, line and column.
     """
-    columns = (Day("date"), Label("series", labels=series), value)
+    one = next(iter(ranges.values()))
+    low, high = min(each.low for each in ranges.values()), max(each.high for each in ranges.values())
+    value = replace(one, low=low, high=high)
+    columns = (Day("date"), Label("series", labels=tuple(ranges)), value)
     table = read_table(file, columns, unique=("date", "series"))
-    found: dict[str, tuple[list[date], list[float]]] = {}
+    found: dict[str, list[Row]] = {}
     for row in table.rows:
-        days, values = found.setdefault(row.values["series"], ([], []))
-        days.append(row.values["date"])
-        values.append(row.values["value"])
-    for name, (days, _) in found.items():
-        if not any(0 <= week_of(start, day) < n_weeks for day in days):
-            ends = start + timedelta(weeks=n_weeks)
-            raise TableError(
-                f"{file}: prints of {name}, {min(days)} to {max(days)}, all lie outside the run, {start} to {ends}"
+        name, number = row.values["series"], row.values["value"]
+        if not ranges[name].low <= number <= ranges[name].high:
+            table.refuse(row.line, "value", f"{number:g} for {name}; {ranges[name].allowed}")
+        found.setdefault(name, []).append(row)
+    for name, rows in found.items():
+        _check_coverage(table, name, sorted(rows, key=lambda row: row.values["date"]), start, n_weeks)
+    return {
+        name: ([row.values["date"] for row in rows], [row.values["value"] for row in rows])
+        for name, rows in found.items()
+    }
+
+
+def _check_coverage(table: UserTable, name: str, rows: Sequence[Row], start: date, n_weeks: int) -> None:
+    """Refuse prints, in the order of their days, that say nothing about a long part of the run."""
+    days = [row.values["date"] for row in rows]
+    if not any(0 <= week_of(start, day) < n_weeks for day in days):
+        ends = start + timedelta(weeks=n_weeks)
+        raise TableError(
+            f"{table.path}, line {rows[0].line}: prints of {name}, {days[0]} to {days[-1]}, all lie outside the run, "
+            f"{start} to {ends}"
+        )
+    last = start + timedelta(weeks=n_weeks - 1)
+    # The run itself begins the first stretch and ends the last.
+    known = [(row.line, row.values["date"]) for row in rows]
+    known = [*([(rows[0].line, start)] if days[0] > start else []), *known]
+    known = [*known, *([(rows[-1].line, last)] if days[-1] < last else [])]
+    for (_, before), (line, after) in pairwise(known):
+        weeks = week_of(before, after)
+        if weeks > MOST_WEEKS_APART and after > start and before < last:
+            table.refuse(
+                line,
+                "date",
+                f"no print of {name} from {before} to {after}, {weeks} weeks; allowed are {MOST_WEEKS_APART} weeks of the run, "
+                f"{start} to {last}, without one",
             )
-    return found

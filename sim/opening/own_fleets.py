@@ -54,7 +54,7 @@ def read_fleets(
         Number("age_years", low=0, high=8, unit="years"),
         Label("financed", labels=("no", "yes")),
     )
-    table = read_table(path, columns)
+    table = read_table(path, columns, unique=[column.name for column in columns])
     rows = []
     for row in table.rows:
         found = row.values

@@ -13,7 +13,7 @@ import numpy as np
 
 from agents.vocabulary import GENERATIONS, N_GENERATIONS, Bools, Floats, Ints
 from sim.base import reference
-from sim.base.user_table import Column, Label, Number, Text, UserTable, read_table
+from sim.base.user_table import Column, Label, Number, Row, Text, UserTable, read_table
 from sim.parameters import Parameters
 
 Names = np.ndarray[tuple[int, ...], np.dtype[np.str_]]
@@ -22,6 +22,15 @@ KINDS = ("hyperscale", "colo", "neocloud", "miner-converted", "miner")
 COOLING = ("liquid", "air", "unknown")
 OUTCOMES = ("free", "licence", "denied")
 EARTH_RADIUS_KM = 6371.0
+# Degrees between which a continent's countries lie: (south, north), (west, east).
+BOXES = {
+    "africa": ((-36, 38), (-26, 64)),
+    "asia": ((-12, 56), (25, 155)),
+    "europe": ((27, 82), (-32, 180)),
+    "north_america": ((5, 84), (-180, -50)),
+    "oceania": ((-56, 21), (110, 180)),
+    "south_america": ((-57, 14), (-93, -34)),
+}
 TEXTS = ("place_id", "name", "country", "grid_zone", "mw_basis", "cooling", "kind")
 
 
@@ -168,7 +177,28 @@ def _read_sites(path: Path) -> UserTable:
         first = names.setdefault(row.values["name"], row.line)
         if first != row.line:
             table.refuse(row.line, "name", f"{row.values['name']} stands in line {first} already")
+        _check_site(table, row)
     return table
+
+
+def _check_site(table: UserTable, row: Row) -> None:
+    """What only several cells together show: degrees that were swapped or lost their sign, megawatts that were swapped."""
+    cells = row.values
+    continent = continents()[cells["country"]]
+    for column, (low, high) in zip(("lat", "lon"), BOXES[continent], strict=True):
+        if not low <= cells[column] <= high:
+            where = continent.replace("_", " ")
+            table.refuse(
+                row.line,
+                column,
+                f"{cells[column]:g}; {cells['country']} lies in {where}: allowed {low} to {high} degrees",
+            )
+    if 0 < cells["planned_mw"] < cells["operational_mw"]:
+        table.refuse(
+            row.line,
+            "planned_mw",
+            f"{cells['planned_mw']:g}, the whole site when built, is less than operational_mw {cells['operational_mw']:g}",
+        )
 
 
 def _site_columns() -> tuple[Column, ...]:
