@@ -119,7 +119,8 @@ def test_a_file_that_nothing_reads_is_refused() -> None:
 
 def test_prints_outside_the_run_are_refused() -> None:
     with pytest.raises(
-        TableError, match="line 2: prints of bitcoin, 2026-10-05 to 2026-12-07, all lie outside the run, 2028-"
+        TableError,
+        match="line 2: prints of bitcoin, 2026-10-05 to 2026-12-07, all lie outside the run, 2028-",
     ):
         model_of("bitcoin.replay_file", "btc_ok.csv", {**BITCOIN, "clock.start": "2028-01-03"})
 
