@@ -18,10 +18,30 @@ from sim.drivers.replay import Origin, WeeklyPath, interpolated, prints_of
 from sim.parameters.outside import BitcoinParameters
 
 DT = 1.0 / WEEKS_PER_YEAR
-HALVING = date(2028, 4, 15)
-SUBSIDY_BTC = (3.125, 1.5625)
+# Days on which the subsidy fell to half; the last is expected, and later ones come every 210,000 blocks.
+HALVINGS = (
+    date(2012, 11, 28),
+    date(2016, 7, 9),
+    date(2020, 5, 11),
+    date(2024, 4, 20),
+    date(2028, 4, 15),
+)
+FIRST_SUBSIDY_BTC = 50.0
+BLOCKS_PER_HALVING = 210_000
 BLOCKS_PER_DAY = 144.0
 PRICE = Number("value", low=1_000, high=2_000_000, unit="USD")
+
+
+def subsidy_btc(days: np.ndarray[tuple[int, ...], np.dtype[np.datetime64]]) -> Floats:
+    """New coins per block on each day.
+
+    >>> subsidy_btc(np.array(["2020-05-10", "2024-04-20", "2028-04-15", "2033-01-03"], dtype="datetime64[D]")).tolist()
+    [12.5, 3.125, 1.5625, 0.78125]
+    """
+    later = np.maximum((days - np.datetime64(HALVINGS[-1])) / np.timedelta64(1, "D"), 0.0)
+    halved = np.searchsorted(np.array(HALVINGS, dtype="datetime64[D]"), days, side="right")
+    halved = halved + (later * BLOCKS_PER_DAY // BLOCKS_PER_HALVING).astype(np.int64)
+    return np.asarray(FIRST_SUBSIDY_BTC / 2.0**halved)
 
 
 def hashprice(

@@ -13,7 +13,7 @@ import numpy as np
 from agents.vocabulary import GENERATIONS, WEEKS_PER_YEAR, Floats, Ints
 from sim.base import reference
 from sim.base.randomness import Randomness
-from sim.drivers.bitcoin import HALVING, SUBSIDY_BTC, bitcoin_path, hashprice
+from sim.drivers.bitcoin import bitcoin_path, hashprice, subsidy_btc
 from sim.drivers.interest import sofr_path, spread_path
 from sim.drivers.power import power_path
 from sim.drivers.regime import regime_path
@@ -82,6 +82,7 @@ class Drivers:
         self.power_usd_per_mwh, by_zone = power_path(parameters.power, randomness, zone_names, self.dates)
         self.origin |= {f"power_usd_per_mwh_{name}": origin for name, origin in by_zone.items()}
         self._draw_interest(parameters)
+        self._check_cover(parameters)
         # The decline that every valuation expects (contracts.md 3, phi) is the one that happens.
         decline = np.exp(-parameters.hardware.salvage_decay * np.arange(n_weeks) * DT)
         self.salvage_usd = decline[:, None] * parameters.hardware.salvage_usd.array()
@@ -91,7 +92,7 @@ class Drivers:
         self.bitcoin_score = drawn.score
         self.btc_usd, self.btc_low_usd = drawn.usd, drawn.low_usd
         self.origin["btc_usd"] = drawn.origin
-        self.subsidy_btc = np.where(self.dates < np.datetime64(HALVING), *SUBSIDY_BTC)
+        self.subsidy_btc = subsidy_btc(self.dates)
         network = bitcoin.network_hashrate_eh_per_s * 1000.0
         path = hashprice(self.btc_usd, self.subsidy_btc, bitcoin.fee_share, network)
         origin = np.where(drawn.origin >= Origin.INTERPOLATED, Origin.FILLED, drawn.origin)
@@ -124,6 +125,25 @@ class Drivers:
             self.dates,
         )
         self.spread, self.origin["spread"] = spread.values, spread.origin
+
+    def _check_cover(self, parameters: Parameters) -> None:
+        """A replay of cited data that has none in the run's weeks would be a constant; it is refused."""
+        replays = {
+            "rent.driver": "rent_usd_per_hour",
+            "bitcoin.driver": "btc_usd",
+            "interest.driver": "sofr",
+            "interest.spread_driver": "spread",
+        }
+        for key, series in replays.items():
+            section, _, name = key.partition(".")
+            found = [origin for path, origin in self.origin.items() if path.startswith(series)]
+            is_cited = any((origin >= Origin.INTERPOLATED).any() for origin in found)
+            if getattr(getattr(parameters, section), name) == "replay" and not is_cited:
+                ends = self.start + timedelta(weeks=self.n_weeks)
+                raise ParameterError(
+                    f"{key} = replay: no cited value of {series} falls into the run, {self.start} to {ends}; change "
+                    f"clock.start or name {section}.replay_file"
+                )
 
     # -- calendar -----------------------------------------------------------------------------------------
 

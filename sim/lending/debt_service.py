@@ -329,7 +329,10 @@ def reset(world: World, row: int, week: int, months: int) -> None:
 
 
 def market_rate(world: World, week: int, spread: float) -> float:
-    """Rate of new debt: base rate and the spread on offer this week, which moves with the market's for mixed tenants."""
+    """Rate of new debt: base rate and the spread on offer this week, which moves with the market's for mixed tenants.
+
+    Nobody lends below the base rate: a market's spread far below `lenders.spread_mixed` takes others to zero, not beyond.
+    """
     _, asked = terms(world.parameters.credit, 0.0, spread, week)
     moved = float(world.drivers.spread[week]) - world.parameters.lenders.spread_mixed
-    return float(world.drivers.sofr[week]) + asked + moved
+    return float(world.drivers.sofr[week]) + max(asked + moved, 0.0)

@@ -24,6 +24,7 @@ from sim.lending.forced_sale import BORROWER
 from sim.opening.builder import Builder
 from sim.opening.debt import equipment_loan, kind_of_borrower
 from sim.opening.own_fleets import read_fleets
+from sim.parameters import ParameterError
 from sim.state.ledger import LoanKind, Loans
 
 # A loan in its last month is as good as repaid.
@@ -229,6 +230,7 @@ def _place_borrower(build: Builder, loans: Loans, unit_watts: Ints) -> None:
             units -= here
     if units:
         housed = int(sale.gpus) - units * int(UNIT[generation])
-        raise ValueError(
-            f"forced_sale.gpus: {sale.gpus} {sale.generation} asked, the open pools can house {housed}"
+        raise ParameterError(
+            f"forced_sale.gpus = {sale.gpus:,}; the open pools can house {housed:,} {sale.generation} GPUs "
+            "(site.vacancy and forced_sale.largest_share_of_a_pool say how much of a pool)"
         )

@@ -259,7 +259,7 @@ def _open_books(build: Builder, loans: Loans) -> World:
         name=build.names,
         type=build.types,
     )
-    lots = Lots(*(np.array(column, dtype=np.int64) for column in zip(*build.lots, strict=True)))
+    lots = Lots.of(build.lots)
     lots.close()
     topology.freeze()
     world = _open_world(build, Ledger(parties, lots, loans), sites)

@@ -9,6 +9,11 @@ from agents.schema import Needs, Section, choice, quantity, setting
 from sim.parameters.generations import InitialRent
 
 
+# Nobody could own a GPU of the model before its first generation came to market (sim/data/gpu_generations.csv).
+FIRST_START = date(2018, 4, 2)
+LAST_START = date(2100, 12, 27)
+
+
 class ClockParameters(Section):
     """When a run takes place."""
 
@@ -24,6 +29,8 @@ class ClockParameters(Section):
             raise ValueError(f"{value} is not an ISO date such as 2026-10-05") from None
         if day.weekday() != 0:
             raise ValueError(f"{value} is a {day:%A}; weeks begin on a Monday")
+        if not FIRST_START <= day <= LAST_START:
+            raise ValueError(f"allowed {FIRST_START} (the first GPU has come to market) to {LAST_START}")
         return day.isoformat()
 
 

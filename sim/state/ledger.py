@@ -6,6 +6,7 @@ one pool, under one owner and at most one lien. Money is int64 cents, hardware w
 Every movement has a payer and a payee, so the books close to exactly zero; `Ledger.check` asserts it every week.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from enum import IntEnum
 
@@ -113,7 +114,12 @@ class Lots:
     @classmethod
     def empty(cls) -> "Lots":
         """No hardware."""
-        return cls(*(np.zeros(0, dtype=np.int64) for _ in fields(cls)))
+        return cls.of(())
+
+    @classmethod
+    def of(cls, rows: Sequence[tuple[int, ...]]) -> "Lots":
+        """Rows in the declared order of the columns; there may be none."""
+        return cls(*np.array(rows, dtype=np.int64).reshape(len(rows), len(fields(cls))).T.copy())
 
     @property
     def n(self) -> int:
