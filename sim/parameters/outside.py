@@ -8,7 +8,6 @@ from pydantic import field_validator
 from agents.schema import Needs, Section, choice, quantity, setting
 from sim.parameters.generations import InitialRent
 
-
 # Nobody could own a GPU of the model before its first generation came to market (sim/data/gpu_generations.csv).
 FIRST_START = date(2018, 4, 2)
 LAST_START = date(2100, 12, 27)

@@ -100,7 +100,7 @@ def outcome_of(name: str, changes: Mapping[str, Any], seed: int) -> tuple[str, s
         warnings.simplefilter("error", RuntimeWarning)
         try:
             parameters = parameters.with_(changes)
-            model = simulate(parameters, seed)
+            simulate(parameters, seed)
         except InputError as error:
             named = any(key in str(error) for key in parameters.flat())
             return "refused by name", "" if named else f"refused without a parameter's name: {error}"
