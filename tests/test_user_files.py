@@ -1,5 +1,7 @@
 """Files as users have handed them in (`data/user_files`): what each must give, or how it is refused."""
 
+import csv
+import os
 import re
 from datetime import date
 from pathlib import Path
@@ -11,9 +13,11 @@ from agents.vocabulary import GENERATIONS
 from experiments.design.experiment import ExperimentError, parse
 from experiments.design.planner import load as load_experiment
 from experiments.design.scenario import ScenarioError, load
-from sim.base.user_table import TableError
+from sim.base import reference
+from sim.base.user_table import TableError, read_table
 from sim.model import FireSaleModel
 from sim.parameters import ParameterError, Parameters
+from sim.places.topology import load_places
 
 FILES = Path(__file__).parent / "data" / "user_files"
 BITCOIN, RENT, POWER = ({"bitcoin.driver": "replay"}, {"rent.driver": "replay"}, {"power.driver": "replay"})
@@ -123,6 +127,118 @@ def test_prints_outside_the_run_are_refused() -> None:
         match="line 2: prints of bitcoin, 2026-10-05 to 2026-12-07, all lie outside the run, 2028-",
     ):
         model_of("bitcoin.replay_file", "btc_ok.csv", {**BITCOIN, "clock.start": "2028-01-03"})
+
+
+def replayed(
+    folder: Path, key: str, rows: str, settings: dict[str, object], weeks: int = 12
+) -> FireSaleModel:
+    """A model with a replay of these rows, such as ``2026-10-05,bitcoin,80000``."""
+    file = folder / "prices.csv"
+    file.write_text("date,series,value\n" + rows.replace(" ", "\n") + "\n", encoding="utf-8")
+    return model_of(key, str(file), settings, weeks)
+
+
+def test_a_year_of_the_run_without_a_print_is_refused(tmp_path: Path) -> None:
+    for rows, weeks, said in (
+        (
+            "2026-10-05,bitcoin,80000 2026-12-07,bitcoin,90000",
+            80,
+            "line 3, column date: no print of bitcoin from 2026-12-07 to 2028-",
+        ),
+        (
+            "2028-01-03,bitcoin,80000",
+            80,
+            "line 2, column date: no print of bitcoin from 2026-10-05 to 2028-01-03, 65 weeks",
+        ),
+        (
+            "1926-10-05,bitcoin,80000 2026-11-02,bitcoin,90000",
+            12,
+            "line 3, column date: no print of bitcoin from 1926-10-05",
+        ),
+        (
+            "2026-11-02,bitcoin,80000 2062-10-05,bitcoin,90000",
+            12,
+            "line 3, column date: no print of bitcoin from 2026-11-02",
+        ),
+    ):
+        with pytest.raises(TableError, match=re.escape(said)):
+            replayed(tmp_path, "bitcoin.replay_file", rows, BITCOIN, weeks)
+    yearly = "2026-10-05,bitcoin,80000 2027-10-11,bitcoin,90000"
+    assert replayed(tmp_path, "bitcoin.replay_file", yearly, BITCOIN, 60).world.drivers.btc_usd[53] == 90_000
+
+
+@pytest.mark.parametrize(
+    ("key", "row", "settings", "said"),
+    [
+        ("bitcoin.replay_file", "bitcoin,8000000", BITCOIN, "8000000; allowed 1,000 to 2,000,000 USD"),
+        ("rent.replay_file", "V100,20", RENT, "20 for V100; allowed 0.01 to 4 USD per GPU-hour"),
+        ("power.replay_file", "ERCOT,3800", POWER, "3800; allowed 1 to 1,000 USD per MWh"),
+    ],
+)
+def test_cents_are_no_dollars(
+    tmp_path: Path, key: str, row: str, settings: dict[str, object], said: str
+) -> None:
+    with pytest.raises(TableError, match=re.escape(f"line 2, column value: {said}")):
+        replayed(tmp_path, key, f"2026-10-05,{row}", settings)
+
+
+def test_a_table_of_which_nothing_is_read_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(
+        TableError, match="it holds spread alone, which is not read with interest.driver = replay"
+    ):
+        replayed(tmp_path, "interest.replay_file", "2026-10-05,spread,0.04", SOFR)
+    sites = (Path(reference.path_of("sites.csv"))).read_text(encoding="utf-8").splitlines()[:2]
+    own = tmp_path / "sites.csv"
+    own.write_text("\n".join(sites), encoding="utf-8")
+    with pytest.raises(TableError, match="no site lies in ERCOT; sites lie in TVA"):
+        replayed(
+            tmp_path, "power.replay_file", "2026-10-05,ERCOT,40", {**POWER, "world.sites_file": str(own)}
+        )
+
+
+def test_what_never_ends_is_not_read(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for path, said in (
+        (pipe, "no ordinary file"),
+        (Path("/dev/zero"), "no ordinary file"),
+        (tmp_path, "a folder"),
+    ):
+        with pytest.raises(TableError, match=re.escape(f"{path}: cannot be read: {said}")):
+            model_of("bitcoin.replay_file", str(path), BITCOIN)
+    with pytest.raises(TableError, match="write the whole path instead of ~"):
+        read_table("~/prices.csv", ())
+
+
+def test_two_equal_lots_are_one_too_many(tmp_path: Path) -> None:
+    text = (FILES / "fleet_ok.csv").read_text(encoding="utf-8")
+    file = tmp_path / "fleets.csv"
+    file.write_text(text + text.splitlines()[1] + "\n", encoding="utf-8")
+    with pytest.raises(TableError, match="line 3: place_id p012, .* stands in line 2 already"):
+        model_of("world.fleets_file", str(file))
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "said"),
+    [
+        ("lon", "90.03472", "90.0347; US lies in north america: allowed -180 to -50 degrees"),
+        ("planned_mw", "500", "500, the whole site when built, is less than operational_mw 946"),
+        ("name", "a" * 2000, "2,000 characters; allowed are 1,000"),
+        ("name", 'the "old" mill', "holds a quotation mark"),
+        ("name", "Memphis\u00a0", "holds a control character"),
+    ],
+)
+def test_a_site_that_cannot_be_is_refused(tmp_path: Path, column: str, cell: str, said: str) -> None:
+    with reference.path_of("sites.csv").open(newline="", encoding="utf-8") as shipped:
+        row = next(csv.DictReader(shipped))
+    file = tmp_path / "sites.csv"
+    with file.open("w", newline="", encoding="utf-8") as handle:
+        writer = csv.DictWriter(handle, list(row))
+        writer.writeheader()
+        writer.writerow({**row, column: cell})
+    with pytest.raises(TableError, match=re.escape(said)) as refused:
+        load_places(Parameters(), file)
+    assert str(refused.value).startswith(f"{file}, line 2, column {column}: ")
 
 
 TABLES = {

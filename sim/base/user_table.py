@@ -233,16 +233,17 @@ def _bytes_of(file: Path) -> bytes:
     try:
         found = file.stat()
         # A pipe or a device may never end.
-        if not stat.S_ISREG(found.st_mode):
-            raise TableError(f"{file}: cannot be read: {'a folder' if file.is_dir() else 'no ordinary file'}")
-        if found.st_size > MOST_BYTES:
-            raise TableError(f"{file}: {found.st_size:,} bytes; allowed are {MOST_BYTES:,}")
-        return file.read_bytes()
+        data = file.read_bytes() if stat.S_ISREG(found.st_mode) and found.st_size <= MOST_BYTES else None
     except OSError as error:
         home = "; write the whole path instead of ~" if str(file).startswith("~") else ""
         raise TableError(f"{file}: cannot be read: {error.strerror}{home}") from None
     except ValueError as error:
         raise TableError(f"{str(file)!r}: cannot be read: {error}") from None
+    if data is None and stat.S_ISREG(found.st_mode):
+        raise TableError(f"{file}: {found.st_size:,} bytes; allowed are {MOST_BYTES:,}")
+    if data is None:
+        raise TableError(f"{file}: cannot be read: {'a folder' if file.is_dir() else 'no ordinary file'}")
+    return data
 
 
 def _text_of(file: Path, data: bytes) -> str:

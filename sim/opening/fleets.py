@@ -62,7 +62,7 @@ def fill_fleets(build: Builder) -> Loans:
     loans = Loans.empty()
     _place_borrower(build, loans, unit_watts)
     if world.fleets_file:
-        _bring_fleets(build, loans)
+        bring_fleets(build, loans)
     pools = np.flatnonzero(np.isin(topology.pool_kind, (PoolKind.OPEN, PoolKind.PRIVATE)))
     tenant_luck = build.randomness.uniform(Purpose.TENANCY, 0, pools)
     for pool, luck in zip(pools, tenant_luck, strict=True):
@@ -87,7 +87,7 @@ def fill_fleets(build: Builder) -> Loans:
     return loans
 
 
-def _bring_fleets(build: Builder, loans: Loans) -> None:
+def bring_fleets(build: Builder, loans: Loans) -> None:
     """House the lots of a user's file: in the owner's own hall at the place, else in its open pool."""
     topology = build.topology
     unit_watts = build.parameters.hardware.unit_watts.array().astype(np.int64)
@@ -105,7 +105,7 @@ def _bring_fleets(build: Builder, loans: Loans) -> None:
         own = np.flatnonzero(
             here & (topology.pool_kind == PoolKind.PRIVATE) & (topology.pool_holder == row.owner)
         )
-        shared = np.flatnonzero(here & (topology.pool_kind == PoolKind.OPEN))
+        shared = np.flatnonzero(here & (topology.pool_kind == PoolKind.OPEN) & (topology.pool_power > 0))
         if not len(own) and not len(shared):
             table.refuse(
                 row.line, "place_id", f"{topology.places.id[row.place]} has no hall open to this owner"

@@ -100,6 +100,16 @@ def build_world(
     parameters: Parameters, randomness: Randomness, drivers: Drivers, topology: Topology
 ) -> World:
     """Populate the places and open the books."""
+    build = parties_and_pools(parameters, randomness, drivers, topology)
+    loans = fill_fleets(build)
+    _introduce(build)
+    return _open_books(build, loans)
+
+
+def parties_and_pools(
+    parameters: Parameters, randomness: Randomness, drivers: Drivers, topology: Topology
+) -> Builder:
+    """Who takes part and where there is power, before any hardware stands."""
     kinds, names, types = _cast(parameters)
     build = Builder(
         parameters=parameters,
@@ -117,9 +127,7 @@ def build_world(
         ranks={},
     )
     _lay_out_pools(build)
-    loans = fill_fleets(build)
-    _introduce(build)
-    return _open_books(build, loans)
+    return build
 
 
 def _cast(parameters: Parameters) -> tuple[list[int], list[str], list[str]]:
