@@ -171,7 +171,7 @@ def test_a_year_of_the_run_without_a_print_is_refused(tmp_path: Path) -> None:
     ("key", "row", "settings", "said"),
     [
         ("bitcoin.replay_file", "bitcoin,8000000", BITCOIN, "8000000; allowed 1,000 to 2,000,000 USD"),
-        ("rent.replay_file", "V100,20", RENT, "20 for V100; allowed 0.01 to 4 USD per GPU-hour"),
+        ("rent.replay_file", "V100,20", RENT, "20 for V100; allowed 0.015 to 6 USD per GPU-hour"),
         ("power.replay_file", "ERCOT,3800", POWER, "3800; allowed 1 to 1,000 USD per MWh"),
     ],
 )

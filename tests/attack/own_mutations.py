@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from random import Random
 
+from tests.attack.cell_mutations import REFUSED, Kind, Make, Mutant, in_cells
 from tests.attack.sheets import Sheet
-from tests.attack.table_mutations import REFUSED, Kind, Make, Mutant, in_cells
 
 
 def only(*names: str) -> Callable[[Sheet], list[str]]:

@@ -31,6 +31,7 @@ from sim.parameters import Parameters
 from sim.places.topology import Topology, load_places
 from sim.state.ledger import Loans
 from tests.attack.attack import Attack, Report
+from tests.attack.cell_mutations import EQUAL, REFUSED, Kind, Mutant
 from tests.attack.own_mutations import FLEETS, REPLAYS, SITES
 from tests.attack.sheets import (
     Sheet,
@@ -41,10 +42,11 @@ from tests.attack.sheets import (
     rent_sheet,
     sites_sheet,
 )
-from tests.attack.table_mutations import EQUAL, KINDS, REFUSED, Kind, Mutant
+from tests.attack.table_mutations import KINDS
 
 MOST_SECONDS = 10
 WEEKS = 130
+REPLAYED = ("bitcoin", "rent", "power", "interest")
 
 
 @dataclass(frozen=True)
@@ -180,23 +182,7 @@ PATHS: dict[str, Callable[[Path], Any]] = {
 
 def tables(file: Path) -> list[Table]:
     """Every user table, read from one place."""
-    own = str(file)
-    asked = Parameters.from_overrides(
-        {
-            "clock.weeks": WEEKS,
-            "world.sites_file": own,
-            "world.fleets_file": own,
-            "bitcoin.driver": "replay",
-            "bitcoin.replay_file": own,
-            "rent.driver": "replay",
-            "rent.replay_file": own,
-            "power.driver": "replay",
-            "power.replay_file": own,
-            "interest.driver": "replay",
-            "interest.spread_driver": "replay",
-            "interest.replay_file": own,
-        }
-    )
+    asked = _asked(str(file))
     plain = Parameters.from_overrides({"clock.weeks": WEEKS})
     randomness = Randomness(7, 0)
     topology = Topology(plain, load_places(plain))
@@ -239,6 +225,15 @@ def tables(file: Path) -> list[Table]:
         Table("power", power_sheet(), power, REPLAYS),
         Table("interest", interest_sheet(), interest, REPLAYS),
     ]
+
+
+def _asked(own: str) -> Parameters:
+    """Parameters that name one file for every table."""
+    files = ("world.sites_file", "world.fleets_file", *(f"{name}.replay_file" for name in REPLAYED))
+    drivers = ("interest.spread_driver", *(f"{name}.driver" for name in REPLAYED))
+    return Parameters.from_overrides(
+        {"clock.weeks": WEEKS, **dict.fromkeys(files, own), **dict.fromkeys(drivers, "replay")}
+    )
 
 
 def digest(*arrays: Any) -> str:
