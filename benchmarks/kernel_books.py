@@ -86,20 +86,6 @@ def book(size: str, regime: str, seed: int, net: Network) -> Book:
     return Book(side, node, product, quantity, price, power.astype(np.int64), cooling.astype(np.int64))
 
 
-def next_week(size: str, regime: str, week: int, old: Book, share: float) -> tuple[Book, np.ndarray]:
-    """The book with a share of orders replaced and of headrooms moved; and which orders changed."""
-    rng = np.random.default_rng([week, 3])
-    n, nodes = len(old.side), len(old.power)
-    changed = rng.choice(n, max(1, int(share * n)), replace=False)
-    fresh = orders(size, regime, rng, len(changed))
-    columns = [old.side.copy(), old.node.copy(), old.generation.copy(), old.quantity.copy(), old.price.copy()]
-    for column, new in zip(columns, fresh, strict=True):
-        column[changed] = new
-    moved = rng.random(nodes) < share
-    power = np.where(moved, old.power * rng.uniform(0.8, 1.2, nodes), old.power).astype(np.int64)
-    return Book(*columns, power, old.cooling), changed
-
-
 def one_class(n: int, seed: int) -> tuple[Book, Network]:
     """Orders of one class on 100 sites (20 for few orders), headroom without limit: a plain transport problem."""
     size = "small" if n <= 200 else "medium"

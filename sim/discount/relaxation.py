@@ -108,8 +108,7 @@ class Setting:
         key = (relaxed, product, True)
         if key not in self._quoted:
             one = cut_forced_supply(self.sell, product, unit)
-            hint = self._clearing(relaxed)
-            self._quoted[key] = self._quote(self._clear(one, relaxed, hint), product)
+            self._quoted[key] = self._quote(self._clear(one, relaxed), product)
         return self._quoted[key]
 
     def _quote(self, clearing: Clearing, product: int) -> float:
@@ -118,17 +117,16 @@ class Setting:
 
     def _clearing(self, relaxed: Relaxed) -> Clearing:
         if relaxed not in self._cleared:
-            self._cleared[relaxed] = self._clear(self.sell, relaxed, None)
+            self._cleared[relaxed] = self._clear(self.sell, relaxed)
         return self._cleared[relaxed]
 
-    def _clear(self, sell: SellOrders, relaxed: Relaxed, hint: Clearing | None) -> Clearing:
+    def _clear(self, sell: SellOrders, relaxed: Relaxed) -> Clearing:
         kept = self._coupled(relaxed)
         _, clearing = clear_intents(
             replace(sell, quantity=np.where(kept[sell.product], sell.quantity, 0)),
             self._bids(relaxed, kept),
             self._venue(relaxed),
             whole=False,
-            hint=hint,
         )
         return clearing
 

@@ -28,12 +28,12 @@ cdef enum:
 
 
 cdef struct Entry:
-    int64_t price       # of a buy negative, so that the best of both sides comes first
+    int64_t price       # cents; of a buy negative, so that the best of both sides comes first
     int64_t quantity
     int32_t order
 
 
-# The orders of one side at one good; prices as in `Entry`.
+# The orders of one side at one good; scaled prices, of a buy negative.
 cdef struct Post:
     int64_t best
     int64_t limit       # prices below it can trade
@@ -164,20 +164,19 @@ cdef class Problem:
     cdef int build(self, bint scattered) except -1
     cdef int keep_flow(self) except -1
     cdef int curves(self, Market *w) except -1
-    cdef void guess_from(self, const double[:, ::1] price, const double[:, ::1] rent, double scale,
-                         double watt) noexcept nogil
     cdef void guess_nationally(self) noexcept nogil
     cdef void repair(self) noexcept nogil
 
     cdef inline int64_t stated(self, int64_t i, int32_t k) noexcept nogil:
         """Scaled price of an order, negative for a buy; beyond all limits if it has no quantity."""
-        cdef int64_t x
-        if self.exact:
-            x = self.price[i] * self.multiplier[k]
-        else:
-            x = <int64_t>floor(<double>self.price[i] * self.factor[k] + 0.5)
+        cdef int64_t x = self.scaled(self.price[i], k)
         x = -x if self.side[i] else x
         return x if self.quantity[i] else NEVER
+
+    cdef inline int64_t scaled(self, int64_t cents, int32_t k) noexcept nogil:
+        if self.exact:
+            return cents * self.multiplier[k]
+        return <int64_t>floor(<double>cents * self.factor[k] + 0.5)
 
     cdef inline Post *post_of(self, int64_t i, int32_t k) noexcept nogil:
         return &self.post[2 * (<int64_t>k * self.S + self.node[i]) + self.side[i]]

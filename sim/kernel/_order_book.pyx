@@ -6,7 +6,7 @@ docs/kernel.md. A `Workspace` belongs to one thread at a time.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
-from libc.math cimport floor, rint
+from libc.math cimport floor
 from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint64_t
 from libc.stdlib cimport free, malloc, qsort
 from libc.string cimport memset
@@ -28,6 +28,8 @@ cdef extern from *:
     const bint APART
 
 cdef int64_t LARGEST = <int64_t>1 << 60
+# The dearest price that is taken, cents per GPU (`sim.kernel.book`).
+cdef int64_t DEAREST = 10**15
 # The price of goods that cannot be had: above every bid.
 cdef int64_t NOWHERE = <int64_t>1 << 57
 
@@ -202,7 +204,7 @@ cdef class Workspace:
                     rule = 3
                 elif quantity[i] < 0:
                     rule = 4
-                elif price[i] < 0:
+                elif price[i] < 0 or price[i] > DEAREST:
                     rule = 5
                 elif <double>quantity[i] * <double>price[i] >= 4.0e18:
                     rule = 8
@@ -456,11 +458,11 @@ cdef class Problem:
                 if k < 0:
                     continue
                 post = self.post_of(i, k)
-                entry[n].price = self.stated(i, k)
-                keep = entry[n].price < post.limit
+                keep = self.stated(i, k) < post.limit
                 e = post.end if keep else n
                 post.end += keep
-                entry[e].price = entry[n].price
+                # Sorted and merged by the price as given: in fixed point two prices can have one scaled value.
+                entry[e].price = -self.price[i] if self.side[i] else self.price[i]
                 entry[e].quantity = self.quantity[i]
                 entry[e].order = i
             for v in range(2 * self.goods):
@@ -468,11 +470,12 @@ cdef class Problem:
                 if post.count == 0:
                     continue
                 first = post.end - post.count
+                k = self.row_of(v >> 1)
                 sort_entries(entry + first, post.count)
                 for e in range(first, post.end):
                     if e == first or entry[e].price != entry[e - 1].price:
                         c += 1
-                        self.class_price[c] = -entry[e].price if v & 1 else entry[e].price
+                        self.class_price[c] = self.scaled(-entry[e].price if v & 1 else entry[e].price, k)
                         self.class_gpus[c] = 0
                         self.class_post[c] = v
                         self.class_start[c] = e
@@ -625,12 +628,10 @@ cdef class Problem:
                 self.lane_flow[self.lane_good_lane[j]] = flow_of(&self.c, self.lane_arc[j])
         return 0
 
-    # -- dual method: start from prices ---------------------------------------------------------------------------
+    # -- dual method: start from national prices -----------------------------------------------------------------------
 
-    def solve_from(self, const double[:, ::1] price, const double[:, ::1] rent, double scale, double watt):
-        """Divisible optimum by the dual method from prices (cents per GPU) and rents (cents per watt; power, power and
-        cooling) of an earlier clearing, or from a national guess if there are none. False if it did not get there.
-        """
+    def solve_nationally(self):
+        """Divisible optimum by the dual method from a national guess; False if it did not get there."""
         cdef Market w
         cdef int64_t pivots = 0
         cdef int64_t c
@@ -650,10 +651,7 @@ cdef class Problem:
             return False
         self.curves(&w)
         with nogil:
-            if price is None:
-                self.guess_nationally()
-            else:
-                self.guess_from(price, rent, scale, watt)
+            self.guess_nationally()
             self.repair()
             incidence(&self.c, &w)
             crash(&self.c, &w)
@@ -699,30 +697,6 @@ cdef class Problem:
             it.last = c + 1
         w.incident = <Meeting *>space.room(2 * (w.n_curves + m - limited), sizeof(Meeting))
         return 0
-
-    cdef void guess_from(self, const double[:, ::1] price, const double[:, ::1] rent, double scale,
-                         double watt) noexcept nogil:
-        """Potentials of an earlier clearing, within what can be asked and bid now."""
-        cdef int64_t v, x
-        cdef int32_t k, s
-        cdef double p, per
-        for k in range(self.K):
-            per = scale / <double>self.flow_per_gpu[k]
-            for s in range(self.S):
-                v = <int64_t>k * self.S + s
-                if self.kept[v] == 0:
-                    continue
-                p = price[self.product_of[k], s] * per
-                x = <int64_t>rint(p) if 0.0 <= p < 1.0e17 else self.b[v]
-                x = self.a[v] if x < self.a[v] else x
-                self.c.potential[self.kept[v]] = self.b[v] if x > self.b[v] else x
-        for s in range(self.S):
-            if self.site[s].power_node > 0:
-                self.c.potential[self.site[s].power_node] = -<int64_t>rint(rent[0, s] / watt * scale)
-            if self.site[s].cooling_node > 0:
-                p = rent[1, s] if self.site[s].power_node > 0 else rent[1, s] - rent[0, s]
-                self.c.potential[self.site[s].cooling_node] = -<int64_t>rint(p / watt * scale)
-        self.c.potential[0] = 0
 
     cdef void guess_nationally(self) noexcept nogil:
         """One price a product at which offers meet bids, freight and headroom left out."""

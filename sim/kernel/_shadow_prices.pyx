@@ -11,6 +11,64 @@ from sim.kernel._network_simplex cimport LOWER, Arc, Node, flow_of, plant, prima
 from sim.kernel._order_book cimport NEVER, Entry, Problem, Site, Workspace, sort_entries, wide
 from sim.kernel._shortest_paths cimport dequeue, enqueue, offer, take
 
+# What rounding down left of an order's share of its class.
+cdef struct Remainder:
+    int64_t size
+    int32_t order
+
+
+cdef inline bint before(Remainder x, Remainder y) noexcept nogil:
+    return x.size > y.size or (x.size == y.size and x.order < y.order)
+
+
+cdef void largest_first(Remainder *r, int64_t n, int64_t wanted) noexcept nogil:
+    """Bring the `wanted` first of n remainders to the front: repeated division around a middle one, in linear time.
+
+    No two are equal, since no order stands twice.
+    """
+    cdef int64_t low = 0, high = n - 1, i, j
+    cdef Remainder x, pivot
+    while low < high:
+        pivot = middle(r, low, high)
+        i = low
+        j = high
+        while i <= j:
+            while before(r[i], pivot):
+                i += 1
+            while before(pivot, r[j]):
+                j -= 1
+            if i <= j:
+                x = r[i]
+                r[i] = r[j]
+                r[j] = x
+                i += 1
+                j -= 1
+        # The first of them stand up to j, the last from i.
+        if wanted <= j:
+            high = j
+        elif wanted >= i:
+            low = i
+        else:
+            return
+
+
+cdef Remainder middle(Remainder *r, int64_t low, int64_t high) noexcept nogil:
+    """Median of nine remainders spread over the part in hand."""
+    cdef Remainder seen[9]
+    cdef Remainder x
+    cdef int64_t step = (high - low) // 8
+    cdef int i, j
+    for i in range(9):
+        seen[i] = r[low + i * step]
+    for i in range(1, 9):
+        x = seen[i]
+        j = i
+        while j > 0 and before(x, seen[j - 1]):
+            seen[j] = seen[j - 1]
+            j -= 1
+        seen[j] = x
+    return seen[4]
+
 
 cdef class Solution(Problem):
     """Prices, rents, whole units and fills of one book; made by `clear`."""
@@ -381,14 +439,19 @@ cdef class Solution(Problem):
         orders out of the money stay out. Headroom cannot bind then, so products separate, every capacity is a multiple of
         one unit, and a basic optimum is whole. Room that cutting left is offered again, best surplus per watt first.
         """
-        cdef int64_t c, v, e, unit, x, extra, amount, granted = 0
-        cdef int32_t j, s, a
         cdef Entry *entry
-        cdef int64_t n_short = 0
         if self.c.m == 0:
             return
         entry = <Entry *>self.w.room(self.n_classes, sizeof(Entry))
         self.class_units = <int64_t *>self.w.room(self.n_classes, 8)
+        with nogil:
+            self.cut(theta, entry)
+        self.keep_flow()
+
+    cdef void cut(self, double theta, Entry *entry) noexcept nogil:
+        cdef int64_t c, v, e, unit, x, extra, amount, granted = 0
+        cdef int32_t j, s, a
+        cdef int64_t n_short = 0
         for c in range(self.n_classes):
             unit = self.unit[(self.class_post[c] >> 1) // self.S]
             self.class_units[c] = 0
@@ -451,7 +514,6 @@ cdef class Solution(Problem):
                 granted += 1
         if granted:
             self.resolve()
-        self.keep_flow()
 
     cdef bint in_money(self, int64_t c, double theta) noexcept nogil:
         """No loss at the prices of theta. Linear between the ends, so the test at both ends is exact where it is tight."""
@@ -514,8 +576,7 @@ cdef class Solution(Problem):
     def report(self, double theta, double[::1] filled, double[:, ::1] out, double scale):
         """Write fills other than 0, and prices and rents in cents.
 
-        Rows of ``out``: price, lowest and highest price of every product, power rent, cooling rent, and the highest rents, of power
-        and of both.
+        Rows of ``out``: price, lowest and highest price of every product, power rent, cooling rent.
         """
         cdef int64_t i, v, c
         cdef int32_t k, s, g
@@ -548,39 +609,40 @@ cdef class Solution(Problem):
                 q = -(self.low[v] + theta * <double>(self.high[v] - self.low[v]))
                 out[3 * G, s] = p * watt / scale if p > 0 else 0.0
                 out[3 * G + 1, s] = (q - p) * watt / scale if q > p else 0.0
-                out[3 * G + 2, s] = -<double>self.low[self.goods + s] * watt / scale
-                out[3 * G + 3, s] = -<double>self.low[v] * watt / scale
 
     def whole_fills(self, int64_t[::1] filled):
         """Whole units of every class shared by largest remainder, then by order of the book."""
-        cdef int64_t i, c, e, units, have, left, unit, best, remainder, most, at
-        cdef int64_t[::1] out = filled
+        cdef Remainder *rest = <Remainder *>self.w.room(self.n, sizeof(Remainder))
+        cdef int64_t *out = &filled[0] if self.n else NULL
+        with nogil:
+            self.share_units(rest, out)
+
+    cdef void share_units(self, Remainder *rest, int64_t *out) noexcept nogil:
+        cdef int64_t i, c, e, units, have, left, unit, n
+        cdef wide share
         for i in range(self.n):
             out[i] = 0
         for c in range(self.n_classes):
-            unit = self.unit[(self.class_post[c] >> 1) // self.S]
-            units = self.class_flow[c] // self.flow_per_gpu[(self.class_post[c] >> 1) // self.S] // unit
+            unit = self.unit[self.row_of(self.class_post[c] >> 1)]
+            units = self.class_flow[c] // self.flow_per_gpu[self.row_of(self.class_post[c] >> 1)] // unit
             if units == 0:
                 continue
             left = units
+            n = 0
             for e in range(self.class_start[c], self.class_start[c + 1]):
                 i = self.sorted_orders[e]
                 have = self.quantity[i] // unit
-                out[i] = <int64_t>((<wide>units) * have // self.class_units[c])
+                share = <wide>units * have
+                out[i] = <int64_t>(share // self.class_units[c])
                 left -= out[i]
-            while left > 0:
-                most = -1
-                at = -1
-                for e in range(self.class_start[c], self.class_start[c + 1]):
-                    i = self.sorted_orders[e]
-                    have = self.quantity[i] // unit
-                    remainder = <int64_t>((<wide>units) * have - (<wide>out[i]) * self.class_units[c])
-                    if remainder > most or (remainder == most and i < at):
-                        if out[i] < have:
-                            most = remainder
-                            at = i
-                out[at] += 1
-                left -= 1
+                if out[i] < have:
+                    rest[n].size = <int64_t>(share - <wide>out[i] * self.class_units[c])
+                    rest[n].order = i
+                    n += 1
+            # Fewer units are left than orders with a remainder, and none of these is full.
+            largest_first(rest, n, left)
+            for e in range(left):
+                out[rest[e].order] += 1
             for e in range(self.class_start[c], self.class_start[c + 1]):
                 out[self.sorted_orders[e]] *= unit
 

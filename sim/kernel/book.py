@@ -10,6 +10,11 @@ from numpy.typing import NDArray
 from sim.kernel._order_book import Workspace
 from sim.kernel.flow_scale import FlowScale
 
+# Legal ranges. Nothing real comes near them; within them every sum the kernel forms is in range.
+DEAREST_CENTS = 10**15
+LARGEST_UNIT = 10**6
+LARGEST_UNIT_WATTS = 10**12
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
@@ -20,7 +25,7 @@ RULES = {
     2: ("node", "allowed 0 to {nodes}"),
     3: ("generation", "allowed 0 to {products}"),
     4: ("quantity", "allowed >= 0 GPUs"),
-    5: ("price", "allowed >= 0 cents"),
+    5: ("price", f"allowed 0 to {DEAREST_CENTS} cents per GPU"),
     6: ("power", "allowed >= 0 watts"),
     7: ("cooling", "allowed >= 0 watts"),
     8: ("price", "times quantity is beyond 4e18 cents"),
@@ -31,6 +36,9 @@ RULES = {
 class Network:
     """Nodes, one-way lanes and products (the kernel's ``generation`` axis).
 
+    What the kernel derives from the arrays is kept, so they are copied and cannot be written; another network is made by
+    `dataclasses.replace`.
+
     Parameters
     ----------
     n_nodes : int
@@ -38,11 +46,11 @@ class Network:
     lanes : (L, 2) int32
         From node, to node.
     freight : (G, L) int64
-        Cents per GPU along the lane; -1 forbids it.
+        Cents per GPU along the lane, at most 10^15; -1 forbids it.
     unit : (G,) int64
-        GPUs in the sellable unit.
+        GPUs in the sellable unit, 1 to 10^6.
     unit_watts : (G,) int64
-        IT watts of that unit, > 0.
+        IT watts of that unit, 1 to 10^12.
     liquid : (G,) bool
         Needs liquid cooling.
     """
@@ -69,9 +77,10 @@ class Network:
             require(len(array) == len(freight), name, f"must have length G = {len(freight)}")
         for name, array in (("freight", freight), ("unit", self.unit), ("unit_watts", self.unit_watts)):
             require(array.dtype == np.int64, name, f"must be int64, is {array.dtype}")
-        bounded("freight", freight, -1, None)
-        bounded("unit", self.unit, 1, None)
-        bounded("unit_watts", self.unit_watts, 1, None)
+        bounded("freight", freight, -1, DEAREST_CENTS)
+        bounded("unit", self.unit, 1, LARGEST_UNIT)
+        bounded("unit_watts", self.unit_watts, 1, LARGEST_UNIT_WATTS)
+        keep_as_given(self, ("lanes", "freight", "unit", "unit_watts", "liquid"))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Network, (self.n_nodes, self.lanes, self.freight, self.unit, self.unit_watts, self.liquid)
@@ -101,6 +110,8 @@ class Network:
 class Book:
     """Orders and headroom of one clearing.
 
+    A clearing proves itself on the book it was given, so arrays that can be written are copied, and cannot be written here.
+
     Parameters
     ----------
     side : (n,) int8
@@ -109,7 +120,7 @@ class Book:
     quantity : (n,) int64
         GPUs, >= 0.
     price : (n,) int64
-        Cents per GPU, reserve or limit, >= 0.
+        Cents per GPU, reserve or limit, 0 to 10^15; times quantity below 4 x 10^18.
     power, cooling : (S,) int64
         IT watts of headroom for buyers at the node, >= 0.
     """
@@ -121,6 +132,23 @@ class Book:
     price: Ints
     power: Ints
     cooling: Ints
+
+    def __post_init__(self) -> None:
+        keep_as_given(self, ("side", "node", "generation", "quantity", "price", "power", "cooling"))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        columns = self.side, self.node, self.generation, self.quantity, self.price, self.power, self.cooling
+        return Book, columns
+
+
+def keep_as_given(owner: object, names: tuple[str, ...]) -> None:
+    """Replace arrays that someone could still write by copies that nobody can."""
+    for name in names:
+        array = getattr(owner, name)
+        if isinstance(array, np.ndarray) and (array.flags.writeable or array.base is not None):
+            array = array.copy()
+            array.flags.writeable = False
+            object.__setattr__(owner, name, array)
 
 
 def require(rule: bool, name: str, message: str) -> None:

@@ -15,7 +15,6 @@ from functools import cached_property, partial
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.kernel._order_book import Problem
 from sim.kernel._shadow_prices import Solution
 from sim.kernel.book import OTHER_TYPES, RULES, Book, Floats, Ints, KeptMemory, Network, typed_orders
 from sim.kernel.certificate import Certificate, Evidence, prove
@@ -55,7 +54,6 @@ class Clearing:
     pivots: int
     surplus_bound: float
     _proof: Callable[[], Certificate] = field(repr=False)
-    _highest_rents: Floats = field(repr=False)
 
     @cached_property
     def certificate(self) -> Certificate:
@@ -63,18 +61,13 @@ class Clearing:
         return self._proof()
 
 
-def clear(
-    book: Book, network: Network, theta: float = 0.5, hint: Clearing | None = None, whole: bool = False
-) -> Clearing:
+def clear(book: Book, network: Network, theta: float = 0.5, whole: bool = False) -> Clearing:
     """Clear one book.
 
     Parameters
     ----------
     theta : float
         Place of the price within the optimal interval: 0 lowest, 1 highest.
-    hint : Clearing, optional
-        An earlier clearing with as many nodes and products, to start from. Prices, rents and surplus do not depend on it;
-        where several divisible fills are optimal, another may be found. Whole units are cleared without it.
     whole : bool
         Trade sellable units only. Prices and rents stay those of the divisible optimum; fills are a feasible
         rounding traded at them, ``surplus_bound`` is the divisible surplus.
@@ -101,8 +94,6 @@ def clear(
     if not 0.0 <= theta <= 1.0:
         raise ValueError(f"theta = {theta}; allowed 0 to 1")
     shape = len(network.unit), network.n_nodes
-    if hint is not None and hint.price_low.shape != shape:
-        raise ValueError(f"hint: has prices of shape {hint.price_low.shape}; {shape} needed")
     kept = network._kept()
     highest, active = _take_in(book, network, kept)
     limit = LARGEST_COST
@@ -116,8 +107,8 @@ def clear(
                 f"quantity[{problem.overflow}] = {book.quantity[problem.overflow]}; goods offered so far times watts are"
                 f" beyond the range of {10**18 // int(scale.flow.max())} GPUs"
             )
-        # Whole units start from nothing, so that who trades among equals does not depend on history.
-        if not whole and _from_prices(problem, hint, scale):
+        # Whole units are cut from the optimum of the primal method, whatever the book.
+        if not whole and problem.glut() and problem.solve_nationally():
             break
         if problem.solve():
             break
@@ -141,14 +132,6 @@ def _take_in(book: Book, network: Network, kept: KeptMemory) -> tuple[int, bytes
         allowed = allowed.format(nodes=network.n_nodes - 1, products=len(network.unit) - 1)
         raise ValueError(f"{name}[{position}] = {entry}; {allowed}")
     return highest, active
-
-
-def _from_prices(problem: Problem, hint: Clearing | None, scale: FlowScale) -> bool:
-    """Try the dual method where a good start is at hand: an earlier clearing, or far more offered than wanted."""
-    if hint is not None:
-        rents = hint._highest_rents
-        return problem.solve_from(hint.price_low, rents, float(scale.scale), float(scale.watt))
-    return problem.glut() and problem.solve_from(None, None, 1.0, 1.0)
 
 
 def _scale_for(
@@ -193,7 +176,6 @@ def _empty(shape: tuple[int, int], n: int, whole: bool) -> Clearing:
         pivots=0,
         surplus_bound=0.0,
         _proof=lambda: Certificate(0, 0, 1),
-        _highest_rents=np.zeros((2, shape[1])),
     )
 
 
@@ -214,7 +196,7 @@ def _report(
     if whole:
         problem.round(theta)
         surplus = problem.surplus() / scale.scale
-    share, table = np.zeros(n), np.empty((3 * products + 4, nodes))
+    share, table = np.zeros(n), np.empty((3 * products + 2, nodes))
     problem.report(theta, share, table, float(scale.scale))
     units = np.empty(n if whole else 0, dtype=np.int64)
     if whole:
@@ -234,7 +216,6 @@ def _report(
         pivots=problem.pivots,
         surplus_bound=bound,
         _proof=partial(_proven, book, network, kept.given, scale, claim),
-        _highest_rents=table[3 * products + 2 :],
     )
 
 

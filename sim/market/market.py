@@ -127,22 +127,18 @@ def clear_intents(
     venue: Venue,
     *,
     whole: bool,
-    hint: Clearing | None = None,
 ) -> tuple[Orders, Clearing]:
-    """Clear once on the coarse demand curves and, if asked, once more refined around the price found.
-
-    ``hint`` is a clearing of much the same market to start from; prices do not depend on it.
-    """
+    """Clear once on the coarse demand curves and, if asked, once more refined around the price found."""
     network, theta = venue.network, venue.theta
     orders = build_orders(sell, buy, venue)
     pinched = venue.refine and bool(
         np.any(buy.cash_cents < buy.wanted * np.floor(buy.value_cents * (1 - buy.margin)))
     )
-    clearing = clear(orders.book, network, theta=theta, hint=hint, whole=whole and not pinched)
+    clearing = clear(orders.book, network, theta=theta, whole=whole and not pinched)
     if pinched:
         gross = clearing.price + rent_per_gpu(clearing, network)
         orders = build_orders(sell, buy, venue, around=gross)
-        clearing = clear(orders.book, network, theta=theta, hint=clearing, whole=whole)
+        clearing = clear(orders.book, network, theta=theta, whole=whole)
     return orders, clearing
 
 

@@ -54,10 +54,10 @@ def clear_joint(
     -------
     JointClearing
     """
-    split, around, hint = buy, None, None
+    split, around = buy, None
     for count in range(1, rounds + 1):
         orders = _orders(sell, split, venue, around)
-        hint = clearing = clear(orders.book, venue.network, theta=venue.theta, hint=hint)
+        clearing = clear(orders.book, venue.network, theta=venue.theta)
         gross = (clearing.price + rent_per_gpu(clearing, venue.network))[
             split.product, split.pool + venue.first_node
         ]
