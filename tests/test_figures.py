@@ -11,7 +11,7 @@ import pytest
 from experiments.figures.run_figures import COMPARISONS, FIGURES, draw_all
 from experiments.figures.style import style
 from experiments.runs import store
-from experiments.runs.folder import StoreError
+from experiments.runs.folder import MARKER, StoreError
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def drawn(stored_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_figure_as_png_pdf_and_numbers(drawn: Path) -> None:
     expected = {f"{name}.{kind}" for name in FIGURES | COMPARISONS for kind in ("png", "pdf", "csv")}
     expected |= {"credit_before.graphml", "credit_after.graphml"}
-    assert {path.name for path in (drawn / "figures").iterdir()} == expected | {"figures.json"}
+    assert {path.name for path in (drawn / "figures").iterdir()} == expected | {"figures.json", MARKER}
     assert set(json.loads((drawn / "figures/figures.json").read_text())) == expected
 
 
