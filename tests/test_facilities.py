@@ -33,6 +33,7 @@ from sim.debt.facilities import (
     put_outcome,
     refinancing_offer,
     share_price,
+    trigger_state,
     undrawn_fee,
 )
 
@@ -227,3 +228,79 @@ def test_funding_shock_shrinks_an_offer_that_rents_never_touched() -> None:
 def test_fractions_of_a_cent_are_refused() -> None:
     with pytest.raises(TypeError, match="whole numbers"):
         mandatory_prepayment([10.5], [3])
+
+
+# -- by hand, at every edge --------------------------------------------------------------------------------------
+
+
+def test_draws_by_hand_at_each_limit() -> None:
+    """Half of the capex, what is left of the commitment, or the room under the base: the least of the three."""
+    for capex, commitment, drawn, base, balance, expected in (
+        (1_000, 10_000, 9_000, 10_000, 9_000, 500),
+        (1_000, 10_000, 9_600, 10_000, 9_000, 400),
+        (1_000, 10_000, 9_000, 10_000, 9_700, 300),
+        (1_000, 10_000, 9_999, 10_000, 9_000, 1),
+        (1_000, 10_000, 9_000, 10_000, 9_999, 1),
+        (2, 10_000, 9_000, 10_000, 9_000, 1),
+        (1_000, 10_000, 10_001, 10_000, 9_000, 0),
+        (1_000, 10_000, 9_000, 10_000, 10_001, 0),
+        (-1_000, 10_000, 9_000, 10_000, 9_000, 0),
+    ):
+        assert int(draw_available(0.5, capex, commitment, drawn, base, balance, 38, 39)) == expected
+        assert int(draw_available(0.5, capex, commitment, drawn, base, balance, 39, 39)) == 0
+    assert draw_cliff(0.5, [1_000, 1_000, 3], [10_000, 10_000, 9], [9_600, 10_001, 0]).tolist() == [400, 0, 2]
+    assert undrawn_fee([1_200, 600], [0, 601], 0.1, 5, 6).tolist() == [10, 0]
+    assert undrawn_fee(1_200, 0, 0.1, 6, 6) == 0
+
+
+def test_triggers_by_hand() -> None:
+    """Trap below 1.45, turbo below 1.25, to the cent of a balance of one."""
+    split = apply_triggers([7] * 6, [2] * 6, [1, 100, 1, 0, 1, 0], [1.45, 1.24, 1.24, 1.24, 1.44, 1.44])
+    assert split.trigger.tolist() == [Trigger.RELEASE, *[Trigger.TURBO] * 3, *[Trigger.TRAP] * 2]
+    assert split.prepayment_cents.tolist() == [0, 9, 1, 0, 0, 0]
+    assert split.reserve_cents.tolist() == [0, 0, 0, 0, 9, 0]
+    assert split.released_cents.tolist() == [9, 0, 8, 9, 0, 9]
+    assert apply_triggers(7, 0, 5, 1.25).trigger == Trigger.TRAP
+
+
+def test_an_offer_by_hand() -> None:
+    """Value carries 600 of 1,000; 240 a year at coverage 2 and 12 % interest alone carries 1,000, and half of it 500."""
+    rich = refinancing_offer(1_000, 0.6, 240, 2.0, 0.12, 60, 1.0)
+    found = (rich.amount_cents, rich.by_value_cents, rich.by_income_cents, rich.payment_cents)
+    assert [int(x) for x in found] == [600, 600, 1_000, 6]
+    poor = refinancing_offer(1_000, 0.6, 120, 2.0, 0.12, 60, 1.0)
+    found = (poor.amount_cents, poor.by_value_cents, poor.by_income_cents, poor.payment_cents)
+    assert [int(x) for x in found] == [500, 600, 500, 5]
+    # Without interest a loan of ten months pays a tenth a month; half as balloon, a twentieth.
+    for balloon, income in ((0.0, 100), (0.5, 200)):
+        plain = refinancing_offer(10**6, 0.6, 120, 1.0, 0.0, 10, balloon)
+        assert (int(plain.by_income_cents), int(plain.payment_cents)) == (income, 10)
+    assert int(refinancing_offer(10**6, 0.6, 120, 1.0, 0.0, 10).by_income_cents) == 100
+    none = refinancing_offer([-1_000, 1_000], 0.6, [240, -240], 2.0, 0.12, 60, 1.0)
+    assert none.by_value_cents.tolist() == [0, 600]
+    assert none.by_income_cents.tolist() == [1_000, 0]
+    assert none.amount_cents.tolist() == none.payment_cents.tolist() == [0, 0]
+
+
+def test_payments_with_a_balloon_by_hand() -> None:
+    """A quarter stays due: 25 of interest on it, and twelve instalments of the rest without interest."""
+    assert int(balloon_payment(10_000, 0.12, 1, 0.25)) == 7_500 + 75 + 25
+    assert int(balloon_payment(12_000, 0.0, 12, 0.25)) == 750
+    assert int(coupon(1_200, 0.1, 1)) == 120
+    assert int(coupon(1_200, 0.1)) == 10
+
+
+def test_a_base_by_hand() -> None:
+    """Half the cost of 1,040, less a fifth of it a year; what is not delivered counts whole; loan 0 is a loan."""
+    assert cost_base([0, 0, 1], [1_040, 1_040, 1_040], [52, -10, 130], 0.5, 5.0, 2).tolist() == [
+        416 + 520,
+        260,
+    ]
+    assert cost_base([0], [1_040], [1], [0.5], [5.0], 1).tolist() == [518]
+
+
+def test_shares_and_strikes_by_hand() -> None:
+    assert share_price([1.0, 0.0, -1.0], [4.0, 4.0, 4.0]).tolist() == [0.25, 0.0, 0.0]
+    assert conversion_price(8.0, 0.25) == 10.0
+    assert put_outcome(3, [3, 3, 4, 2], [10.01, 10.0, 20.0, 20.0], 10.0).tolist() == [1, 2, 0, 0]
+    assert trigger_state([1.0, 2.0, 3.0], [3.0, 2.0, 3.0], [1.0, 2.0, 3.0]).tolist() == [1, 0, 0]

@@ -1,5 +1,7 @@
 """Valuation beyond the golden table: cross-checks, sensitivities, recovery, beliefs and shapes (contracts.md 3)."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -161,3 +163,160 @@ def test_published_cross_checks(kilowatts: float, rent: float, left: float, expe
     cost = float(running_cost_per_hour(kilowatts, 0.05, 1.25, 0.85, 120.0, 0.15))
     value = float(unit_value(**(BASE | {"rent": rent, "cost_per_hour": cost, "remaining_life_years": left})))
     assert value == pytest.approx(expected, rel=0.01)
+
+
+# -- by hand: nothing is discounted, or nothing but that ----------------------------------------------------------
+
+FLAT = {
+    "rent": 2.0, "utilisation": 0.5, "trend": 0.0, "discount_rate": 0.0, "hazard": 0.0, "cost_per_hour": 0.4,
+    "salvage": 1_000.0, "salvage_decay": 0.0, "remaining_life_years": 3.0,
+}  # fmt: skip
+BOTH_FORMS = (unit_value, lambda **v: conditional_mean_value(demand=0.0, mean_reversion=0.8, **v))
+
+
+def test_an_hour_by_hand() -> None:
+    """2 kW at a load of half, PUE 1.5 and 0.10 USD; a hall at 73 USD a kW and month; 0.02 of upkeep."""
+    assert float(running_cost_per_hour(2.0, 0.10, 1.5, 0.5, 73.0, 0.02)) == pytest.approx(
+        2 * (0.075 + 0.1) + 0.02
+    )
+    assert float(running_cost_per_hour(2.0, 0.10, 1.5, 0.5, 0.0, 0.0)) == pytest.approx(0.15)
+    assert float(running_cost_per_hour(2.0, 0.0, 1.5, 0.5, 73.0, 0.0)) == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize("form", BOTH_FORMS, ids=["closed", "mean"])
+def test_values_without_time_by_hand(form: Callable[..., np.ndarray]) -> None:
+    """Three years of 0.60 USD an hour, and the parts."""
+
+    def value(**change: float) -> float:
+        return float(form(**(FLAT | change)))
+
+    hour = 8760.0
+    assert value() == pytest.approx(3 * hour * 0.6 + 1_000)
+    assert value(cost_per_hour=0.0) == pytest.approx(3 * hour + 1_000)
+    assert value(salvage=0.0) == pytest.approx(3 * hour * 0.6)
+    assert value(cost_per_hour=1.0) == 1_000
+    assert value(remaining_life_years=0.0) == 1_000
+    # Parts lose a tenth a year, and are reached the less often the more units fail.
+    assert value(salvage_decay=0.1) == pytest.approx(3 * hour * 0.6 + 1_000 * np.exp(-0.3))
+    for rate in ({"discount_rate": 0.1}, {"hazard": 0.1}, {"discount_rate": 0.04, "hazard": 0.06}):
+        annuity = (1 - np.exp(-0.3)) / 0.1
+        assert value(**rate) == pytest.approx(hour * 0.6 * annuity + 1_000 * np.exp(-0.3))
+    # A rent that falls by a fifth a year has lost its margin after ln(1 / 0.4) / 0.2 = 4.58 years; the unit lasts ten.
+    end = np.log(2.5) / 0.2
+    assert value(trend=0.2) == pytest.approx(hour * ((1 - np.exp(-0.6)) / 0.2 - 3 * 0.4) + 1_000)
+    late = value(trend=0.2, remaining_life_years=10.0, salvage_decay=0.1)
+    assert late == pytest.approx(hour * (0.6 / 0.2 - end * 0.4) + 1_000 * np.exp(-0.1 * end))
+
+
+@pytest.mark.parametrize("form", BOTH_FORMS, ids=["closed", "mean"])
+def test_values_with_steps_by_hand(form: Callable[..., np.ndarray]) -> None:
+    """A drop by a quarter after one year and by a half after two: rents of 1, 0.75 and 0.375, the last below cost."""
+    years, drops = np.array([2.0, 1.0]), np.array([0.5, 0.25])
+    hour = 8760.0
+
+    def value(**change: object) -> float:
+        return float(form(**(FLAT | {"step_years": years, "step_drops": drops} | change)))
+
+    assert value(salvage=0.0) == pytest.approx(hour * (0.6 + 0.35))
+    assert value(salvage_decay=0.1) == pytest.approx(hour * (0.6 + 0.35) + 1_000 * np.exp(-0.2))
+    assert value(cost_per_hour=0.3, salvage_decay=0.1) == pytest.approx(
+        hour * (0.7 + 0.45 + 0.075) + 1_000 * np.exp(-0.3)
+    )
+    assert value(remaining_life_years=1.5, salvage=0.0) == pytest.approx(hour * (0.6 + 0.35 / 2))
+    assert value(step_drops=np.array([0.0, 0.0]), salvage=0.0) == pytest.approx(hour * 1.8)
+    none = np.zeros(0)
+    assert value(step_years=none, step_drops=none) == pytest.approx(hour * 1.8 + 1_000)
+    for lacking in ({"step_years": None}, {"step_drops": None}):
+        assert value(**lacking) == pytest.approx(hour * 1.8 + 1_000)
+
+
+def test_steps_of_a_table_belong_to_their_row() -> None:
+    years, drops = np.array([[1.0], [5.0]]), np.array([[0.5], [0.5]])
+    for form in BOTH_FORMS:
+        found = form(**(FLAT | {"salvage": 0.0}), step_years=years, step_drops=drops)
+        assert found == pytest.approx([8760 * (0.6 + 0.2), 8760 * 1.8])
+
+
+def test_lives_by_hand() -> None:
+    lives = economic_life(
+        [2.0, 2.0, 2.0, 1.0, 0.9], 0.5, [0.2, 0.0, 0.2, 0.0, 0.2], [0.4, 0.4, 0.0, 0.5, 0.45]
+    )
+    assert lives == pytest.approx([np.log(2.5) / 0.2, np.inf, np.inf, 0.0, 0.0])
+    assert economic_life(2.0, 0.5, -0.1, 0.4) == np.inf
+    assert economic_life(2.0, 0.5, 0.2, 0.999) == pytest.approx(-np.log(0.999) / 0.2)
+    assert economic_life(0.0, 0.5, 0.2, 0.4) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("demand", "trend", "rent", "cost", "life"),
+    [
+        (-1.2, 0.05, 0.3, 0.4, 12.0),  # idle, then earning, then gone
+        (-1.2, 0.0, 0.3, 0.4, 12.0),  # recovers for good
+        (-0.2, 0.0, 0.45, 0.4, 12.0),  # never recovers enough
+        (0.8, 0.0, 1.0, 0.4, 12.0),  # falls back below cost
+        (-0.8, 0.3, 1.0, 0.2, 2.0),
+        (-0.3, -0.05, 0.6, 0.4, 6.0),  # rents that rise
+    ],
+)
+def test_conditional_mean_over_long_lives(
+    demand: float, trend: float, rent: float, cost: float, life: float
+) -> None:
+    v = BASE | {"trend": trend, "rent": rent, "cost_per_hour": cost, "remaining_life_years": life}
+    value = float(conditional_mean_value(demand=demand, mean_reversion=0.8, **v))
+    assert value == pytest.approx(by_riemann(demand, 0.8, **v), abs=0.05)
+
+
+def by_steps(demand: float, kappa: float, years: list[float], drops: list[float], **v: float) -> float:
+    """As `by_riemann`, with steps."""
+    edges = [0.0, *years, v["remaining_life_years"]]
+    total, life, level = 0.0, 0.0, 1.0
+    for start, end, drop in zip(edges[:-1], edges[1:], [0.0, *drops], strict=True):
+        level *= 1 - drop
+        when = np.linspace(start, end, 400_001)
+        path = level * np.exp(-v["trend"] * when - demand * (1 - np.exp(-kappa * when)))
+        margin = v["rent"] * v["utilisation"] * path - v["cost_per_hour"]
+        rate = v["discount_rate"] + v["hazard"]
+        total += float(np.trapezoid(np.maximum(margin, 0.0) * np.exp(-rate * when), when))
+        life = when[margin > 0][-1] if (margin > 0).any() else life
+    return 8760 * total + v["salvage"] * float(np.exp(-(rate + v["salvage_decay"]) * life))
+
+
+@pytest.mark.parametrize("demand", [-0.9, -0.3, 0.5])
+def test_conditional_mean_with_steps_against_brute_force(demand: float) -> None:
+    v = BASE | {"rent": 0.8, "trend": 0.05, "remaining_life_years": 7.0}
+    years, drops = [0.8, 3.0], [0.1, 0.2]
+    value = conditional_mean_value(
+        demand=demand, mean_reversion=0.6, step_years=np.array(years), step_drops=np.array(drops), **v
+    )
+    assert float(value) == pytest.approx(by_steps(demand, 0.6, years, drops, **v), abs=0.05)
+
+
+def test_many_units_are_valued_as_each_alone() -> None:
+    rents, gaps = np.array([0.3, 0.6, 2.0]), np.array([[-1.0], [0.0], [0.7]])
+    table = conditional_mean_value(
+        demand=gaps, mean_reversion=0.8, **(BASE | {"rent": rents, "remaining_life_years": 9.0})
+    )
+    assert table.shape == (3, 3)
+    for i, gap in enumerate(gaps[:, 0]):
+        for j, rent in enumerate(rents):
+            alone = conditional_mean_value(
+                demand=gap, mean_reversion=0.8, **(BASE | {"rent": rent, "remaining_life_years": 9.0})
+            )
+            assert table[i, j] == pytest.approx(float(alone), rel=1e-12)
+    none = conditional_mean_value(demand=0.1, mean_reversion=0.8, **(BASE | {"rent": np.zeros((2, 0))}))
+    assert none.shape == (2, 0)
+
+
+def test_beliefs_by_hand() -> None:
+    """Without a trend the extrapolator takes a rent of exp(0.5 D) times today's as given for ever."""
+    v = FLAT | {"salvage": 0.0}
+    belief = {"demand": 0.4, "mean_reversion": 0.8, "extrapolation": 0.5}
+    hour = 8760.0
+    assert float(believed_value("myopic", **belief, **v)) == pytest.approx(3 * hour * 0.6)
+    assert float(believed_value("extrapolative", **belief, **v)) == pytest.approx(
+        3 * hour * (np.exp(0.2) - 0.4)
+    )
+    mean = by_riemann(0.4, 0.8, **v)
+    assert float(believed_value("consistent", **belief, **v)) == pytest.approx(mean, abs=0.05)
+    with pytest.raises(ValueError, match="belief 'rosy'; one of myopic, consistent, extrapolative"):
+        believed_value("rosy", **belief, **v)

@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sim.base.units import BooksDoNotClose
+from sim.debt import waterfall
 from sim.debt.waterfall import Rank, deficiency, distribute, sale_proceeds
 
 ranked = st.lists(
@@ -112,3 +114,126 @@ def test_nonsense_is_refused() -> None:
         sale_proceeds(1, 1.2)
     with pytest.raises(TypeError, match="whole numbers"):
         distribute(1, [0.5], [0])
+    # One bad claim among good ones, whichever comes first.
+    for claims in ([-1, 5], [5, -1]):
+        with pytest.raises(ValueError, match="a claim of -1 cents"):
+            distribute(1, claims, [0, 0])
+    with pytest.raises(ValueError, match="enforcement_share = -0.01 must be a share from 0 to 1"):
+        sale_proceeds(100, -0.01)
+
+
+def check(
+    paid: list[int], residual: int, proceeds: int, *, claim: tuple[int, ...], rank: tuple[int, ...]
+) -> None:
+    waterfall._check_order(np.array(paid), np.array(claim), np.array(rank), residual, proceeds)
+
+
+@pytest.mark.parametrize(
+    ("paid", "residual"),
+    [
+        ([9, 0, 1], 0),  # a cent to the junior, one lacks the senior
+        ([3, 5, 0], 0),  # the second class before the first is whole
+        ([10, 9, 10], 0),
+        ([10, 10, 9], 1),  # a cent to the owners
+        ([11, 10, 10], 0),  # more than the claim
+        ([10, 10, 11], 5),
+        ([10, 10, -1], 0),
+        ([-1, 0, 0], 0),
+    ],
+)
+def test_a_wrong_order_of_payment_is_caught(paid: list[int], residual: int) -> None:
+    """The sums are right: only who was paid is wrong."""
+    with pytest.raises(BooksDoNotClose, match="paid before a senior one was whole"):
+        check(paid, residual, sum(paid) + residual, claim=(10, 10, 10), rank=(0, 1, 2))
+
+
+@pytest.mark.parametrize(("proceeds", "gap"), [(26, 1), (24, -1), (10_025, 10_000)])
+def test_a_cent_that_went_nowhere_is_caught(proceeds: int, gap: int) -> None:
+    with pytest.raises(BooksDoNotClose, match=f"an estate is out by {gap} cents"):
+        check([10, 10, 5], 0, proceeds, claim=(10, 10, 10), rank=(0, 1, 2))
+    with pytest.raises(BooksDoNotClose, match=f"an estate is out by {gap} cents"):
+        check([10, 10], 5, proceeds, claim=(10, 10), rank=(0, 1))
+
+
+def test_right_orders_of_payment_pass_the_check() -> None:
+    check([10, 10, 5], 0, 25, claim=(10, 10, 10), rank=(0, 1, 2))
+    check([10, 10, 10], 5, 35, claim=(10, 10, 10), rank=(0, 1, 2))
+    check([4, 6, 0], 0, 10, claim=(10, 15, 10), rank=(3, 3, 4))
+    check([0, 10, 9], 0, 19, claim=(10, 10, 10), rank=(2, 0, 1))
+
+
+def test_every_distribution_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rounding that keeps a cent is caught where it is used."""
+    monkeypatch.setattr(waterfall, "largest_remainder", lambda total, due: np.array([total - 1, 0]))
+    with pytest.raises(BooksDoNotClose, match="paid before a senior"):
+        distribute(10, [20, 20], [0, 0])
+
+
+@pytest.mark.parametrize(
+    ("due", "rounded", "share"),
+    [
+        ([1, 3, 5], [2, 1, 2], [1, 2, 2]),
+        ([1, 3, 5], [3, 0, 2], [1, 2, 2]),
+        ([1, 1, 5], [4, 0, 1], [1, 1, 3]),
+        ([5, 1, 3], [1, 3, 1], [3, 1, 1]),
+        ([2, 2, 2], [1, 2, 2], [1, 2, 2]),
+    ],
+)
+def test_what_rounding_puts_above_a_claim_goes_to_the_next_with_room(
+    due: list[int], rounded: list[int], share: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waterfall, "largest_remainder", lambda total, due: np.array(rounded))
+    assert distribute(5, due, [0, 0, 0]).paid_cents.tolist() == share
+
+
+def test_nobody_claims_and_nothing_is_there() -> None:
+    assert distribute(5, [], []).residual_cents == 5
+    found = distribute(0, [3, 0], [0, 1])
+    assert (found.paid_cents.tolist(), found.unpaid_cents.tolist(), found.residual_cents) == (
+        [0, 0],
+        [3, 0],
+        0,
+    )
+
+
+def test_a_class_that_is_just_covered_leaves_nothing() -> None:
+    found = distribute(7, [3, 4, 1], [0, 0, 1])
+    assert (found.paid_cents.tolist(), found.unpaid_cents.tolist(), found.residual_cents) == (
+        [3, 4, 0],
+        [0, 0, 1],
+        0,
+    )
+
+
+def test_costs_of_a_sale_by_hand() -> None:
+    plain = sale_proceeds(10_000, 0.0)
+    assert (plain.gross_cents, plain.net_cents) == (10_000, 10_000)
+    assert (plain.enforcement_cents, plain.hosting_cents, plain.freight_cents, plain.fees_cents) == (
+        0,
+        0,
+        0,
+        0,
+    )
+    each = sale_proceeds(10_000, 0.04, 700, 50, 3)
+    assert (each.enforcement_cents, each.hosting_cents, each.freight_cents, each.fees_cents) == (
+        400,
+        700,
+        50,
+        3,
+    )
+    assert each.net_cents == 10_000 - 400 - 700 - 50 - 3
+    # In order: enforcement, hosting, freight, fees.
+    for gross, paid in (
+        (4, (4, 0, 0, 0)),
+        (405, (16, 389, 0, 0)),
+        (750, (30, 700, 20, 0)),
+        (800, (32, 700, 50, 3)),
+    ):
+        found = sale_proceeds(gross, 0.04 if gross > 4 else 1.0, 700, 50, 3)
+        assert (found.enforcement_cents, found.hosting_cents, found.freight_cents, found.fees_cents) == paid
+        assert found.net_cents == gross - sum(paid)
+    assert sale_proceeds(1_000, 1.0).net_cents == 0
+
+
+def test_deficiency_is_what_recourse_reaches() -> None:
+    assert deficiency([1, 0, 70], [True, True, False]).tolist() == [1, 0, 0]

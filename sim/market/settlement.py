@@ -165,8 +165,6 @@ def _pick(
         rows = np.flatnonzero(here & (lots.owner == seller) & (lots.lien < 0) & idle)
     picked: list[int] = []
     for row in rows:
-        if quantity == 0:
-            break
         part = min(quantity, int(lots.quantity[row]))
         if part:
             picked.append(ledger.split(int(row), part))
@@ -242,8 +240,7 @@ def distribute_proceeds(world: World, week: int, lot: int, buyer: int, price: in
     net = costs.net_cents + slot * gpus
     applied = min(net, int(loans.balance_cents[lien]))
     ledger.repay(np.array([lien]), np.array([applied]))
-    if net > applied:
-        ledger.pay(creditor, debtor, net - applied, Account.PROCEEDS)
+    ledger.pay(creditor, debtor, net - applied, Account.PROCEEDS)
     if world.bridge.is_open([lien])[0]:
         spent = costs.fees_cents + costs.enforcement_cents + costs.hosting_cents
         recoveries.sold(world, lien, product, gpus, price, spent, slot * gpus, applied, net - applied)
