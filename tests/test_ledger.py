@@ -163,7 +163,7 @@ def test_gaps_of_two_generations_do_not_hide_each_other() -> None:
 
 
 def test_what_the_laws_allow() -> None:
-    """Institutions may owe cash, empty lots have no title, more may be under way than is ordered, a called loan has not ended."""
+    """Institutions may owe cash, empty lots have no title, more may be under way than is ordered, called loans go on."""
     ledger = books()
     ledger.pay(WORLD, BANK, 10**6, Account.EQUITY)
     ledger.loans.status[:] = LoanStatus.ACCELERATED

@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 KILLED_SHARE = 0.95
 MODULES = {
     "sim.state.ledger": ("test_ledger",),
-    "sim.market.settlement": ("test_settlement",),
+    "sim.market.settlement": ("test_settlement", "test_settlement_proceeds"),
     "sim.debt.waterfall": ("test_waterfall",),
     "sim.debt.facilities": ("test_facilities",),
     "agents.valuation": ("test_valuation",),
