@@ -23,6 +23,7 @@ from typing import Any
 BY_HAND = ""  # owner of what no plugin registered
 SHIPPED = ("agents", "sim", "experiments", "firesale")
 INSTALLED = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
+LIBRARIES = frozenset({"site-packages", "dist-packages"})
 MODULE_NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 
 _loading: ContextVar[str] = ContextVar("plugin being loaded", default=BY_HAND)
@@ -177,7 +178,12 @@ def _forget(name: str) -> None:
 def is_users(name: str) -> bool:
     """Whether a loaded module is the user's: neither shipped nor installed."""
     file = getattr(sys.modules.get(name), "__file__", None) or ""
-    return file.endswith(".py") and name.partition(".")[0] not in SHIPPED and not file.startswith(INSTALLED)
+    return file.endswith(".py") and name.partition(".")[0] not in SHIPPED and not is_installed(file)
+
+
+def is_installed(file: str) -> bool:
+    """Whether a file belongs to Python or to a library, be it of another environment that is looked through too."""
+    return file.startswith(INSTALLED) or not LIBRARIES.isdisjoint(Path(file).parts)
 
 
 def _text_of(name: str) -> str:

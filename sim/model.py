@@ -21,6 +21,7 @@ import numpy as np
 from agents.party import Party
 from agents.view import View, frozen
 from agents.vocabulary import AgentKind, Bools, Floats, Intents
+from sim.base.inputs import noting
 from sim.base.randomness import Randomness, Seed, seed_of
 from sim.base.recorder import Recorder
 from sim.discount.shapley import Calendar
@@ -107,9 +108,10 @@ class FireSaleModel(mesa.Model):  # type: ignore[misc]
         if flat:
             parameters = parameters.with_(dotted(flat))
         randomness = Randomness(self.seed, replication)
-        topology = Topology(parameters, load_places(parameters))
-        drivers = Drivers(parameters, randomness, topology.zone_names, parameters.clock.weeks)
-        self.world = build_world(parameters, randomness, drivers, topology)
+        with noting() as self.inputs:
+            topology = Topology(parameters, load_places(parameters))
+            drivers = Drivers(parameters, randomness, topology.zone_names, parameters.clock.weeks)
+            self.world = build_world(parameters, randomness, drivers, topology)
         self._people()
         self.recorder = Recorder(self.n_weeks, TABLES)
         self.timings: dict[str, float] = {}

@@ -90,7 +90,7 @@ def test_run_prints_and_stores(tmp_path: Path) -> None:
     assert manifest["seed"] == 7
     assert manifest["weeks"] == 6
     assert manifest["parameters"]["forced_sale.gpus"] == 2000
-    assert manifest["data"]["sites.csv"]
+    assert manifest["provenance"]["data"]["sites.csv"]
     assert set(manifest["timings"]["phases"]) >= {"market", "settlement", "record"}
     assert firesale("digest", folder).stdout.strip() == manifest["digest"]
 
@@ -328,7 +328,7 @@ def test_help_is_quick_and_imports_nothing_heavy() -> None:
 def test_numbers_are_capped_at_avx2_without_warnings() -> None:
     program = (
         "from experiments.command.console import steady_numbers; steady_numbers()\n"
-        "from experiments.runs.store import cpu_features; import os\n"
+        "from experiments.runs.provenance import cpu_features; import os\n"
         "print(cpu_features(), os.environ['OMP_NUM_THREADS'])"
     )
     environment = {name: value for name, value in os.environ.items() if name != "NPY_DISABLE_CPU_FEATURES"}

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from experiments.runs import store
+from experiments.runs import provenance, store
 from experiments.runs.folder import StoreError, writing
 
 TABLES = {
@@ -186,13 +186,13 @@ def test_manifest_names_neither_user_nor_machine(tmp_path: Path) -> None:
     import getpass
     import platform
 
-    text = json.dumps(written(tmp_path / "run", **store.provenance()))
+    text = json.dumps(written(tmp_path / "run", provenance=provenance.record(provenance.model_code())))
     assert str(tmp_path) not in text
     assert platform.node() not in text
     assert f'"{getpass.getuser()}"' not in text
     assert str(Path.home()) not in text
-    assert "numpy" in json.loads(text)["versions"]
-    assert json.loads(text)["data"]["sites.csv"]
+    assert "numpy" in json.loads(text)["provenance"]["versions"]
+    assert json.loads(text)["provenance"]["data"]["sites.csv"]
 
 
 def test_columns_of_unequal_length_are_refused(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Verification notices one changed bit, and says what is different about the machine."""
 
+import json
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,12 +10,13 @@ import pytest
 from experiments.analysis import verify
 from experiments.analysis.errors import AnalysisError
 
-MANIFEST = {
+CODE = {"model": "code1"}
+ENVIRONMENT = {
     "versions": {"python": "3.12.1", "numpy": "2.5.0"},
     "platform": "linux-x86_64",
     "numpy_cpu_features": ["AVX2"],
+    "compiled": {"sim.kernel._order_book": "bb"},
     "data": {"sites.csv": "aa"},
-    "fingerprint": "code1",
 }
 
 
@@ -23,7 +25,9 @@ def results() -> SimpleNamespace:
     runs = pd.DataFrame({"run_id": [f"id{i:02}" for i in range(30)], "status": "ok"})
     runs["y"] = np.random.default_rng(0).random(30)
     runs["z"] = np.nan
-    return SimpleNamespace(folder="DIR", runs=runs, outcomes=["y", "z"], manifest=MANIFEST)
+    record = json.dumps({**ENVIRONMENT, "code": CODE, "inputs": {}})
+    log = pd.DataFrame({"run_id": runs["run_id"], "provenance": record})
+    return SimpleNamespace(folder="DIR", runs=runs, outcomes=["y", "z"], log=log)
 
 
 def _stored(results, run_id):
@@ -31,8 +35,8 @@ def _stored(results, run_id):
     return {"y": float(row["y"]), "z": float(row["z"])}
 
 
-def _verify(results, repeat, now=MANIFEST, fingerprint="code1", sample=20):
-    return verify.verify(results, repeat, sample=sample, now=now, fingerprint=fingerprint)
+def _verify(results, repeat, now=ENVIRONMENT, code="code1", sample=20):
+    return verify.verify(results, repeat, sample=sample, environment=now, code={"model": code})
 
 
 def test_equal_runs_pass_and_missing_values_are_equal(results):
@@ -54,15 +58,15 @@ def test_one_bit_is_noticed_and_called_a_fault_on_the_same_machine(results):
 
 
 def test_another_cpu_level_and_python_are_named(results):
-    now = MANIFEST | {
+    now = ENVIRONMENT | {
         "versions": {"python": "3.13.0", "numpy": "2.5.0"},
         "numpy_cpu_features": ["AVX2", "X86_V4"],
     }
-    found = _verify(results, lambda run_id: {"y": 0.5, "z": np.nan}, now=now, fingerprint="code2")
+    found = _verify(results, lambda run_id: {"y": 0.5, "z": np.nan}, now=now, code="code2")
     text = str(found)
     assert not found.passed
-    assert "CPU feature level NumPy uses was AVX2, is AVX2, X86_V4" in text
-    assert "Python was 3.12.1, is 3.13.0" in text and "model code has changed" in text
+    assert "CPU level NumPy uses was AVX2, is AVX2, X86_V4" in text
+    assert "Python was 3.12.1, is 3.13.0" in text and "model code was code1, is code2" in text
     assert "this is a fault" not in text
 
 

@@ -16,7 +16,7 @@ from scipy import stats
 from experiments.analysis.errors import CONFIDENCE, AnalysisError
 from experiments.measures.forced_sales import columns_of, forced_sales
 from experiments.measures.outcomes import OUTCOMES
-from experiments.runs import store
+from experiments.runs import provenance, store
 from experiments.runs.folder import StoreError
 from experiments.sweep import store as sweep_store
 from sim.parameters import ParameterError, Parameters
@@ -41,8 +41,8 @@ class Side:
         Every other parameter: dotted key -> value.
     units
         Outcome -> unit.
-    code
-        Fingerprint of the code that computed it, or "".
+    records
+        What its runs come from, each record once.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Side:
     parameters: tuple[str, ...]
     fixed: Mapping[str, Any]
     units: Mapping[str, str]
-    code: str = ""
+    records: tuple[provenance.Record, ...] = ()
 
     @property
     def outcomes(self) -> list[str]:
@@ -119,9 +119,7 @@ def compare(a: Side, b: Side, outcomes: Sequence[str] = ()) -> Comparison:
             "sweep both with one seed and common random numbers"
         )
     rows = [_difference(pairs, name, a.units[name]) for name in chosen]
-    notes = []
-    if a.code and b.code and a.code != b.code:
-        notes.append(f"the two sides were computed by different code ({a.code[:8]}, {b.code[:8]})")
+    notes = provenance.differences(a.records, b.records, ("in a", "in b"))
     if len(pairs) < FEW:
         notes.append(f"{len(pairs)} pairs are few: intervals of skewed outcomes need {FEW} or more")
     return Comparison(
@@ -200,7 +198,7 @@ def _sweep_side(folder: Path) -> Side:
         tuple(results.parameters),
         {key: value for key, value in _full(first).items() if key not in results.parameters},
         {name: results.units(name)[0] for name in results.outcomes},
-        str(results.manifest.get("fingerprint", "")),
+        tuple(provenance.read_text(str(text)) for text in sorted(results.log["provenance"].unique())),
     )
 
 
@@ -226,4 +224,6 @@ def _run_side(folder: Path) -> Side:
     }
     row |= {name: outcome.measure(columns, sales) for name, outcome in OUTCOMES.items()}
     units = {name: outcome.unit for name, outcome in OUTCOMES.items()}
-    return Side(str(folder), pd.DataFrame([row]), (), manifest["parameters"], units)
+    return Side(
+        str(folder), pd.DataFrame([row]), (), manifest["parameters"], units, (manifest["provenance"],)
+    )

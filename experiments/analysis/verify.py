@@ -1,29 +1,22 @@
-"""Repeats stored runs and compares every outcome bit for bit, with a word on the machine when they differ."""
+"""Repeats stored runs and compares every outcome bit for bit, with what is not the same as then when they differ."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from experiments.analysis.errors import AnalysisError
-from experiments.runs.store import provenance
+from experiments.runs import provenance
+from experiments.runs.provenance import Record
 from experiments.sweep.engine import replay
 from experiments.sweep.model_task import ModelTask
 from experiments.sweep.results import SweepResults
+from sim.base.faults import InputError
+from sim.base.inputs import content_of
 
 SEED = 20261124
-# What can change a bit of a result, and how it is called in a manifest.
-ENVIRONMENT = {
-    "python": "Python",
-    "numpy": "NumPy",
-    "scipy": "SciPy",
-    "platform": "platform",
-    "numpy_cpu_features": "CPU feature level NumPy uses",
-    "data": "shipped data",
-    "fingerprint": "model code",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +42,7 @@ class Verdict:
     mismatches
         Those that are not equal bit for bit.
     environment
-        What differs between the machine of the sweep and this one, one line each.
+        What differs between what the runs come from and what is here, one line each.
     """
 
     checked: tuple[str, ...]
@@ -73,8 +66,8 @@ class Verdict:
             f"{wrong} runs differ, first {first.run_id[:12]} {first.outcome}: {first.stored}, now {first.now}"
         )
         if self.environment:
-            return f"{runs}: {where}. Not the same machine or code: {'; '.join(self.environment)}"
-        return f"{runs}: {where}. Machine, versions and code are the same, so this is a fault"
+            return f"{runs}: {where}. Not the same inputs, code or machine: {'; '.join(self.environment)}"
+        return f"{runs}: {where}. Inputs, code, versions and machine are the same, so this is a fault"
 
 
 def verify(
@@ -82,8 +75,8 @@ def verify(
     repeat: Callable[[str], Mapping[str, float]],
     *,
     sample: int = 20,
-    now: Mapping[str, Any] | None = None,
-    fingerprint: str = "",
+    code: Mapping[str, str] | None = None,
+    environment: Record | None = None,
 ) -> Verdict:
     """Repeat a random sample of the good runs of a sweep.
 
@@ -93,10 +86,10 @@ def verify(
         Outcomes of a run, given its id; `repeater` makes one for the model.
     sample
         Runs to repeat; the choice is the same at every call.
-    now
-        Provenance of this machine; `experiments.runs.store.provenance()` if left out.
-    fingerprint
-        Of the code that repeats.
+    code
+        That repeats: what it is -> digest.
+    environment
+        Of this process; `experiments.runs.provenance.environment()` if left out.
     """
     good = results.runs[results.runs["status"] == "ok"]
     if good.empty:
@@ -118,44 +111,40 @@ def verify(
             before, after = float(stored[name]), float(again.get(name, float("nan")))
             if not _same_bits(before, after):
                 mismatches.append(Mismatch(run_id, name, before.hex(), after.hex()))
-    return Verdict(
-        tuple(str(good.iloc[int(row)]["run_id"]) for row in rows),
-        compared,
-        tuple(mismatches),
-        tuple(environment_changes(results.manifest, now, fingerprint)),
-    )
+    checked = tuple(str(good.iloc[int(row)]["run_id"]) for row in rows)
+    texts = set(results.log.loc[results.log["run_id"].isin(checked), "provenance"])
+    records = [provenance.read_text(str(text)) for text in sorted(texts)]
+    return Verdict(checked, compared, tuple(mismatches), tuple(changes(records, code or {}, environment)))
 
 
-def repeater(results: SweepResults) -> tuple[Callable[[str], Mapping[str, float]], str]:
-    """Function that repeats a run of the model by id, and the fingerprint of its code."""
+def repeater(results: SweepResults) -> tuple[Callable[[str], Mapping[str, float]], dict[str, str]]:
+    """Function that repeats a run of the model by id, and digests of its code."""
     asked = {text for text in results.log["parameters"] if '"plugin"' in text}
     task = ModelTask().prepared(json.loads(text)["plugin"] for text in sorted(asked))
-    return (lambda run_id: replay(results.folder, run_id, task)[1]), task.fingerprint
+    return (lambda run_id: replay(results.folder, run_id, task)[1]), task.code
 
 
-def environment_changes(
-    manifest: Mapping[str, Any], now: Mapping[str, Any] | None = None, fingerprint: str = ""
+def changes(
+    stored: Iterable[Record], code: Mapping[str, str], environment: Record | None = None
 ) -> list[str]:
-    """What can change a bit and is not the same as when a sweep was made, one line each."""
-    if now is None:
-        now = provenance()
-    before = {**manifest.get("versions", {}), **manifest}
-    after = {**now.get("versions", {}), **now, **({"fingerprint": fingerprint} if fingerprint else {})}
-    lines = []
-    for key, name in ENVIRONMENT.items():
-        if key not in before or key not in after or before[key] == after[key]:
-            continue
-        if key in ("data", "fingerprint"):
-            lines.append(f"{name} has changed")
-        else:
-            lines.append(f"{name} was {_said(before[key])}, is {_said(after[key])}")
-    return lines
+    """What can change a bit and is not as when some runs were stored, files that they read included; one line each."""
+    known = provenance.environment() if environment is None else environment
+    before = list(stored)
+    now = [{**known, "code": code, "inputs": _as_they_are(one.get("inputs", {}))} for one in before]
+    return provenance.differences(before, now)
+
+
+def _as_they_are(inputs: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    found = {}
+    for key, one in inputs.items():
+        try:
+            sha256 = content_of(one["path"])
+        except InputError:
+            sha256 = "not there"
+        found[key] = {**one, "sha256": sha256}
+    return found
 
 
 def _same_bits(a: float, b: float) -> bool:
     """Equal bits; all NaN count as one, and 0.0 is not -0.0."""
     return (a != a and b != b) or a.hex() == b.hex()
-
-
-def _said(value: Any) -> str:
-    return ", ".join(map(str, value)) or "baseline" if isinstance(value, list | tuple) else str(value)

@@ -10,7 +10,7 @@ import typer
 from experiments.command.bench import report
 from experiments.command.console import BROKEN, STOPPED, stop
 from experiments.command.notebooks import execute_all
-from experiments.runs import store
+from experiments.runs import provenance, store
 from experiments.runs.run import simulate
 from sim.parameters import Parameters
 
@@ -37,7 +37,7 @@ def bench() -> None:
 
 def doctor() -> None:
     """Say what is installed, which code NumPy chooses on this machine, and whether the model runs here."""
-    known = store.provenance()
+    known = provenance.environment()
     for name, version in known["versions"].items():
         typer.echo(f"{name:<10} {version}")
     typer.echo(f"platform   {known['platform']}, {os.cpu_count()} cores")

@@ -13,7 +13,7 @@ from experiments.analysis.errors import AnalysisError
 from experiments.figures import analysis_figures
 from experiments.methods.calibration_run import calibration_code, run_wave
 from experiments.runs.folder import StoreError
-from experiments.runs.store import provenance
+from experiments.runs.provenance import model_code, record
 from experiments.sweep.engine import Progress
 from experiments.sweep.store import load
 from experiments.validation import score
@@ -101,8 +101,8 @@ def comparison_report(a: Path, b: Path, out: Path | None = None) -> str:
 def verification(folder: Path, sample: int) -> verify.Verdict:
     """Repeat a sample of a sweep's runs."""
     results = load(folder)
-    repeat, fingerprint = verify.repeater(results)
-    return verify.verify(results, repeat, sample=sample, fingerprint=fingerprint)
+    repeat, code = verify.repeater(results)
+    return verify.verify(results, repeat, sample=sample, code=code)
 
 
 def validation_report(
@@ -196,7 +196,7 @@ def _write(folder: Path, tables: dict[str, pd.DataFrame]) -> None:
 
 
 def _manifest(folder: Path, more: dict[str, Any]) -> None:
-    text = json.dumps({**more, **provenance()}, indent=1)
+    text = json.dumps({**more, "provenance": record(model_code())}, indent=1)
     (folder / "manifest.json").write_text(text + "\n", encoding="utf-8")
 
 

@@ -15,9 +15,9 @@ from experiments.design.planner import load
 from experiments.runs.run import RunError
 from experiments.sweep import report as sweep_report
 from experiments.sweep.cost import left_of, pilot, stored_cost
-from experiments.sweep.engine import code_that_counts
 from experiments.sweep.engine import sweep as compute
 from experiments.sweep.model_task import ModelTask
+from experiments.sweep.origin import code_that_counts, origin_of
 from experiments.sweep.replayed_run import outcomes_beside, store_run
 from experiments.sweep.slurm import array_script
 from experiments.sweep.store import read_manifest
@@ -121,7 +121,8 @@ def _tell_cost(
 ) -> None:
     """Print what is left and, where it matters, what it costs; ends the command if that is too much."""
     manifest = read_manifest(folder, missing_ok=True)
-    code, note = code_that_counts(manifest, task.fingerprint, allow=allow_code_change)
+    origin = origin_of(plan, task, workers)
+    code, note = code_that_counts(manifest, task, origin, allow=allow_code_change)
     left = left_of(plan, folder, code, manifest, part)
     typer.echo(sweep_report.planned(plan, left))
     for warning in sweep_report.idle_factors(plan):

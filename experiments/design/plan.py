@@ -4,11 +4,12 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from experiments.design.designs import Value
 from experiments.design.experiment import Experiment, ExperimentError
+from sim.base.faults import InputError
+from sim.base.inputs import content_of, files_of, name_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,8 @@ class Plan:
         Varied key -> (unit, meaning).
     base
         Values of the varied keys where they do not vary.
+    inputs
+        Path -> sha256 of every file that a point names, taken when the plan was made.
     """
 
     experiment: Experiment
@@ -52,6 +55,7 @@ class Plan:
     varied: list[str]
     meanings: dict[str, tuple[str, str]] = field(default_factory=dict)
     base: dict[str, Value] = field(default_factory=dict)
+    inputs: dict[str, str] = field(default_factory=dict)
 
     @property
     def plugins(self) -> list[str]:
@@ -89,25 +93,40 @@ def plan_of(points: Iterable[Mapping[str, Value]], *, name: str = "sweep", **set
     experiment = Experiment(name=name, **settings)
     listed = [dict(point) for point in points]
     varied = list(dict.fromkeys(key for point in listed for key in point))
+    contents = Contents()
     made = [
-        Point(index, point, point, parameters_id(dict.fromkeys(sorted(point), ""), point))
+        Point(index, point, point, parameters_id(dict.fromkeys(sorted(point), ""), point, contents))
         for index, point in enumerate(listed)
     ]
-    return Plan(experiment, made, varied, dict.fromkeys(varied, ("", "")))
+    return Plan(experiment, made, varied, dict.fromkeys(varied, ("", "")), inputs=contents.of(listed))
 
 
-def parameters_id(lines: Mapping[str, str], own: Mapping[str, Value]) -> str:
+class Contents(dict[str, str]):
+    """sha256 of files by path, each taken once, so that one plan knows one content of a file."""
+
+    def __missing__(self, path: str) -> str:
+        found = self[path] = content_of(path)
+        return found
+
+    def of(self, points: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+        """Content of every file that some parameters name, by path."""
+        names = sorted({name_of(path) for point in points for path in files_of(point).values()})
+        return {name: self[name] for name in names}
+
+
+def parameters_id(lines: Mapping[str, str], own: Mapping[str, Value], contents: Contents) -> str:
     """Digest of the full parameters; `lines` is sorted by key and `own` replaces some of it."""
-    text = "".join(parameter_line(key, own[key]) if key in own else line for key, line in lines.items())
+    text = "".join(
+        parameter_line(key, own[key], contents) if key in own else line for key, line in lines.items()
+    )
     return hashlib.sha256(text.encode()).hexdigest()[:20]
 
 
-def parameter_line(key: str, value: Any) -> str:
+def parameter_line(key: str, value: Any, contents: Contents) -> str:
     """Canonical text of a parameter; a file counts by its content, so that a changed file is another run."""
-    if not key.endswith("_file") or not value:
-        return f"{key}={json.dumps(value, ensure_ascii=False)}\n"
-    try:
-        content = Path(str(value)).read_bytes().replace(b"\r\n", b"\n")
-    except OSError as error:
-        raise ExperimentError(f"{key} = {value!r}: cannot be read: {error.strerror}") from None
-    return f"{key}={hashlib.sha256(content).hexdigest()}\n"
+    for path in files_of({key: value}).values():
+        try:
+            return f"{key}={contents[name_of(path)]}\n"
+        except InputError as error:
+            raise ExperimentError(f"{key} = {value!r}: {error}") from None
+    return f"{key}={json.dumps(value, ensure_ascii=False)}\n"

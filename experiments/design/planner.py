@@ -10,7 +10,7 @@ from agents.plugins import load as load_plugin
 from experiments.design import scenario as scenarios
 from experiments.design.designs import DesignError, Factor, Value, Variation, points_of
 from experiments.design.experiment import ARM, DEFAULT_ARM, Experiment, ExperimentError, parse, shipped
-from experiments.design.plan import Plan, Point, parameter_line, parameters_id
+from experiments.design.plan import Contents, Plan, Point, parameter_line, parameters_id
 from experiments.measures.outcomes import outcomes_of
 from sim.base.faults import nearest
 from sim.base.renamed import since_when
@@ -24,6 +24,7 @@ class Planner:
     def __init__(self, experiment: Experiment, label: str, folder: Path) -> None:
         self.experiment = experiment
         self.label = label
+        self.contents = Contents()
         name = experiment.scenario
         self.scenario = scenarios.load(folder / name if name.endswith(".toml") else name)
         self.arms = [DEFAULT_ARM, *self.scenario.arms]
@@ -51,10 +52,11 @@ class Planner:
             arm = str(point.get(ARM, experiment.arm))
             own = {key: value for key, value in point.items() if key != ARM}
             overrides = {**self._layers(arm), **own}
-            points.append(Point(index, point, overrides, parameters_id(flats[arm], own)))
+            points.append(Point(index, point, overrides, parameters_id(flats[arm], own, self.contents)))
         self._check_record()
         meanings = {key: self._meaning(key) for key in varied}
-        return Plan(experiment, points, varied, meanings, {key: base[key] for key in varied})
+        inputs = self.contents.of(point.overrides for point in points)
+        return Plan(experiment, points, varied, meanings, {key: base[key] for key in varied}, inputs)
 
     def _check_record(self) -> None:
         """What shall be kept, and what the stop rule looks at, must exist."""
@@ -91,7 +93,7 @@ class Planner:
     def _lines(self, arm: str) -> dict[str, str]:
         """Canonical text of every parameter of an arm, key -> line."""
         flat = Parameters.from_overrides(self._layers(arm), self.label).flat()
-        return {key: parameter_line(key, flat[key]) for key in sorted(flat)}
+        return {key: parameter_line(key, flat[key], self.contents) for key in sorted(flat)}
 
     def _factor(self, key: str, variation: Variation) -> Factor:
         """The factor, with every value it can take checked."""

@@ -18,7 +18,7 @@ import pandas as pd
 from agents.vocabulary import GENERATIONS, PRODUCT_GENERATION, PoolKind
 from experiments.design.scenario import Scenario
 from experiments.figures import absorption_figure
-from experiments.runs import store
+from experiments.runs import provenance, store
 from experiments.runs.folder import writing
 from experiments.runs.run import RunError
 from sim.debt.credit_metrics import market_depth
@@ -326,7 +326,7 @@ def save(
         "title": f"Absorption: {scenario.title}",
         "headline": headline,
         "not_run": list(missing),
-        **store.provenance(),
+        "provenance": provenance.record(provenance.model_code()),
         "timings": {"seconds": round(seconds, 1)},
     }
     tables = {

@@ -25,7 +25,7 @@ from scipy import stats
 from agents.vocabulary import PRODUCT_GENERATION, PRODUCT_UNIT, SellOrders
 from experiments.design.scenario import Scenario
 from experiments.figures.style import NO_STAMP, style
-from experiments.runs import store
+from experiments.runs import provenance, store
 from experiments.runs.folder import writing
 from experiments.runs.run import RunError
 from sim.discount import collateral
@@ -202,7 +202,7 @@ def run_branches(
             "seed": seed,
             "replications": replications,
             "parameters": parameters.flat(),
-            **store.provenance(),
+            "provenance": provenance.record(provenance.model_code([parameters.plugin]), parameters.flat()),
             "timings": {"seconds": round(time.perf_counter() - began, 3)},
         }
         store.save(scratch, tables, {"branches": PATHS, "responses": RESPONSES}, manifest)

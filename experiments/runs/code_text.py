@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 
-from agents.plugins import INSTALLED, SHIPPED, is_users
+from agents.plugins import SHIPPED, is_installed, is_users
 
 GLOBAL = ("LOAD_GLOBAL", "LOAD_NAME")
 
@@ -40,6 +40,7 @@ def texts_reached(module: ModuleType) -> list[bytes]:
     return [found[name] for name in sorted(found)]
 
 
+@functools.lru_cache(maxsize=1024)
 def plain(text: str) -> bytes:
     """The code of a module as Python understands it."""
     try:
@@ -160,6 +161,6 @@ def _users_file(name: str) -> Path | None:
     except (ImportError, ValueError, AttributeError):
         return None
     origin = spec.origin if spec is not None else None
-    if origin is None or not origin.endswith(".py") or origin.startswith(INSTALLED):
+    if origin is None or not origin.endswith(".py") or is_installed(origin):
         return None
     return Path(origin).resolve()

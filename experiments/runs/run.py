@@ -13,7 +13,7 @@ from typing import Any
 from experiments.design.scenario import Scenario, load
 from experiments.measures import forced_sales as tables
 from experiments.measures.credit import CreditRecord, credit_record
-from experiments.runs import store
+from experiments.runs import provenance, store
 from experiments.runs.folder import writing
 from sim.base.faults import InputError
 from sim.model import FireSaleModel
@@ -114,7 +114,9 @@ def described(model: FireSaleModel, scenario: str, title: str, arm: str, replica
         "replication": replication,
         "weeks": int(model.time),
         "parameters": model.parameters.flat(),
-        **store.provenance(),
+        "provenance": provenance.record(
+            provenance.model_code([model.parameters.plugin]), model.parameters.flat(), model.inputs
+        ),
     }
 
 

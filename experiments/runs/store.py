@@ -7,10 +7,7 @@ function of their content alone (fixed compression, no time stamps), so equal ru
 
 import hashlib
 import json
-import platform
-import sys
 from collections.abc import Mapping
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +16,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from experiments.runs.folder import StoreError, verified
-from sim.base import reference
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -212,34 +208,6 @@ def digest_of(tables: Mapping[str, Table]) -> str:
 def digest_of_tables(tables: Mapping[str, pa.Table]) -> str:
     """The same of tables that are Arrow's already."""
     return _combined({name: table_digest(table) for name, table in tables.items()})
-
-
-def provenance() -> dict[str, Any]:
-    """Versions, CPU features NumPy uses, and digests of the shipped data; nothing that names a user or a machine."""
-    packages = ("firesale", "mesa", "networkx", "numpy", "pandas", "pyarrow", "pydantic", "scipy")
-    versions = {"python": platform.python_version()}
-    for package in packages:
-        try:
-            versions[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            versions[package] = "not installed"
-    return {
-        "versions": versions,
-        "platform": f"{sys.platform}-{platform.machine()}",
-        "numpy_cpu_features": cpu_features(),
-        "data": dict(reference.digests()),
-    }
-
-
-def cpu_features() -> list[str]:
-    """CPU features beyond its baseline for which NumPy chooses other code; results can differ between two levels."""
-    try:
-        from numpy._core import _multiarray_umath as core  # type: ignore[attr-defined]
-    except ImportError:
-        return ["unknown"]
-    features: dict[str, bool] = core.__cpu_features__
-    dispatched: list[str] = core.__cpu_dispatch__
-    return [name for name in dispatched if features.get(name)]
 
 
 def _arms(folder: Path) -> list[str]:

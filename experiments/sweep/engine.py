@@ -13,17 +13,20 @@ from pathlib import Path
 from typing import Any
 
 from experiments.design.plan import Plan
+from experiments.runs import provenance
 from experiments.runs.folder import StoreError
-from experiments.runs.store import FORMAT, provenance
+from experiments.runs.store import FORMAT
 from experiments.sweep.dask_cluster import DaskCluster
 from experiments.sweep.executors import LocalPool, Serial
-from experiments.sweep.jobs import OK, RAISED, Batch, Ended, Executor, Job, Result, Run, SweepError
+from experiments.sweep.jobs import OK, RAISED, Batch, Ended, Executor, Job, Origin, Result, Run, SweepError
 from experiments.sweep.journal import Record, finished, outcomes_of
 from experiments.sweep.model_task import ModelTask, fingerprint_of
+from experiments.sweep.origin import code_that_counts, contents_of, manifest_record, origin_of
 from experiments.sweep.progress import Progress, Report, Stop
 from experiments.sweep.stopping import OPEN, PointProgress
 from experiments.sweep.store import SweepStore, find
 from experiments.sweep.travel import check_travels
+from sim.base.inputs import expecting
 
 BATCH_SECONDS = 0.5  # work sent to a worker at once, so that short runs do not wait for the post
 MOST_JOBS = 64
@@ -82,31 +85,12 @@ def sweep(
     """
     store = SweepStore(folder, shared=shard is not None)
     try:
-        session = _Session(plan, run, store, shard, allow_code_change, on_progress)
+        prepared = run.prepared(plan.plugins) if isinstance(run, ModelTask) else run
+        origin = origin_of(plan, prepared, executor)
+        session = _Session(plan, prepared, origin, store, shard, allow_code_change, on_progress)
         return session.live(executor)
     finally:
         store.close()
-
-
-def code_that_counts(manifest: Mapping[str, Any], code: str, *, allow: bool) -> tuple[str, str]:
-    """Code whose stored runs count as done, and what to tell the user if the code has changed.
-
-    >>> code_that_counts({"fingerprint": "old"}, "new", allow=True)[0]
-    'old'
-    """
-    known = str(manifest.get("fingerprint", code))
-    if known == code:
-        return code, ""
-    if allow:
-        return (
-            known,
-            f"the code of the model, or what was added to it, has changed; runs of {known} are reused because you allowed it",
-        )
-    return (
-        code,
-        f"the code of the model, or what was added to it, has changed since runs of {known} were stored here; they are kept in "
-        "archive.parquet and not reused (--allow-code-change reuses them)",
-    )
 
 
 class _Session:
@@ -116,17 +100,20 @@ class _Session:
         self,
         plan: Plan,
         run: Run,
+        origin: Origin,
         store: SweepStore,
         shard: tuple[int, int] | None,
         allow_code_change: bool,
         on_progress: Callable[[Progress], None],
     ) -> None:
         self.plan, self.store, self.shard = plan, store, shard
-        self.run = run.prepared(plan.plugins) if isinstance(run, ModelTask) else run
+        self.run = run
+        self.origin = origin
         self.on_progress = on_progress
-        self.code = fingerprint_of(self.run)
+        self.code = fingerprint_of(run, origin.code)
+        self.now = provenance.fingerprint(self.code, origin.environment)
         self.before = store.manifest()
-        self.fingerprint, self.note = code_that_counts(self.before, self.code, allow=allow_code_change)
+        self.fingerprint, self.note = code_that_counts(self.before, run, origin, allow=allow_code_change)
         self._check_growth()
         self.limits = plan.experiment.limits
         self.keep = plan.experiment.record.series.keep if getattr(self.run, "series", True) else 0
@@ -256,6 +243,7 @@ class _Session:
                 if len(jobs) == 1
                 else min(self.limits.run_seconds, PATIENCE_SECONDS) + BATCH_SECONDS,
                 self.limits.memory_mb,
+                origin=self.origin,
             )
             self.in_flight[batch.number] = batch
             place.submit(batch)
@@ -324,7 +312,7 @@ class _Session:
                 json.dumps(dict(point.overrides), sort_keys=True),
                 replication,
                 job.seed,
-                self.code,
+                self.now,
                 tries,
                 result,
             )
@@ -367,6 +355,9 @@ class _Session:
             "name": experiment.name,
             "title": experiment.title,
             "fingerprint": self.fingerprint,
+            "provenance": manifest_record(
+                self.plan, self.origin, self.before if self.fingerprint != self.now else {}
+            ),
             "plan": self.plan.digest(),
             "plugins": self.plan.plugins,
             "experiment": experiment.model_dump(mode="json"),
@@ -394,10 +385,9 @@ class _Session:
         if self.shard is None and (self._changed() or not self.before.get("complete")):
             self._finish_rules()
             about = self._about(began)
-            about |= provenance()
             about["complete"] = complete
-            if self.fingerprint != self.code:
-                about["code_used"] = sorted({*self.before.get("code_used", [self.fingerprint]), self.code})
+            if self.fingerprint != self.now:
+                about["code_used"] = sorted({*self.before.get("code_used", [self.fingerprint]), self.now})
             about["sessions"] = [*self.before.get("sessions", []), self._session(began)]
             asked = {index: rule.asked for index, rule in self.rules.items()}
             reasons = {index: rule.stopped_by for index, rule in self.rules.items()}
@@ -456,7 +446,8 @@ def replay(folder: str | Path, run_id: str, run: Run) -> tuple[dict[str, Any], M
         What was stored of it, and what came of it now.
     """
     entry = find(folder, run_id)
-    outcomes, _ = run(json.loads(entry["parameters"]), entry["seed"], entry["replication"])
+    with expecting(contents_of(entry)):
+        outcomes, _ = run(json.loads(entry["parameters"]), entry["seed"], entry["replication"])
     return entry, outcomes
 
 

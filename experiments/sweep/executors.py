@@ -17,6 +17,7 @@ import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
 from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from typing import Any
 import numpy as np
 import pebble
 
+from experiments.runs import provenance
 from experiments.runs.steady_numbers import steady_environment
 from experiments.sweep.jobs import (
     DIED,
@@ -37,10 +39,13 @@ from experiments.sweep.jobs import (
     Executor,
     ExecutorError,
     Job,
+    Origin,
     Result,
     Run,
     Series,
 )
+from sim.base import inputs
+from sim.base.inputs import Input, files_of, name_of
 
 _environment_lock = threading.Lock()
 
@@ -51,11 +56,37 @@ def compute(batch: Batch) -> list[Result]:
     if code != batch.fingerprint:
         text = f"this worker has other model code ({code}) than the sweep ({batch.fingerprint}); restart it"
         raise ExecutorError(text)
+    _check_environment(batch.origin)
     with _memory_limit(batch.memory_mb):
-        return [_compute(batch.run, job) for job in batch.jobs]
+        return [_compute(batch.run, job, batch.origin) for job in batch.jobs]
 
 
-def _compute(run: Run, job: Job) -> Result:
+def _check_environment(origin: Origin) -> None:
+    """Refuse to compute with other libraries, compiled modules or CPU level than the sweep's rows name."""
+    ours, asked = provenance.environment(), origin.environment
+    if asked and provenance.decisive(ours) != provenance.decisive(asked):
+        said = "; ".join(provenance.differences([asked], [ours], ("in the sweep", "here")))
+        raise ExecutorError(f"this worker would compute other numbers: {said}")
+
+
+def _compute(run: Run, job: Job, origin: Origin) -> Result:
+    names = [name_of(path) for path in files_of(job.parameters).values()]
+    files = {name: origin.inputs[name] for name in names if name in origin.inputs}
+    try:
+        inputs.check(files)
+        with inputs.expecting(files), inputs.noting() as read:
+            result = _computed(run, job)
+        # A function of the user's reads files by itself.
+        inputs.check(files)
+    except inputs.InputChanged as fault:
+        raise ExecutorError(str(fault)) from None
+    seen = {path: read.get(path, Input(path, sha256, None)) for path, sha256 in files.items()}
+    return replace(
+        result, provenance=provenance.text_of(provenance.record(origin.code, job.parameters, seen))
+    )
+
+
+def _computed(run: Run, job: Job) -> Result:
     began = time.perf_counter()
     status, error, trace = OK, "", ""
     outcomes: dict[str, float] = {}
@@ -65,7 +96,7 @@ def _compute(run: Run, job: Job) -> Result:
         outcomes = {name: float(value) for name, value in found.items()}
         if job.keep_series:
             series = {name: np.asarray(values) for name, values in paths.items()}
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, inputs.InputChanged):
         raise
     except BaseException as fault:
         status = OUT_OF_MEMORY if _is_memory(fault) else RAISED

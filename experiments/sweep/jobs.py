@@ -35,6 +35,25 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """What the results of a sweep come from; a worker that has anything else refuses.
+
+    Attributes
+    ----------
+    code
+        What it is -> digest.
+    environment
+        As `experiments.runs.provenance.environment` gives it where the runs shall be computed.
+    inputs
+        Path -> sha256 of every file that a run reads.
+    """
+
+    code: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    inputs: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """Jobs a worker computes one after the other.
 
@@ -44,6 +63,8 @@ class Batch:
         Function of (parameters, seed, replication).
     fingerprint
         Code the results belong to; a worker with other code refuses.
+    origin
+        What else they come from.
     seconds
         The batch is ended after so long.
     memory_mb
@@ -56,6 +77,7 @@ class Batch:
     seconds: float
     memory_mb: int
     number: int = field(default_factory=itertools.count().__next__)
+    origin: Origin = field(default_factory=Origin)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +92,7 @@ class Result:
     peak_mb: float
     outcomes: dict[str, float]
     series: Series
+    provenance: str = ""  # the record of its process as text; empty if the process did not live to tell
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,8 +82,9 @@ class Sources:
         rank = good * 2 + paths
         for position, run_id in enumerate(ids):
             known = self.chosen.get(run_id)
-            # Of several rows of one run the best counts; among equals the first, so that order of files decides nothing.
-            if known is None or rank[position] > rank[known]:
+            # Of several rows of one run the best counts; among good ones the first, so that order of files decides nothing,
+            # and of failures the last, which says what is wrong now.
+            if known is None or rank[position] > rank[known] or not (good[position] or good[known]):
                 self.chosen[run_id] = position
 
 
@@ -273,6 +274,7 @@ def record_at(table: pa.Table, position: int, reader: SeriesReader) -> Record:
         row["peak_mb"],
         outcomes,
         series,
+        row["provenance"],
     )
     return Record(
         row["parameters_id"],
@@ -301,6 +303,7 @@ def shard(records: Sequence[Record]) -> pa.Table:
         "peak_mb": [record.result.peak_mb for record in records],
         "attempts": [record.attempts for record in records],
         "has_series": [bool(record.result.series) for record in records],
+        "provenance": [record.result.provenance for record in records],
     }
     arrays = [pa.array(columns[name], kind) for name, kind in FIXED.items()]
     names = list(FIXED)

@@ -90,12 +90,13 @@ def codebook_rows(schemas: Mapping[str, pa.Schema], plugins: Iterable[str] = ())
             plain = field.name.removeprefix(OUTCOME).removeprefix(SERIES)
             metadata = field.metadata or said.get(plain, {})
             known = {key.decode(): text.decode() for key, text in metadata.items()}
+            kind = str(field.type.value_type if pa.types.is_dictionary(field.type) else field.type)
             rows.append(
                 {
                     "table": name,
                     "column": field.name,
-                    "type": str(field.type),
-                    "unit": known.get("unit") or UNIT_OF_TYPE.get(str(field.type), "1"),
+                    "type": kind,
+                    "unit": known.get("unit") or UNIT_OF_TYPE.get(kind, "1"),
                     "meaning": known.get("meaning", ""),
                     "allowed": ALLOWED.get(plain, ranges.get(plain, "")),
                     "role": known.get("role", ""),
@@ -169,7 +170,7 @@ def research_object(
     experiment: Experiment, manifest: Mapping[str, Any], facts: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Any]:
     """RO-Crate 1.1 metadata (w3id.org/ro/crate/1.1): the folder, its files, and the program that made them."""
-    versions = manifest.get("versions", {})
+    versions = manifest.get("provenance", {}).get("versions", {})
     graph: list[dict[str, Any]] = [
         {
             "@id": "ro-crate-metadata.json",
@@ -235,7 +236,9 @@ MEDIA = {
 def readme(experiment: Experiment, manifest: Mapping[str, Any], files: Sequence[str]) -> str:
     """How the folder was made, what stands in it, how to read and repeat it."""
     counts = manifest.get("counts", {})
-    versions = ", ".join(f"{name} {version}" for name, version in manifest.get("versions", {}).items())
+    versions = ", ".join(
+        f"{name} {version}" for name, version in manifest.get("provenance", {}).get("versions", {}).items()
+    )
     rows = "\n".join(f"| `{name}` | {ABOUT.get(name, '')} |" for name in files)
     said = "\n".join(f"- {state}: {count:,}" for state, count in counts.items())
     return (

@@ -9,9 +9,6 @@ from typing import Any, Self
 
 import numpy as np
 
-import agents
-import experiments.measures
-import sim
 from agents.party import Party
 from agents.plugins import Plugin, PluginError, install, load
 from agents.registration import keep_types, registered
@@ -19,8 +16,9 @@ from experiments.design.designs import Value
 from experiments.design.experiment import Experiment
 from experiments.measures.forced_sales import forced_sales
 from experiments.measures.outcomes import OUTCOMES, Outcome, keep_outcomes, measured, outcomes_of
-from experiments.runs import run
+from experiments.runs import provenance, run
 from experiments.runs.code_digest import code_digest, edited_files, held_digest
+from experiments.runs.provenance import MODEL_CODE, additions
 from experiments.runs.run import simulate
 from experiments.runs.source_digest import source_digest
 from experiments.runs.store import arrow_table
@@ -72,7 +70,7 @@ class Added:
         keep_types({one.__name__: one for one in (*by_hand, *self.types)})
         keep_outcomes(dict(self.outcomes))
         if self.held and self.held not in _compared:
-            if held_digest(*_additions(names)) != self.held:
+            if held_digest(*additions(names)) != self.held:
                 raise PluginError(HELD)
             _compared.add(self.held)
 
@@ -110,7 +108,7 @@ class ModelTask:
         """
         names = sorted({*plugins} - {""})
         found = tuple(load(name) for name in names)
-        edited = edited_files(*_additions(names))
+        edited = edited_files(*additions(names))
         for plugin in found:
             if Path(plugin.path) in edited:
                 raise PluginError(
@@ -119,11 +117,11 @@ class ModelTask:
                 )
         types = tuple(one for one in registered("") if one.__module__ not in names)
         by_hand = {name: outcome for name, outcome in outcomes_of("").items() if name not in OUTCOMES}
-        code = [*(sys.modules[name] for name in names), *_additions(names)]
+        code = provenance.model_code(names).get("plugin", "")
         if not code:
             return replace(self, added=Added())
-        held = held_digest(*_additions(names))
-        return replace(self, added=Added(found, types, tuple(by_hand.items()), code_digest(*code), held))
+        held = held_digest(*additions(names))
+        return replace(self, added=Added(found, types, tuple(by_hand.items()), code, held))
 
     def __call__(
         self, parameters: Mapping[str, Value], seed: int, replication: int
@@ -144,10 +142,15 @@ class ModelTask:
         return outcomes, {name: np.asarray(weeks[name])[rows] for name in ("week", *self.series)}
 
     @property
-    def fingerprint(self) -> str:
-        """Digest of the source of everything a run computes with, the user's own code included."""
+    def code(self) -> dict[str, str]:
+        """Digests of the source of everything a run computes with, the user's own code included."""
         added = self.added.digest if self.added is not None else ""
-        return _joined(FINGERPRINT, added) if added else FINGERPRINT
+        return {"model": MODEL_CODE, "run function": RUN_CODE, **({"plugin": added} if added else {})}
+
+    @property
+    def fingerprint(self) -> str:
+        """One name for the code."""
+        return _joined(self.code)
 
     def meanings(self) -> dict[str, tuple[str, str]]:
         """Unit and meaning of every outcome and kept weekly column."""
@@ -160,28 +163,26 @@ class ModelTask:
         return said | {name: TABLES["weeks"][name] for name in self.series}
 
 
-def _additions(plugins: Iterable[str]) -> list[object]:
-    """Agent types and outcomes that some plugins and the user's own hand have registered, by name."""
-    types: dict[str, object] = {}
-    measures: dict[str, object] = {}
-    for plugin in ("", *plugins):
-        types |= {one.__name__: one for one in registered(plugin)}
-        measures |= {name: outcome for name, outcome in outcomes_of(plugin).items() if name not in OUTCOMES}
-    return [table[name] for table in (types, measures) for name in sorted(table)]
-
-
 READ = ("weeks", "trades", "events", "agents")
 
 
 # Taken when the code is loaded: a file edited during a sweep does not change what its workers compute.
-FINGERPRINT = source_digest(agents, sim, experiments.measures, run, sys.modules[__name__])
+RUN_CODE = source_digest(run, sys.modules[__name__])
 
 
-def fingerprint_of(run: Run) -> str:
-    """Name of the code a run function computes with; of the user's own function together with the model, which it may run."""
+def code_of(run: Run) -> dict[str, str]:
+    """Code a run function computes with; of the user's own function together with the model, which it may run."""
+    if isinstance(run, ModelTask):
+        return run.code
     said = getattr(run, "fingerprint", None)
-    return str(said) if said else _joined(FINGERPRINT, code_digest(run))
+    return {"run function": str(said)} if said else {"model": MODEL_CODE, "run function": code_digest(run)}
 
 
-def _joined(*digests: str) -> str:
-    return hashlib.sha256(" ".join(digests).encode()).hexdigest()[:20]
+def fingerprint_of(run: Run, code: Mapping[str, str]) -> str:
+    """Name of the code a run function computes with, which `code_of` has found."""
+    said = getattr(run, "fingerprint", None)
+    return str(said) if said else _joined(code)
+
+
+def _joined(code: Mapping[str, str]) -> str:
+    return hashlib.sha256(" ".join(f"{name} {code[name]}" for name in sorted(code)).encode()).hexdigest()[:20]

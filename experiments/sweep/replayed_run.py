@@ -4,11 +4,14 @@ import json
 from pathlib import Path
 
 from experiments.design.scenario import Scenario
+from experiments.runs import provenance
 from experiments.runs.folder import writing
 from experiments.runs.run import run_arm
 from experiments.sweep.engine import replay
 from experiments.sweep.model_task import ModelTask
+from experiments.sweep.origin import contents_of
 from experiments.sweep.store import find, load
+from sim.base.inputs import expecting
 from sim.parameters import Parameters
 
 
@@ -32,8 +35,10 @@ def outcomes_beside(folder: Path, run_id: str) -> str:
         same = before == value or (before != before and value != value)
         differing += not same
         lines.append(f"{name:<28} {before!r:>24} {value!r:>24}{'' if same else '  differs'}")
-    if entry["fingerprint"] != task.fingerprint:
-        lines.append("The model's code has changed since the run was stored.")
+    record = provenance.read_text(entry["provenance"])
+    lines += [
+        f"Since then: {line}." for line in provenance.differences([record], [provenance.record(task.code)])
+    ]
     lines.append(f"{differing} of {len(now)} outcomes differ." if differing else "All outcomes are equal.")
     return "\n".join(lines)
 
@@ -45,7 +50,7 @@ def store_run(folder: Path, run_id: str, out: Path) -> str:
     overrides = json.loads(entry["parameters"])
     title = f"{experiment.title or experiment.name}, run {entry['run_id']}"
     scenario = Scenario(experiment.scenario, title, experiment.description, str(folder), overrides, {})
-    with writing(out, kind="run") as scratch:
+    with writing(out, kind="run") as scratch, expecting(contents_of(entry)):
         run_arm(
             scenario,
             "default",

@@ -30,10 +30,11 @@ FIXED = {
     "peak_mb": pa.float64(),
     "attempts": pa.int32(),
     "has_series": pa.bool_(),
+    "provenance": pa.dictionary(pa.int32(), pa.string()),
 }
 MEANINGS: dict[str, dict[str, tuple[str, str]]] = {
     "runs": {
-        "run_id": ("", "digest of parameters, seed, replication and model code"),
+        "run_id": ("", "digest of parameters, inputs, seed, replication, code and versions"),
         "point": ("point", "number of the design point"),
         "replication": ("replication", "number of the replication; equal numbers share their shocks"),
         "seed": ("1", "seed of the run"),
@@ -47,11 +48,11 @@ MEANINGS: dict[str, dict[str, tuple[str, str]]] = {
         "stopped_by": ("", "why there are no more: count, half-width, max, or open"),
     },
     "log": {
-        "run_id": ("", "digest of parameters, seed, replication and model code"),
+        "run_id": ("", "digest of parameters, inputs, seed, replication, code and versions"),
         "parameters_id": ("", "digest of the full parameters"),
         "replication": ("replication", "number of the replication"),
         "seed": ("1", "seed of the run"),
-        "fingerprint": ("", "digest of the model code that made the row"),
+        "fingerprint": ("", "digest of code, compiled modules, versions and CPU level"),
         "parameters": ("JSON", "what differs from the model's defaults"),
         "status": ("", "ok, raised, died, timed_out or out_of_memory"),
         "error": ("", "one line"),
@@ -60,9 +61,10 @@ MEANINGS: dict[str, dict[str, tuple[str, str]]] = {
         "peak_mb": ("MB", "largest memory of the worker so far"),
         "attempts": ("runs", "times it was tried"),
         "has_series": ("", "its paths are in series.parquet"),
+        "provenance": ("JSON", "record of the process that computed it; empty if it did not live to tell"),
     },
     "series": {
-        "run_id": ("", "digest of parameters, seed, replication and model code"),
+        "run_id": ("", "digest of parameters, inputs, seed, replication, code and versions"),
         "point": ("point", "number of the design point"),
         "replication": ("replication", "number of the replication"),
         "week": ("week", "week of the run"),

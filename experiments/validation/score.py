@@ -26,7 +26,7 @@ from experiments.runs.run import simulate
 from experiments.runs.source_digest import source_digest
 from experiments.sweep import store as sweep_store
 from experiments.sweep.engine import Progress, sweep
-from experiments.sweep.model_task import FINGERPRINT
+from experiments.sweep.model_task import ModelTask
 from experiments.validation.arms import ARMS, Arm
 from experiments.validation.measures import SALE_WEEK, WATCHED, YEAR, Facts, Floats
 from experiments.validation.row import Row
@@ -98,7 +98,7 @@ def measured(chosen: Sequence[Row], arms: Mapping[str, Facts]) -> dict[str, floa
 @cache
 def code() -> str:
     """Digest of the model and of everything a statistic is computed with."""
-    digest = hashlib.sha256(FINGERPRINT.encode())
+    digest = hashlib.sha256(ModelTask().fingerprint.encode())
     digest.update(source_digest(experiments.validation, scenario).encode())
     for path in sorted(Path(str(resources.files("experiments") / "scenarios")).glob("*.toml")):
         digest.update(path.read_bytes())

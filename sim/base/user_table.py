@@ -37,6 +37,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NoReturn
 
+from sim.base import inputs
 from sim.base.faults import InputError, nearest
 
 DECIMAL = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?")
@@ -226,7 +227,9 @@ def read_table(path: str | Path, columns: Sequence[Column], *, unique: Sequence[
     if not rows:
         raise TableError(f"{file}: it holds no rows below its heading")
     _check_unique(file, rows, unique)
-    return UserTable(file, rows, hashlib.sha256(data).hexdigest())
+    table = UserTable(file, rows, hashlib.sha256(data).hexdigest())
+    inputs.note(file, table.sha256, len(rows))
+    return table
 
 
 def _bytes_of(file: Path) -> bytes:

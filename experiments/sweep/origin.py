@@ -1,0 +1,60 @@
+"""What the rows of a sweep come from, and whether rows that are stored come from the same."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from experiments.design.plan import Plan
+from experiments.runs import provenance
+from experiments.sweep.dask_cluster import DaskCluster
+from experiments.sweep.executors import LocalPool
+from experiments.sweep.jobs import Executor, Origin, Run
+from experiments.sweep.model_task import code_of, fingerprint_of
+from sim.base.inputs import files_of, name_of
+
+
+def origin_of(plan: Plan, run: Run, executor: Executor | int | str) -> Origin:
+    """What the runs of a plan will come from, if they are computed there."""
+    known = provenance.environment()
+    # Workers of a pool or cluster start with a steady environment; this process may have imported NumPy without.
+    apart = (
+        bool(executor) if isinstance(executor, int | str) else isinstance(executor, LocalPool | DaskCluster)
+    )
+    return Origin(code_of(run), provenance.steady(known) if apart else known, plan.inputs)
+
+
+def code_that_counts(
+    manifest: Mapping[str, Any], run: Run, origin: Origin, *, allow: bool
+) -> tuple[str, str]:
+    """Name of the code and environment whose stored runs count as done, and what to tell the user if it is another now."""
+    now = provenance.fingerprint(fingerprint_of(run, origin.code), origin.environment)
+    known = str(manifest.get("fingerprint", now))
+    if known == now:
+        return now, ""
+    changed = provenance.differences(
+        [manifest.get("provenance", {})], [provenance.record(origin.code, known=origin.environment)]
+    )
+    said = "; ".join(changed) or "the code of the model, or what was added to it, has changed"
+    if allow:
+        return known, f"{said}; runs of {known} are reused because you allowed it"
+    return (
+        now,
+        f"{said} since runs of {known} were stored here; they are kept in archive.parquet and not reused "
+        "(--allow-code-change reuses them)",
+    )
+
+
+def manifest_record(plan: Plan, origin: Origin, before: Mapping[str, Any]) -> dict[str, Any]:
+    """Record of what the rows that count come from, with the files of all points; that of `before` if its rows are reused."""
+    paths: dict[str, set[str]] = {}
+    for point in plan.points:
+        for key, path in files_of(point.overrides).items():
+            paths.setdefault(key, set()).add(name_of(path))
+    inputs = {key: {path: plan.inputs.get(path, "") for path in sorted(paths[key])} for key in sorted(paths)}
+    known = before.get("provenance") or provenance.record(origin.code, known=origin.environment)
+    return {**known, "inputs": inputs}
+
+
+def contents_of(entry: Mapping[str, Any]) -> dict[str, str]:
+    """Path -> sha256 of the files that a stored run has read."""
+    inputs = provenance.read_text(entry.get("provenance") or "").get("inputs", {})
+    return {one["path"]: one["sha256"] for one in inputs.values()}
