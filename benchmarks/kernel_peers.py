@@ -91,7 +91,7 @@ def simple_min_cost_flow(book: Book, net: Network) -> tuple[float, float]:
 
     nodes, products = net.n_nodes, len(net.unit)
     clear(book, net)
-    (scale,) = net._kept().scales.values()
+    (scale,) = net._kept().common.values()
     root, sink = products * nodes, products * nodes + 1
     power, cooling = root + 2, root + 2 + nodes
     g = book.generation.astype(np.int64)

@@ -152,3 +152,40 @@ def test_long_curves_in_any_order(name):
     gains = np.sort(bids + 50)[::-1] - np.sort(asks)
     assert clearing.surplus == gains[gains > 0].sum()
     assert clearing.certificate.gap == 0
+
+
+def reached_by_asks(book, network):
+    """Where an ask can be brought, shape (products, nodes)."""
+    reached = np.zeros((len(network.unit), network.n_nodes), dtype=bool)
+    asks = (book.side == 0) & (book.quantity > 0)
+    reached[book.generation[asks], book.node[asks]] = True
+    for _ in range(network.n_nodes):
+        for lane, (origin, target) in enumerate(network.lanes):
+            reached[:, target] |= reached[:, origin] & (network.freight[:, lane] >= 0)
+    return reached
+
+
+@pytest.mark.parametrize("block", range(5))
+def test_a_bid_where_no_ask_can_be_brought_lowers_no_highest_price(block):
+    tried = 0
+    for seed in range(60 * block, 60 * block + 60):
+        book, network = clearing_books.random_case(seed)
+        reached = reached_by_asks(book, network)
+        if len(book.side) == 0 or reached.all():
+            continue
+        rng = np.random.default_rng(seed)
+        product, node = rng.choice(np.argwhere(~reached))
+        rows = np.c_[book.side, book.node, book.generation, book.quantity, book.price]
+        bid = [1, node, product, rng.integers(1, 50), rng.integers(1, 40_000)]
+        more = clear(clearing_books.book(np.r_[rows, [bid]], book.power, book.cooling), network)
+        before = clear(book, network)
+        known = ~np.isnan(before.price_high)
+        assert (more.price_high >= before.price_high - 1e-6)[known].all()
+        for name in ("price_low", "price_high"):
+            assert getattr(more, name)[reached] == pytest.approx(getattr(before, name)[reached], abs=1e-6)
+        room = book.power[node] > 0 and (not network.liquid[product] or book.cooling[node] > 0)
+        rent = more.power_rent[node] + network.liquid[product] * more.cooling_rent[node]
+        if room and rent == 0:
+            assert more.price_high[product, node] >= bid[4] - 1e-6
+        tried += 1
+    assert tried > 10

@@ -31,7 +31,7 @@ cdef int64_t LARGEST = <int64_t>1 << 60
 # The dearest price that is taken, cents per GPU (`sim.kernel.book`).
 cdef int64_t DEAREST = 10**15
 # The price of goods that cannot be had: above every bid.
-cdef int64_t NOWHERE = <int64_t>1 << 57
+cdef int64_t NOWHERE = <int64_t>1 << 60
 
 
 cdef int by_price(const void *x, const void *y) noexcept nogil:
@@ -179,9 +179,10 @@ cdef class Workspace:
 
         Returns ``(rule, position, highest price, products)``, the last one byte for each, 1 if an order of positive quantity
         stands. Rule 0 is no fault, then 1 side, 2 node, 3 generation, 4 quantity, 5 price, 6 power, 7 cooling, 8 quantity times
-        price, 9 lengths.
+        price, 9 lengths, 10 all quantities.
         """
         cdef int64_t i = 0, highest = 1, n = side.shape[0]
+        cdef double goods = 0.0
         cdef int rule = 0
         cdef bytearray active = bytearray(self.G)
         cdef uint8_t *mark = active
@@ -208,7 +209,10 @@ cdef class Workspace:
                     rule = 5
                 elif <double>quantity[i] * <double>price[i] >= 4.0e18:
                     rule = 8
+                elif goods + <double>quantity[i] > 4.0e18:
+                    rule = 10
                 else:
+                    goods += <double>quantity[i]
                     if quantity[i] > 0:
                         mark[product[i]] = 1
                         if price[i] > highest:

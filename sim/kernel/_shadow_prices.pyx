@@ -5,7 +5,7 @@ flow, so they do not depend on the basis that was found.
 """
 
 from libc.math cimport NAN
-from libc.stdint cimport int32_t, int64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t
 
 from sim.kernel._network_simplex cimport LOWER, Arc, Node, flow_of, plant, primal
 from sim.kernel._order_book cimport NEVER, Entry, Problem, Site, Workspace, sort_entries, wide
@@ -82,6 +82,10 @@ cdef class Solution(Problem):
     cdef int64_t *best_unfilled
     cdef int64_t *worst_filled
     cdef int64_t *class_units     # sellable units offered or wanted
+    # What `judge` was told, where prices were found elsewhere.
+    cdef bint judged
+    cdef const uint8_t[::1] gains
+    cdef const uint8_t[::1] carries
 
     # -- prices ---------------------------------------------------------------------------------------------------
 
@@ -430,6 +434,14 @@ cdef class Solution(Problem):
                 if self.site[s].power > 0 and x < value[cooling0 + s]:
                     value[cooling0 + s] = x
 
+    def judge(self, const int64_t[::1] class_flow, const uint8_t[::1] gains, const uint8_t[::1] carries):
+        """Take the divisible fill of every class, which of them gain and which lanes carry at prices that were found elsewhere."""
+        cdef int64_t c
+        for c in range(self.n_classes):
+            self.class_flow[c] = class_flow[c]
+        self.gains, self.carries = gains, carries
+        self.judged = True
+
     # -- whole units ------------------------------------------------------------------------------------------------
 
     def round(self, double theta):
@@ -519,6 +531,8 @@ cdef class Solution(Problem):
         """No loss at the prices of theta. Linear between the ends, so the test at both ends is exact where it is tight."""
         cdef int64_t v = self.class_post[c] >> 1, y
         cdef double at_low, at_high
+        if self.judged:
+            return self.gains[c] != 0
         if self.class_post[c] & 1 == 0:
             at_low = <double>(self.low[v] - self.class_price[c])
             at_high = <double>(self.high[v] - self.class_price[c])
@@ -532,7 +546,11 @@ cdef class Solution(Problem):
         """Freight equals the price difference at the prices of theta."""
         cdef int64_t k = kl // self.L, l = kl % self.L
         cdef int64_t u = k * self.S + self.w.origin[l], t = k * self.S + self.w.target[l]
-        cdef int64_t x = self.cost[kl] + self.low[u] - self.low[t], y = self.cost[kl] + self.high[u] - self.high[t]
+        cdef int64_t x, y
+        if self.judged:
+            return self.carries[kl] != 0
+        x = self.cost[kl] + self.low[u] - self.low[t]
+        y = self.cost[kl] + self.high[u] - self.high[t]
         return (x == 0 or theta == 1.0) and (y == 0 or theta == 0.0)
 
     cdef void resolve(self) noexcept nogil:
@@ -669,9 +687,14 @@ cdef class Solution(Problem):
                 n += 1
 
     def evidence(self):
-        """What the certificate needs, of the divisible optimum; the caller proves it without this module."""
-        cdef int64_t nodes = self.goods + 2 * self.S
-        return self.members, self.class_flows, self.lane_flows, bytes((<char *>self.low)[: nodes * sizeof(int64_t)])
+        """What the certificate needs, of the divisible optimum; the caller proves it without this module.
+
+        Classes of the orders, fills of the classes, flows of the lanes, and both ends of the lattice if they are known.
+        """
+        cdef int64_t size = (self.goods + 2 * self.S) * sizeof(int64_t)
+        if self.low == NULL:
+            return self.members, self.class_flows, self.lane_flows, b"", b""
+        return self.members, self.class_flows, self.lane_flows, (<char *>self.low)[:size], (<char *>self.high)[:size]
 
     @property
     def classes(self):

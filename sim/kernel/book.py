@@ -29,6 +29,7 @@ RULES = {
     6: ("power", "allowed >= 0 watts"),
     7: ("cooling", "allowed >= 0 watts"),
     8: ("price", "times quantity is beyond 4e18 cents"),
+    10: ("quantity", "all quantities so far are beyond 4e18 GPUs"),
 }
 
 
@@ -102,7 +103,7 @@ class Network:
                 given,
                 lane,
             )
-            kept = self._local.kept = KeptMemory(workspace, {}, given, {})
+            kept = self._local.kept = KeptMemory(workspace, given)
         return kept
 
 
@@ -203,6 +204,8 @@ class KeptMemory:
     """What one thread keeps of a network between clearings."""
 
     workspace: Workspace
-    scales: dict[tuple[bytes, int, int], FlowScale]
     given: NDArray[np.int32]  # lane of the network -> number in the kernel
-    dearest: dict[bytes, int]  # freight of a set of products
+    # Of sets of products: dearest freight, and scales.
+    dearest: dict[bytes, int] = field(default_factory=dict)
+    common: dict[bytes, FlowScale | None] = field(default_factory=dict)
+    fixed: dict[tuple[bytes, int, int], FlowScale] = field(default_factory=dict)

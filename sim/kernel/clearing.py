@@ -17,48 +17,50 @@ from numpy.typing import NDArray
 
 from sim.kernel._shadow_prices import Solution
 from sim.kernel.book import OTHER_TYPES, RULES, Book, Floats, Ints, KeptMemory, Network, typed_orders
-from sim.kernel.certificate import Certificate, Evidence, prove
-from sim.kernel.flow_scale import LARGEST_COST, FlowScale
+from sim.kernel.certificate import Certificate, Duals, Evidence, Fields, Flow, prove
+from sim.kernel.flow_scale import LARGEST_COST, LARGEST_PATH, FlowScale
+from sim.kernel.wide_books import finish, rounding_is_harmless, within_reach
+
+# Bounds of a scaled cost: where potentials leave the range of 64 bits, the next one is tried. At the last one no path through
+# a network of 2^30 nodes does.
+COST_LIMITS = tuple(LARGEST_COST >> (6 * tries) for tries in range(5))
 
 __all__ = ["Clearing", "Flow", "clear", "matched"]
 
 
-@dataclass(frozen=True, slots=True)
-class Flow:
-    """Goods moved: parallel arrays of lane, product and quantity (float GPUs, whole when asked)."""
-
-    lane: Ints
-    generation: Ints
-    quantity: Floats
-
-
 @dataclass(frozen=True)
-class Clearing:
+class Clearing(Fields):
     """Result of `clear`; see design.md section 7 for the meaning of each field.
 
     ``price``, ``price_low`` and ``price_high`` have shape (G, S), cents per GPU. Where the product trades nowhere
-    near, they run from the best bid net of freight to the cheapest ask delivered. Without a bid ``price_low`` is 0;
-    where nothing on offer can be brought ``price_high`` is what a unit standing there would fetch. They are NaN where
+    near, they run from the best bid net of freight to the cheapest ask delivered. Without a bid ``price_low`` is 0.
+    Where no ask can be brought nothing bounds the price from above, and ``price_high`` is what a unit standing there would
+    fetch when every other price and rent is at the high end: the best of the bids there less rent, of ``price_high`` at the
+    end of a lane less freight, and 0. A further bid at such a place never lowers any ``price_high``, and moves no price of a
+    place to which an ask can be brought. Prices are NaN where
     no order of the product stands and neither bid nor ask can be reached. Rents are cents per watt; a site
-    without headroom shows the largest surplus per watt that it keeps out.
+    without headroom shows the largest surplus per watt that it keeps out. Arrays cannot be written.
     """
 
-    filled: Floats | Ints
-    price: Floats
-    price_low: Floats
-    price_high: Floats
-    power_rent: Floats
-    cooling_rent: Floats
-    surplus: float
-    flow: Flow
-    pivots: int
-    surplus_bound: float
-    _proof: Callable[[], Certificate] = field(repr=False)
+    _proof: Callable[["Clearing"], Certificate] = field(repr=False)
+
+    def __post_init__(self) -> None:
+        # The certificate is kept, so nothing it proves may change after it.
+        flow = self.flow
+        for array in (
+            self.filled, self.price, self.price_low, self.price_high, self.power_rent, self.cooling_rent,
+            flow.lane, flow.generation, flow.quantity,
+        ):  # fmt: skip
+            array.flags.writeable = False
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        self.__dict__.update(state)
+        self.__post_init__()
 
     @cached_property
     def certificate(self) -> Certificate:
-        """Recomputed on the original book from fills, flow and prices, in exact integers."""
-        return self._proof()
+        """Proof of these very fields on the original book; `AssertionError` names the field that fails."""
+        return self._proof(self)
 
 
 def clear(book: Book, network: Network, theta: float = 0.5, whole: bool = False) -> Clearing:
@@ -93,27 +95,54 @@ def clear(book: Book, network: Network, theta: float = 0.5, whole: bool = False)
     """
     if not 0.0 <= theta <= 1.0:
         raise ValueError(f"theta = {theta}; allowed 0 to 1")
-    shape = len(network.unit), network.n_nodes
     kept = network._kept()
     highest, active = _take_in(book, network, kept)
-    limit = LARGEST_COST
-    while True:
-        scale = _scale_for(network, kept, active, highest, limit)
-        if scale is None:
-            return _empty(shape, len(book.side), whole)
-        problem = Solution(kept.workspace, scale.scaling)
-        if problem.overflow >= 0:
-            raise ValueError(
-                f"quantity[{problem.overflow}] = {book.quantity[problem.overflow]}; goods offered so far times watts are"
-                f" beyond the range of {10**18 // int(scale.flow.max())} GPUs"
-            )
+    if b"\1" not in active:
+        return _empty(book, network, theta, whole)
+    scale = _common_scale(network, kept, active, highest)
+    if scale is not None:
+        problem = _posed(book, kept, scale)
         # Whole units are cut from the optimum of the primal method, whatever the book.
         if not whole and problem.glut() and problem.solve_nationally():
-            break
+            return _report(book, network, kept, problem, scale, theta, whole)
+        if problem.solve():
+            return _report(book, network, kept, problem, scale, theta, whole)
+    return _clear_in_fixed_point(book, network, theta, whole)
+
+
+def _clear_in_fixed_point(book: Book, network: Network, theta: float, whole: bool) -> Clearing:
+    """Clear a book that fits no common scale, or whose potentials on it leave the range."""
+    book = Book(*typed_orders(book, network))
+    near, reach = within_reach(book, network)
+    kept = reach._kept()
+    highest, active = _take_in(near, reach, kept)
+    for limit in COST_LIMITS:
+        scale = _fixed_scale(reach, kept, active, highest, limit)
+        problem = _posed(near, kept, scale)
         if problem.solve():
             break
-        limit //= 2**6
-    return _report(book, network, kept, problem, scale, theta, whole)
+    else:
+        raise ValueError(
+            "lanes: paths are too long for the prices of this book; use fewer nodes or lower prices"
+        )
+    if near is book and reach is network and rounding_is_harmless(book, network, problem, scale):
+        return _report(book, network, kept, problem, scale, theta, whole)
+    found = finish(book, network, kept.given, problem, scale, theta, whole)
+    flow = Flow(found.lane, found.product, found.quantity)
+    totals = found.surplus, found.surplus_bound, problem.pivots
+    proof = partial(_proven, book, network, partial(_known, found.evidence), theta, whole)
+    return _cleared(book, network, found.filled, found.table, flow, totals, proof)
+
+
+def _posed(book: Book, kept: KeptMemory, scale: FlowScale) -> Solution:
+    """The book in hand as a circulation; refuses goods beyond the range."""
+    problem = Solution(kept.workspace, scale.scaling)
+    if problem.overflow >= 0:
+        raise ValueError(
+            f"quantity[{problem.overflow}] = {book.quantity[problem.overflow]}; goods offered so far times watts are"
+            f" beyond the range of {10**18 // int(scale.flow.max())} GPUs"
+        )
+    return problem
 
 
 def _take_in(book: Book, network: Network, kept: KeptMemory) -> tuple[int, bytes]:
@@ -134,48 +163,67 @@ def _take_in(book: Book, network: Network, kept: KeptMemory) -> tuple[int, bytes
     return highest, active
 
 
-def _scale_for(
-    network: Network, kept: KeptMemory, active: bytes, highest: int, limit: int
-) -> FlowScale | None:
-    """Scale of the active products, kept between clearings while prices fit it."""
-    if b"\1" not in active:
+def _dearest(network: Network, kept: KeptMemory, active: bytes) -> int:
+    """Dearest freight of the active products, cents."""
+    if active not in kept.dearest:
+        kept.dearest[active] = int(network.freight[_products(active)].max(initial=0))
+    return kept.dearest[active]
+
+
+def _common_scale(network: Network, kept: KeptMemory, active: bytes, highest: int) -> FlowScale | None:
+    """The scale of the active products on which all costs are whole; None if the costs of this book pass its range."""
+    if active not in kept.common:
+        kept.common[active] = FlowScale.common(network.unit, network.unit_watts, _products(active))
+    scale, dearest = kept.common[active], _dearest(network, kept, active)
+    if scale is None or max(highest, dearest) * scale.steepest >= LARGEST_COST:
         return None
-    dearest = kept.dearest.get(active)
-    if dearest is None:
-        products = np.frombuffer(active, dtype=np.bool_)
-        dearest = kept.dearest[active] = int(network.freight[products].max(initial=0))
-    highest = max(highest, dearest)
-    # One scale serves all prices up to the next power of four, so that a calm week finds it ready.
-    bits = (highest.bit_length() + 1) // 2 * 2
+    return scale if (highest + network.n_nodes * dearest) * scale.steepest < LARGEST_PATH else None
+
+
+def _fixed_scale(network: Network, kept: KeptMemory, active: bytes, highest: int, limit: int) -> FlowScale:
+    """The finest fixed-point scale for costs up to the next power of four, so that a calm week finds it ready."""
+    bits = (max(highest, _dearest(network, kept, active)).bit_length() + 1) // 2 * 2
     key = active, bits, limit
-    scale = kept.scales.get(key)
-    if scale is None or highest * scale.steepest >= limit:
-        scale = FlowScale.of(
-            network.unit,
-            network.unit_watts,
-            np.flatnonzero(np.frombuffer(active, dtype=np.bool_)).astype(np.int32),
-            highest,
-            limit,
+    if key not in kept.fixed:
+        kept.fixed[key] = FlowScale.fixed_point(
+            network.unit, network.unit_watts, _products(active), 1 << bits, limit
         )
-        kept.scales.setdefault(key, scale)
-    return scale
+    return kept.fixed[key]
 
 
-def _empty(shape: tuple[int, int], n: int, whole: bool) -> Clearing:
+def _products(active: bytes) -> NDArray[np.int32]:
+    return np.flatnonzero(np.frombuffer(active, dtype=np.bool_)).astype(np.int32)
+
+
+def _empty(book: Book, network: Network, theta: float, whole: bool) -> Clearing:
+    """Nothing stands, so nothing is known."""
+    products, nodes, n = len(network.unit), network.n_nodes, len(book.side)
     nothing = np.zeros(0, dtype=np.int64)
-    unknown = np.full(shape, np.nan)
-    return Clearing(
-        filled=np.zeros(n, dtype=np.int64) if whole else np.zeros(n, dtype=np.float64),
-        price=unknown,
-        price_low=unknown,
-        price_high=unknown,
-        power_rent=np.zeros(shape[1]),
-        cooling_rent=np.zeros(shape[1]),
-        surplus=0.0,
-        flow=Flow(nothing, nothing, nothing.astype(np.float64)),
-        pivots=0,
-        surplus_bound=0.0,
-        _proof=lambda: Certificate(0, 0, 1),
+    free = Duals.of(np.zeros((products + 2) * nodes, dtype=np.int64), products, nodes)
+    claim = Evidence(
+        products=np.arange(products),
+        flow_per_gpu=np.ones(products, dtype=np.int64),
+        watt=1,
+        scale=1,
+        exact=True,
+        member=np.full(n, -1, dtype=np.int32),
+        class_flow=nothing,
+        lane_flow=np.zeros((products, len(network.lanes)), dtype=np.int64),
+        low=free,
+        high=free,
+    )
+    table = np.full((3 * products + 2, nodes), np.nan)
+    table[3 * products :] = 0.0
+    filled: Floats | Ints = np.zeros(n, dtype=np.int64) if whole else np.zeros(n)
+    flow = Flow(nothing, nothing.copy(), np.zeros(0))
+    return _cleared(
+        book,
+        network,
+        filled,
+        table,
+        flow,
+        (0.0, 0.0, 0),
+        partial(_proven, book, network, partial(_known, claim), theta, whole),
     )
 
 
@@ -188,15 +236,16 @@ def _report(
     theta: float,
     whole: bool,
 ) -> Clearing:
-    n, products, nodes = len(book.side), len(network.unit), network.n_nodes
+    """Prices, fills and flows of a solved book, as the kernel finds them."""
+    n, products = len(book.side), len(network.unit)
     problem.lattice()
     bound = problem.surplus() / scale.scale
-    claim = problem.evidence()
+    claim = partial(_evidence, network, kept.given, scale, problem.evidence())
     surplus = bound
     if whole:
         problem.round(theta)
         surplus = problem.surplus() / scale.scale
-    share, table = np.zeros(n), np.empty((3 * products + 2, nodes))
+    share, table = np.zeros(n), np.empty((3 * products + 2, network.n_nodes))
     problem.report(theta, share, table, float(scale.scale))
     units = np.empty(n if whole else 0, dtype=np.int64)
     if whole:
@@ -204,37 +253,61 @@ def _report(
     used = problem.moves
     flow = Flow(np.empty(used, dtype=np.int64), np.empty(used, dtype=np.int64), np.empty(used))
     problem.moved(flow.lane, flow.generation, flow.quantity)
+    proof = partial(_proven, book, network, claim, theta, whole)
+    return _cleared(
+        book, network, units if whole else share, table, flow, (surplus, bound, problem.pivots), proof
+    )
+
+
+def _cleared(
+    book: Book,
+    network: Network,
+    filled: Floats | Ints,
+    table: Floats,
+    flow: Flow,
+    totals: tuple[float, float, int],
+    proof: Callable[[Clearing], Certificate],
+) -> Clearing:
+    """A clearing from its table of prices and rents, and from surplus, bound of surplus and pivots."""
+    products = len(network.unit)
     return Clearing(
-        filled=units if whole else share,
+        filled=filled,
         price=table[:products],
         price_low=table[products : 2 * products],
         price_high=table[2 * products : 3 * products],
         power_rent=table[3 * products],
         cooling_rent=table[3 * products + 1],
-        surplus=surplus,
+        surplus=totals[0],
         flow=flow,
-        pivots=problem.pivots,
-        surplus_bound=bound,
-        _proof=partial(_proven, book, network, kept.given, scale, claim),
+        pivots=totals[2],
+        surplus_bound=totals[1],
+        _proof=proof,
     )
+
+
+def _known(claim: Evidence) -> Evidence:
+    return claim
 
 
 def _proven(
     book: Book,
     network: Network,
-    given: NDArray[np.int32],
-    scale: FlowScale,
-    claim: tuple[bytes, bytes, bytes, bytes],
+    claim: Callable[[], Evidence],
+    theta: float,
+    whole: bool,
+    result: Clearing,
 ) -> Certificate:
-    return prove(book, network, _evidence(network, given, scale, claim))
+    return prove(book, network, claim(), result, theta, whole)
 
 
 def _evidence(
-    network: Network, given: NDArray[np.int32], scale: FlowScale, claim: tuple[bytes, bytes, bytes, bytes]
+    network: Network,
+    given: NDArray[np.int32],
+    scale: FlowScale,
+    claim: tuple[bytes, bytes, bytes, bytes, bytes],
 ) -> Evidence:
     rows, nodes = len(scale.products), network.n_nodes
-    values = np.frombuffer(claim[3], dtype=np.int64)
-    goods = rows * nodes
+    low, high = (Duals.of(np.frombuffer(end, dtype=np.int64), rows, nodes) for end in claim[3:])
     return Evidence(
         products=scale.products.astype(np.int64),
         flow_per_gpu=scale.flow,
@@ -244,9 +317,8 @@ def _evidence(
         member=np.frombuffer(claim[0], dtype=np.int32),
         class_flow=np.frombuffer(claim[1], dtype=np.int64),
         lane_flow=np.frombuffer(claim[2], dtype=np.int64).reshape(rows, len(network.lanes))[:, given],
-        price=values[:goods].reshape(rows, nodes),
-        power_rent=-values[goods : goods + nodes],
-        power_and_cooling_rent=-values[goods + nodes :],
+        low=low,
+        high=high,
     )
 
 
