@@ -110,7 +110,7 @@ def simple_min_cost_flow(book: Book, net: Network) -> tuple[float, float]:
         np.where(sell, good, socket), k * nodes + net.lanes[lane, 1], np.full(nodes, sink), power + here, sink
     ]
     capacity = np.r_[np.minimum(amount, total), np.full(len(k), total), room, wet, total]
-    step = scale.multiplier[scale.row]
+    step = (scale.scale // scale.flow)[scale.row]
     price = np.where(sell, 1, -1) * book.price * step[g]
     cost = np.r_[price, net.freight[k, lane] * step[k], np.zeros(2 * nodes + 1, dtype=np.int64)]
     solver = min_cost_flow.SimpleMinCostFlow()

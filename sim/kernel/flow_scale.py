@@ -32,11 +32,7 @@ class FlowScale:
     scale: int
     scaling: Scaling  # all of it, as the kernel takes it
     exact: bool
-
-    @property
-    def steepest(self) -> int:
-        """Scaled cost of one flow unit per cent per GPU, at most."""
-        return self.scale // int(self.flow.min())
+    steepest: int  # scaled cost of one flow unit per cent per GPU, at most
 
     @classmethod
     def common(cls, units: Ints, unit_watts: Ints, products: NDArray[np.int32]) -> "FlowScale | None":
@@ -80,7 +76,7 @@ class FlowScale:
         per_gpu = np.array(flow, dtype=np.int64)
         factor = np.array([finest / f for f in flow])
         scaling = Scaling(row, products, per_gpu, units[products], multiplier, factor, exact, watt)
-        return cls(products, row, per_gpu, watt, scale, scaling, exact)
+        return cls(products, row, per_gpu, watt, scale, scaling, exact, scale // min(flow))
 
 
 def _flow(units: Ints, unit_watts: Ints, products: NDArray[np.int32]) -> tuple[int, list[int]]:
