@@ -5,10 +5,10 @@ listed in ``sim/data/SOURCES.md`` and, row by row, in the data files.
 """
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from agents.vocabulary import GENERATIONS, Floats
 
@@ -25,6 +25,22 @@ class Section(BaseModel):
     needs: ClassVar[Needs] = {}
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _of_its_type(cls, value: Any, field: ValidationInfo) -> Any:
+        """Pydantic takes "yes" and 1 for true, true and "1" for 1; nobody means that in a file."""
+        annotation = cls.model_fields[str(field.field_name)].annotation
+        kinds = get_args(annotation) or (annotation,)
+        if bool in kinds and kinds[0] is bool and not isinstance(value, bool | np.bool_):
+            raise ValueError("true or false, without quotation marks")
+        if (
+            kinds[0] in (int, float)
+            and bool not in kinds
+            and isinstance(value, bool | np.bool_ | str | bytes)
+        ):
+            raise ValueError("a number, without quotation marks")
+        return value
 
 
 def quantity(

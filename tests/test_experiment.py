@@ -278,7 +278,7 @@ def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     with pytest.raises(ExperimentError, match=r"missing\.toml: cannot be read"):
         load(tmp_path / "missing.toml")
     (tmp_path / "bytes.toml").write_bytes(b"\xff\xfe")
-    with pytest.raises(ExperimentError, match=r"bytes\.toml: not a text file"):
+    with pytest.raises(ExperimentError, match=r"bytes\.toml, line 1: not a text file"):
         load(tmp_path / "bytes.toml")
     with pytest.raises(
         ExperimentError, match="no experiment is called vacancy_and_sise; did you mean vacancy_and_size"

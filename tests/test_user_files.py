@@ -204,8 +204,10 @@ def test_what_never_ends_is_not_read(tmp_path: Path) -> None:
         (Path("/dev/zero"), "no ordinary file"),
         (tmp_path, "a folder"),
     ):
-        with pytest.raises(TableError, match=re.escape(f"{path}: cannot be read: {said}")):
+        with pytest.raises(ParameterError, match=re.escape(f"replay_file: {path}: cannot be read: {said}")):
             model_of("bitcoin.replay_file", str(path), BITCOIN)
+        with pytest.raises(TableError, match=re.escape(f"{path}: cannot be read: {said}")):
+            read_table(path, ())
     with pytest.raises(TableError, match="write the whole path instead of ~"):
         read_table("~/prices.csv", ())
 
@@ -242,7 +244,6 @@ def test_a_site_that_cannot_be_is_refused(tmp_path: Path, column: str, cell: str
 
 
 TABLES = {
-    "no file": (None, "cannot be read: No such file or directory"),
     "nothing": ("", "line 1: column date is missing"),
     "no rows": ("date,series,value\n", "it holds no rows below its heading"),
     "semicolons": ("date;series;value\n", "line 1: cells are separated by semicolons; save it with commas"),
@@ -274,8 +275,7 @@ TABLES = {
 def test_whatever_is_no_table_is_refused_in_one_line(tmp_path: Path, name: str) -> None:
     text, said = TABLES[name]
     file = tmp_path / "prices.csv"
-    if text is not None:
-        file.write_text(text, encoding="utf-8", newline="")
+    file.write_text(text, encoding="utf-8", newline="")
     with pytest.raises(TableError, match=re.escape(said)) as refused:
         model_of("bitcoin.replay_file", str(file), BITCOIN)
     assert str(refused.value).startswith(str(file)) and "\n" not in str(refused.value)
@@ -327,3 +327,92 @@ def test_an_experiment_spells_a_key_in_one_way(table: str) -> None:
     text = f'[{table}]\n"site.vacancy" = [0.01]\nsite.vacancy = [0.02]\n'
     with pytest.raises(ExperimentError, match=r"site\.vacancy is given twice"):
         parse(text, "twice.toml")
+
+
+WRONG_TYPES = {
+    "site.vacancy": '"0.05"',
+    "forced_sale.enabled": "1",
+    "search.enabled": '"yes"',
+    "world.miners": "true",
+    "clock.start": '"20261005"',
+}
+
+
+@pytest.mark.parametrize("key", WRONG_TYPES)
+def test_a_value_of_another_type_is_refused(tmp_path: Path, key: str) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text(f"[overrides]\n{key} = {WRONG_TYPES[key]}\n", encoding="utf-8")
+    with pytest.raises(ScenarioError, match=re.escape(f"{file}: {key} = ")):
+        load(file)
+
+
+def test_paths_start_in_the_folder_of_the_file_that_names_them(tmp_path: Path) -> None:
+    prices = (FILES / "btc_ok.csv").read_text(encoding="utf-8")
+    (tmp_path / "prices.csv").write_text(prices, encoding="utf-8")
+    text = '[overrides]\nclock.weeks = 4\nbitcoin.driver = "replay"\nbitcoin.replay_file = "prices.csv"\n'
+    (tmp_path / "mine.toml").write_text('base = "calm"\n' + text, encoding="utf-8")
+    assert load(tmp_path / "mine.toml").parameters().bitcoin.replay_file == str(tmp_path / "prices.csv")
+    (tmp_path / "sweep.toml").write_text(
+        text + '[vary]\n"bitcoin.replay_file" = ["prices.csv"]\n', encoding="utf-8"
+    )
+    point = load_experiment(tmp_path / "sweep.toml")[1].points[0]
+    assert point.values == {"bitcoin.replay_file": str(tmp_path / "prices.csv")}
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ('world.sites_file = "none.csv"', "world.sites_file: "),
+        ('world.sites_file = "."', "cannot be read: a folder"),
+        ('world.sites_file = "~/sites.csv"', "write the whole path instead of ~"),
+        ('power.replay_file = "none.csv"', "it is read only with power.driver = replay (is stochastic)"),
+    ],
+)
+def test_a_file_that_is_not_there_is_refused_before_the_first_run(
+    tmp_path: Path, lines: str, said: str
+) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text(f"[overrides]\n{lines}\n", encoding="utf-8")
+    with pytest.raises(ScenarioError, match=re.escape(said)):
+        load(file).parameters()
+    with pytest.raises(ExperimentError, match=re.escape(said)):
+        load_experiment(file)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('beside = ["calm/none"]', "beside: calm has no arm 'none'"),
+        ("beside = [1]", "beside: no scenario is called 1"),
+        ('base = "cal"', "base: no scenario is called cal; did you mean calm?"),
+        ('base = "none.toml"', "none.toml: cannot be read: No such file or directory"),
+        ("z = " + "[" * 5000 + "]" * 5000, "not valid TOML: nested too deeply"),
+        ("overrides." + ".".join(["site"] * 500) + " = 1", "no parameter is called site.site"),
+    ],
+)
+def test_a_scenario_that_names_what_is_not_there_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text(text + "\n", encoding="utf-8")
+    with pytest.raises(ScenarioError, match=re.escape(said)) as refused:
+        load(file)
+    assert str(refused.value).startswith(f"{file}: ") and len(str(refused.value)) < 600
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('[vary]\n"site.vacancy" = {}\n', "vary.site.vacancy: give both low and high, or values"),
+        ('[vary]\n"search.enabled" = [0, 1]\n', "search.enabled = 0: true or false"),
+        ('[vary]\n"site.vacancy" = ["0.01"]\n', "site.vacancy = '0.01'; allowed 0.0 to 0.1"),
+        (
+            '[vary]\n"site.vacancy" = { low = 0.01, high = 0.05 }\n[design]\nkind = "saltelli"\npoints = 600000\n',
+            "design.points = 600,000 makes 1,200,000 points; at most 1,000,000",
+        ),
+        ('[design]\npoints = "8"\n', "design.points = '8'; allowed 1 to 1,000,000 points"),
+    ],
+)
+def test_an_experiment_that_cannot_be_meant_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    file = tmp_path / "sweep.toml"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(ExperimentError, match=re.escape(said)):
+        load_experiment(file)

@@ -223,6 +223,12 @@ def _unit_cube(design: Design, dimensions: int, seed: int) -> np.ndarray[Any, np
     from scipy.stats import qmc
 
     chosen = seed if design.seed is None else design.seed
+    size = design.points * {
+        "saltelli": (1 + design.second_order) * (dimensions + 1),
+        "morris": dimensions + 1,
+    }.get(design.kind, 1)
+    if size > MOST_POINTS:
+        raise DesignError(f"design.points = {design.points:,} makes {size:,} points; at most {MOST_POINTS:,}")
     rng = np.random.default_rng(chosen)
     with warnings.catch_warnings():
         # Both libraries warn of sizes that are not powers of two; the size is the user's, and nested growth needs it.

@@ -25,7 +25,6 @@ the scenario. Later layers win: scenario, arm, overrides, point of the design. E
 parameter's allowed range before the first run.
 """
 
-import tomllib
 from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
@@ -201,9 +200,9 @@ def shipped() -> list[str]:
 def parse(text: str, source: str) -> Experiment:
     """An experiment from the text of its file; `source` is named in errors."""
     try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ExperimentError(f"{source}: not valid TOML: {error}") from None
+        table = scenarios.toml(text, source)
+    except scenarios.ScenarioError as error:
+        raise ExperimentError(str(error)) from None
     table.setdefault("name", Path(source).stem)
     try:
         return Experiment.model_validate(table)
@@ -214,7 +213,7 @@ def parse(text: str, source: str) -> Experiment:
 def _variations(table: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:
     """Nested tables as dotted keys, down to tables that describe a variation."""
     for key, entry in table.items():
-        if isinstance(entry, Mapping) and not VARIATION_KEYS & set(entry):
+        if isinstance(entry, Mapping) and entry and not VARIATION_KEYS & set(entry):
             yield from _variations(entry, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", entry

@@ -15,6 +15,7 @@ from experiments.measures.outcomes import outcomes_of
 from sim.base.faults import nearest
 from sim.base.renamed import since_when
 from sim.parameters import ParameterError, Parameters, walk
+from sim.parameters.needs import check_files, needs_of
 from sim.record.columns import TABLES
 
 
@@ -25,6 +26,7 @@ class Planner:
         self.experiment = experiment
         self.label = label
         self.contents = Contents()
+        self.folder = folder
         name = experiment.scenario
         self.scenario = scenarios.load(folder / name if name.endswith(".toml") else name)
         self.arms = [DEFAULT_ARM, *self.scenario.arms]
@@ -32,6 +34,7 @@ class Planner:
         self.plugin = self._plugin(folder)
         known = Parameters.from_overrides({"plugin": self.plugin}, label)
         self.fields = {key: field for key, _, field in walk(known)}
+        self.needs = needs_of(known)
 
     def plan(self) -> Plan:
         """Every point with its full parameters."""
@@ -46,7 +49,14 @@ class Planner:
         design = experiment.design.model_copy(update={"list": tuple(listed)})
         values = points_of(design, factors, base, experiment.seed)
         varied = list(values[0])
-        flats = {arm: self._lines(arm) for arm in {str(point.get(ARM, experiment.arm)) for point in values}}
+        arms = {str(point.get(ARM, experiment.arm)) for point in values}
+        whole = {arm: Parameters.from_overrides(self._layers(arm), self.label).flat() for arm in arms}
+        for point in values:
+            check_files({**whole[str(point.get(ARM, experiment.arm))], **point}, self.needs)
+        flats = {
+            arm: {key: parameter_line(key, flat[key], self.contents) for key in sorted(flat)}
+            for arm, flat in whole.items()
+        }
         points = []
         for index, point in enumerate(values):
             arm = str(point.get(ARM, experiment.arm))
@@ -78,7 +88,8 @@ class Planner:
     def _layers(self, arm: str) -> dict[str, Any]:
         own = {} if arm == DEFAULT_ARM else self.scenario.arms[arm]
         plugin = {"plugin": self.experiment.plugin} if self.experiment.plugin else {}
-        return {**self.scenario.overrides, **own, **plugin, **self.experiment.overrides}
+        asked = scenarios.from_folder(self.folder, self.experiment.overrides)
+        return {**self.scenario.overrides, **own, **plugin, **asked}
 
     def _plugin(self, folder: Path) -> str:
         """The plugin of the experiment, loaded from beside its file if it is there."""
@@ -89,11 +100,6 @@ class Planner:
             except PluginError as error:
                 raise ExperimentError(f"{self.label}: plugin = {name!r}: {error}") from error
         return name
-
-    def _lines(self, arm: str) -> dict[str, str]:
-        """Canonical text of every parameter of an arm, key -> line."""
-        flat = Parameters.from_overrides(self._layers(arm), self.label).flat()
-        return {key: parameter_line(key, flat[key], self.contents) for key in sorted(flat)}
 
     def _factor(self, key: str, variation: Variation) -> Factor:
         """The factor, with every value it can take checked."""
@@ -122,7 +128,8 @@ class Planner:
             self._check_arm(where, value)
             return str(value)
         label = f"{self.label}: {where}"
-        parameters = Parameters.from_overrides({"plugin": self.plugin, key: value}, label)
+        asked = scenarios.from_folder(self.folder, {key: value})
+        parameters = Parameters.from_overrides({"plugin": self.plugin, **asked}, label)
         found = parameters
         for part in key.split("."):
             found = getattr(found, part)

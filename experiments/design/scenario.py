@@ -12,6 +12,7 @@ import datetime
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -20,11 +21,13 @@ from agents.plugins import PluginError
 from agents.plugins import load as load_plugin
 from sim.base.faults import InputError, nearest
 from sim.base.names import check_name
+from sim.base.user_file import bytes_of
 from sim.parameters import ParameterError, Parameters
 
 RESERVED = {"default": "the scenario without any arm", "all": "every arm", "beside": "runs to compare with"}
 ALLOWED = ("name", "title", "description", "base", "beside", "plugin", "overrides", "arms")
 DEEPEST_BASE = 16
+DEEPEST_TABLE = 16  # deeper ones are no parameters
 
 
 class ScenarioError(ValueError):
@@ -75,7 +78,11 @@ class Scenario:
             layers.append(self.arms[arm])
         named = [layer["plugin"] for layer in layers if "plugin" in layer]
         layers.append(settings_of(settings, named[-1] if named else ""))
-        return Parameters.from_overrides({key: value for layer in layers for key, value in layer.items()})
+        whole = Parameters.from_overrides({key: value for layer in layers for key, value in layer.items()})
+        try:
+            return whole.check_files()
+        except ParameterError as error:
+            raise ScenarioError(f"{self.source}: {error}") from None
 
 
 def shipped() -> list[str]:
@@ -125,17 +132,17 @@ def settings_of(settings: Iterable[str], plugin: str = "") -> dict[str, Any]:
 
 
 def _load(name: str, folder: Path, loading: tuple[str, ...]) -> Scenario:
-    source, text = _read(name, folder)
+    try:
+        source, text = _read(name, folder)
+    except ScenarioError as error:
+        raise ScenarioError(f"{loading[-1]}: base: {error}" if loading else str(error)) from None
     if source in loading:
         raise ScenarioError(
             f"{source}: base: the scenario is its own base ({' -> '.join((*loading, source))})"
         )
     if len(loading) >= DEEPEST_BASE:
         raise ScenarioError(f"{source}: base: more than {DEEPEST_BASE} scenarios deep")
-    try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ScenarioError(f"{source}: not valid TOML: {error}") from None
+    table = toml(text, source)
     for key in table:
         if key not in ALLOWED:
             under = "parameters stand under [overrides]" if isinstance(table[key], Mapping) else None
@@ -147,11 +154,11 @@ def _load(name: str, folder: Path, loading: tuple[str, ...]) -> Scenario:
         parent = _load(base, Path(source).parent if _is_path(source) else Path(), (*loading, source))
         overrides.update(parent.overrides)
         arms.update(parent.arms)
-    own = flattened(_table(table, "overrides", source), f"{source} [overrides]")
+    near = Path(source).parent if _is_path(source) else None
+    own = from_folder(near, flattened(_table(table, "overrides", source), f"{source} [overrides]"))
     if plugin := _text(table, "plugin", source, ""):
         own.setdefault("plugin", plugin)
     known = str(own.get("plugin", overrides.get("plugin", "")))
-    near = Path(source).parent if _is_path(source) else None
     _load_plugin(known, near, source)
     _validate(own, source, known)
     overrides.update(own)
@@ -162,7 +169,7 @@ def _load(name: str, folder: Path, loading: tuple[str, ...]) -> Scenario:
         _check_name("arm", arm, source)
         if arm in RESERVED:
             raise ScenarioError(f"{where}: {arm} means {RESERVED[arm]}; give the arm another name")
-        arms[arm] = flattened(changes, where)
+        arms[arm] = from_folder(near, flattened(changes, where))
         _load_plugin(str(arms[arm].get("plugin", "")), near, where)
         _validate(arms[arm], where, known)
     stem = Path(source).stem
@@ -205,11 +212,39 @@ def read_text(path: Path) -> str:
         If there is none or it is not in UTF-8; names the file.
     """
     try:
-        return path.read_text(encoding="utf-8-sig")
+        data = bytes_of(path)
+        return data.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
-        raise ScenarioError(f"{path}: not a text file in UTF-8 (byte {error.start})") from None
-    except OSError as error:
-        raise ScenarioError(f"{path}: cannot be read: {error.strerror}") from None
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ScenarioError(f"{path}, line {line}: not a text file in UTF-8 (byte {error.start})") from None
+    except InputError as error:
+        raise ScenarioError(str(error)) from None
+
+
+def toml(text: str, source: str) -> dict[str, Any]:
+    """The tables of a TOML file.
+
+    Raises
+    ------
+    ScenarioError
+        Names the file and the line.
+    """
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ScenarioError(f"{source}: not valid TOML: {error}") from None
+    except RecursionError:
+        raise ScenarioError(f"{source}: not valid TOML: nested too deeply") from None
+
+
+def from_folder(folder: Path | None, overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Overrides whose relative paths of files start in a folder, the place of the file that names them."""
+    if folder is None:
+        return dict(overrides)
+    return {
+        key: str(folder / value) if key.endswith("_file") and isinstance(value, str) and value else value
+        for key, value in overrides.items()
+    }
 
 
 def _text(table: Mapping[str, Any], key: str, source: str, default: str) -> str:
@@ -224,12 +259,21 @@ def _beside(table: Mapping[str, Any], source: str) -> tuple[str, ...]:
     if not isinstance(names, list):
         raise ScenarioError(f"{source}: beside: expected a list of scenarios, got {names!r}")
     for name in names:
-        called = str(name).partition("/")[0]
+        called, _, arm = str(name).partition("/")
         if called not in shipped():
             raise ScenarioError(
                 f"{source}: beside: no scenario is called {called}{nearest(called, shipped())}"
             )
+        if arm and arm not in (arms := _arms_of(called)):
+            raise ScenarioError(f"{source}: beside: {called} has no arm {arm!r}{nearest(arm, arms)}")
     return tuple(names)
+
+
+@cache
+def _arms_of(name: str) -> tuple[str, ...]:
+    """Arms of a shipped scenario; it is not loaded, since two may stand beside each other."""
+    table = toml(_read(name, Path())[1], name)
+    return (*(_arms_of(table["base"]) if "base" in table else ()), *table.get("arms", ()))
 
 
 def _table(table: Mapping[str, Any], key: str, source: str) -> Mapping[str, Any]:
@@ -265,7 +309,7 @@ def flattened(table: Mapping[str, Any], where: str) -> dict[str, Any]:
 def leaves(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Nested tables as dotted keys; one that is spelt in two ways comes twice."""
     for key, value in table.items():
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) and prefix.count(".") < DEEPEST_TABLE:
             yield from leaves(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", _plain(value)

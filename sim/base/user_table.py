@@ -29,7 +29,6 @@ import csv
 import hashlib
 import io
 import re
-import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -39,12 +38,12 @@ from typing import Any, NoReturn
 
 from sim.base import inputs
 from sim.base.faults import InputError, nearest
+from sim.base.user_file import bytes_of
 
 DECIMAL = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?")
 WHOLE = re.compile(r"[+-]?[0-9]{1,15}")
 OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 MOST_SHOWN = 60  # characters of a cell
-MOST_BYTES = 100_000_000
 BLANK = " \t"
 # First word of what `csv` says -> what is wrong.
 FAULTS_OF_QUOTING = {
@@ -234,19 +233,9 @@ def read_table(path: str | Path, columns: Sequence[Column], *, unique: Sequence[
 
 def _bytes_of(file: Path) -> bytes:
     try:
-        found = file.stat()
-        # A pipe or a device may never end.
-        data = file.read_bytes() if stat.S_ISREG(found.st_mode) and found.st_size <= MOST_BYTES else None
-    except OSError as error:
-        home = "; write the whole path instead of ~" if str(file).startswith("~") else ""
-        raise TableError(f"{file}: cannot be read: {error.strerror}{home}") from None
-    except ValueError as error:
-        raise TableError(f"{str(file)!r}: cannot be read: {error}") from None
-    if data is None and stat.S_ISREG(found.st_mode):
-        raise TableError(f"{file}: {found.st_size:,} bytes; allowed are {MOST_BYTES:,}")
-    if data is None:
-        raise TableError(f"{file}: cannot be read: {'a folder' if file.is_dir() else 'no ordinary file'}")
-    return data
+        return bytes_of(file)
+    except InputError as error:
+        raise TableError(str(error)) from None
 
 
 def _text_of(file: Path, data: bytes) -> str:

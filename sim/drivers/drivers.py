@@ -68,7 +68,7 @@ class Drivers:
             raise ParameterError(
                 f"clock.start = {parameters.clock.start!r}; an ISO date such as 2026-10-05"
             ) from None
-        _check_replays(parameters)
+        parameters.check_files()
         self.dates = np.datetime64(self.start) + 7 * np.arange(n_weeks)
         self.origin: dict[str, Ints] = {}
         self.compute_weight = reference.compute_weights()
@@ -206,22 +206,6 @@ class Drivers:
             }
             for name, origin in self.origin.items()
         }
-
-
-def _check_replays(parameters: Parameters) -> None:
-    """A file that nothing would read is a mistake."""
-    sections = {
-        "rent": ("driver",),
-        "power": ("driver",),
-        "bitcoin": ("driver",),
-        "interest": ("driver", "spread_driver"),
-    }
-    for name, drivers in sections.items():
-        section = getattr(parameters, name)
-        found = {driver: getattr(section, driver) for driver in drivers}
-        if section.replay_file and "replay" not in found.values():
-            said = " or ".join(f"{name}.{driver} = replay (is {value})" for driver, value in found.items())
-            raise ParameterError(f"{name}.replay_file = {section.replay_file}: it is read only with {said}")
 
 
 __all__ = ["Drivers", "hashprice"]

@@ -11,10 +11,13 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 from agents.schema import Section
-from sim.parameters.schema import walk
+from sim.base.faults import InputError
+from sim.base.user_file import check_file
+from sim.parameters.schema import ParameterError, walk
 
 RELATIONS: dict[str, Callable[[Any, Any], bool]] = {
     "=": operator.eq,
@@ -115,6 +118,26 @@ def missing(
         if all(beyond):
             return beyond[0]
     return ()
+
+
+def check_files(values: Mapping[str, Any], needs: Mapping[str, list[Need]]) -> None:
+    """Refuse a file that nothing would read, and one that is not there.
+
+    Raises
+    ------
+    ParameterError
+        Names the key, and what reads it.
+    """
+    for key, value in values.items():
+        if not key.endswith("_file") or not value:
+            continue
+        if need := missing(key, values, needs):
+            only = said(need, values).removeprefix("needs ")
+            raise ParameterError(f"{key} = {value}: it is read only with {only}")
+        try:
+            check_file(Path(value))
+        except InputError as error:
+            raise ParameterError(f"{key}: {error}") from None
 
 
 def said(need: Need, values: Mapping[str, Any]) -> str:

@@ -1,5 +1,6 @@
 """What happens outside the market: calendar, rents, power, bitcoin, interest and how they move together."""
 
+import re
 from datetime import date
 from typing import ClassVar
 
@@ -23,6 +24,8 @@ class ClockParameters(Section):
     @classmethod
     def _is_monday(cls, value: str) -> str:
         try:
+            if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
+                raise ValueError
             day = date.fromisoformat(value)
         except ValueError:
             raise ValueError(f"{value} is not an ISO date such as 2026-10-05") from None

@@ -37,7 +37,7 @@ from sim.parameters.market import (
     SearchParameters,
     ValuationParameters,
 )
-from sim.parameters.needs import missing, needs_of, readers, said
+from sim.parameters.needs import check_files, missing, needs_of, readers, said
 from sim.parameters.opening import WorldParameters
 from sim.parameters.outside import (
     BitcoinParameters,
@@ -207,6 +207,19 @@ class Parameters(Section):
         values, needs = self.flat(), needs_of(self)
         wants = {key: missing(key, values, needs) for key in needs}
         return {key: said(need, values) for key, need in wants.items() if need}
+
+    def check_files(self) -> Self:
+        """These, if every file they name is there and is read with them.
+
+        Raises
+        ------
+        ParameterError
+            Names the key that reads it.
+        """
+        values = self.flat()
+        if any(value for key, value in values.items() if key.endswith("_file")):
+            check_files(values, needs_of(self))
+        return self
 
     def describe(self) -> list[dict[str, Any]]:
         """One row per parameter: key, value, unit, low, high, meaning, source, grade, needs (conditions), read_by (rooms)."""
