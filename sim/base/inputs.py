@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from sim.base.faults import InputError
+from sim.base.user_file import check_file
 
 FILE = "_file"  # ending of the keys of parameters that name a file
 SHOWN = 12  # digits of a digest in a message
@@ -69,6 +70,7 @@ def content_of(path: str | Path) -> str:
     InputError
         If it cannot be read.
     """
+    check_file(Path(path))
     try:
         about = os.stat(path)
         return _content_at(str(path), about.st_mtime_ns, about.st_size, about.st_ino)
