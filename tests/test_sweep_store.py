@@ -182,7 +182,7 @@ def test_whatever_step_fails_the_next_session_ends_with_the_same_bytes(
             with pytest.raises(expected):
                 small_sweep(folder)
         # In between the folder can be read, and says nothing that is not so.
-        if (folder / "manifest.json").exists() or (folder / "commit.json").exists():
+        if (folder / "commit.json").exists():
             runs = load(folder).runs
             assert not runs.duplicated(["point", "replication"]).any()
         small_sweep(folder)
@@ -233,19 +233,28 @@ def test_a_shard_is_whole_or_absent_and_leftovers_are_not_read(tmp_path: Path) -
     folder = tmp_path / "sweep"
     small_sweep(folder)
     expected = load(folder).runs
-    (folder / "journal" / ".0001.parquet.part").write_bytes(b"half a shard")
+    (folder / "journal" / f".{1:016x}-{0:064x}.parquet.part").write_bytes(b"half a shard")
+    (folder / "mine.part").write_bytes(b"somebody's")
     (folder / ".runs.parquet.part").write_bytes(b"half a table")
     assert load(folder).runs.equals(expected)
     small_sweep(folder, small_plan(replications=5))
-    assert not list(folder.rglob("*.part"))
+    assert list(folder.rglob("*.part")) == [folder / "mine.part"]
 
 
-def test_a_damaged_shard_is_named(tmp_path: Path) -> None:
+def test_a_damaged_shard_is_named_and_then_set_aside(tmp_path: Path) -> None:
     folder = tmp_path / "sweep"
     small_sweep(folder)
-    (folder / "journal" / "0001.parquet").write_bytes(b"not Parquet")
-    with pytest.raises(StoreError, match=r"journal/0001\.parquet: cannot be read"):
-        small_sweep(folder)
+    name = f"{1:016x}-{0:064x}.parquet"
+    (folder / "journal" / name).write_bytes(b"not Parquet")
+    with pytest.raises(
+        StoreError, match=r"journal/0.*\.parquet: not as it was written; the command that made"
+    ):
+        load(folder)
+    assert [line.partition(";")[0] for line in small_sweep(folder).mended] == [
+        f"{folder}/journal/{name}: damaged"
+    ]
+    assert (folder / "damaged" / name).read_bytes() == b"not Parquet"
+    assert len(load(folder).runs) == 12
 
 
 def test_two_sweeps_cannot_write_one_folder(tmp_path: Path) -> None:

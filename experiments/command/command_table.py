@@ -10,7 +10,7 @@ COMMANDS = {
         "figures": "Draw the figures of a stored run again: PNG, PDF, and the plotted numbers as CSV.",
     },
     "lookup_commands": {
-        "digest": "Print the digest of a stored run's tables, checked against its manifest. Equal runs have equal digests.",
+        "digest": "Print the digest of a run or sweep, after a check of every file of it. Equal results have equal digests.",
         "scenarios": "List the shipped scenarios and their arms.",
         "schema": "List every parameter: value, range, unit, meaning, source, grade, the rooms that read it, what it needs.",
     },

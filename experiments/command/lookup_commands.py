@@ -1,4 +1,4 @@
-"""Commands that look something up: the digest of a stored run, the shipped scenarios, the parameters."""
+"""Commands that look something up: the digest of a stored result, the shipped scenarios, the parameters."""
 
 import json
 from typing import Annotated
@@ -6,15 +6,17 @@ from typing import Annotated
 import typer
 
 from experiments.command.console import BAD_INPUT, stop
-from experiments.command.options import RunFolder
+from experiments.command.options import ResultFolder
 from experiments.command.schema_printout import Described
 from experiments.design.scenario import load, shipped
 from experiments.runs import store
+from experiments.sweep import store as sweep_store
+from experiments.sweep.listing import listing
 
 
-def digest(run_folder: RunFolder) -> None:
-    """Print the digest of a stored run's tables, checked against its manifest. Equal runs have equal digests."""
-    typer.echo(store.digest(run_folder))
+def digest(folder: ResultFolder) -> None:
+    """Print the digest of a run or sweep, after a check of every file of it. Equal results have equal digests."""
+    typer.echo(store.digest(folder) if listing(folder) is None else sweep_store.digest(folder))
 
 
 def scenarios() -> None:

@@ -7,6 +7,7 @@ import typer
 
 ScenarioName = Annotated[str, typer.Argument(help="Name of a shipped scenario, or path of a .toml file.")]
 RunFolder = Annotated[Path, typer.Argument(help="Result folder of a run.", show_default=False)]
+ResultFolder = Annotated[Path, typer.Argument(help="Result folder of a run or a sweep.", show_default=False)]
 SweepFolder = Annotated[Path, typer.Argument(help="Result folder of a sweep.", show_default=False)]
 ExperimentFile = Annotated[Path, typer.Argument(help="Experiment file (TOML), or the name of a shipped one.")]
 Settings = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a parameter.")]

@@ -20,7 +20,7 @@ from experiments.sweep.model_task import ModelTask
 from experiments.sweep.origin import code_that_counts, origin_of
 from experiments.sweep.replayed_run import outcomes_beside, store_run
 from experiments.sweep.slurm import array_script
-from experiments.sweep.store import read_manifest
+from experiments.sweep.store import mended, read_manifest
 
 ASK_ABOVE_SECONDS = 3600.0
 
@@ -60,6 +60,9 @@ def sweep(
     folder = sweep_report.folder_of(plan, out)
     part = _part(shard)
     processes = _cores() if workers is None else workers
+    if not dry_run and folder.is_dir():
+        for line in mended(folder, shared=part is not None):
+            typer.echo(line)
     _tell_cost(plan, task, folder, processes, part, allow_code_change, dry_run, ask=not (yes or dask))
     if dry_run:
         return

@@ -14,7 +14,7 @@ from experiments.design.scenario import Scenario, load
 from experiments.face.run import Run, run_of, stored_run
 from experiments.runs.run import DEFAULT_ARM, simulate
 from experiments.sweep.engine import sweep as compute
-from experiments.sweep.journal import JOURNAL
+from experiments.sweep.listing import listing
 from experiments.sweep.model_task import ModelTask
 from experiments.sweep.results import SweepResults
 from experiments.sweep.store import load as load_sweep
@@ -138,7 +138,7 @@ def open_result(folder: str | Path) -> Run | SweepResults:
     experiments.runs.StoreError
         If the folder holds neither.
     """
-    return load_sweep(folder) if (Path(folder) / JOURNAL).is_dir() else stored_run(folder)
+    return stored_run(folder) if listing(Path(folder)) is None else load_sweep(folder)
 
 
 def explain(model: FireSaleModel, agent: Party | str) -> Explanation:

@@ -156,7 +156,7 @@ def put(folder: str | Path, files: Mapping[str, bytes], *, kind: str, is_part: b
         for name, data in files.items():
             _replace(place / name, data)
         listed = marker.files | {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
-        _replace(place / MARKER, _text(Marker(kind, listed, marker.is_part)))
+        _replace(place / MARKER, marker_text(Marker(kind, listed, marker.is_part)))
     except OSError as error:
         raise StoreError(f"{place}: cannot be written: {error.strerror or error}") from None
 
@@ -249,10 +249,11 @@ def _mark(folder: Path, kind: str, is_part: bool) -> None:
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
-    (folder / MARKER).write_bytes(_text(Marker(kind, files, is_part)))
+    (folder / MARKER).write_bytes(marker_text(Marker(kind, files, is_part)))
 
 
-def _text(marker: Marker) -> bytes:
+def marker_text(marker: Marker) -> bytes:
+    """A marker as it stands on the disk."""
     said = {"kind": marker.kind, "is_part": marker.is_part, "files": dict(sorted(marker.files.items()))}
     return (json.dumps(said, indent=1, ensure_ascii=False) + "\n").encode()
 

@@ -5,6 +5,7 @@ in one step; the manifest is the last file, and a folder without one is not a re
 function of their content alone (fixed compression, no time stamps), so equal runs are equal files.
 """
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Mapping
@@ -108,19 +109,33 @@ def load_manifest(folder: str | Path) -> dict[str, Any]:
     StoreError
         If the folder holds no whole result.
     """
-    path = Path(folder) / MANIFEST
+    place = Path(folder)
+    path = place / MANIFEST
+    if not path.is_file():
+        raise StoreError(f"{folder}: no result of a run (it has no {MANIFEST}){_arms_hint(place)}")
+    refuse_earlier(path)
     try:
-        manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise StoreError(
-            f"{folder}: no result of a run (it has no {MANIFEST}){_arms_hint(Path(folder))}"
-        ) from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        manifest: dict[str, Any] = json.loads(verified(place, MANIFEST))
+    except ValueError as error:
         raise StoreError(f"{path}: cannot be read: {error}") from None
     check_format(manifest, path)
     if "tables" not in manifest:
         raise StoreError(f"{folder}: a sweep, not one run; `firesale replay` stores one run of a sweep")
     return manifest
+
+
+def refuse_earlier(path: Path) -> None:
+    """Say of a manifest of an earlier version that it is one, whatever else is to be said of it.
+
+    Raises
+    ------
+    StoreError
+        It is.
+    """
+    with contextlib.suppress(OSError, ValueError):
+        said = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(said, dict) and said.get("format") in EARLIER:
+            check_format(said, path)
 
 
 def check_format(manifest: Mapping[str, Any], path: Path) -> None:

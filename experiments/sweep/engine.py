@@ -19,7 +19,7 @@ from experiments.runs.store import FORMAT
 from experiments.sweep.dask_cluster import DaskCluster
 from experiments.sweep.executors import LocalPool, Serial
 from experiments.sweep.jobs import OK, RAISED, Batch, Ended, Executor, Job, Origin, Result, Run, SweepError
-from experiments.sweep.journal import Record, finished, outcomes_of
+from experiments.sweep.journal import SERIES_TABLE, Record, finished, outcomes_of
 from experiments.sweep.model_task import ModelTask, fingerprint_of
 from experiments.sweep.origin import code_that_counts, contents_of, manifest_record, origin_of
 from experiments.sweep.progress import Progress, Report, Stop
@@ -156,7 +156,8 @@ class _Session:
         """A function that does not say so (attribute ``series``) may give no paths; then none of what is stored has any."""
         asked = self.before.get("experiment", {}).get("record", {}).get("series", {}).get("keep", 0)
         stored = [has_series for status, has_series in self.finished.values() if status == OK]
-        return hasattr(self.run, "series") or not asked or not stored or any(stored)
+        unknown = SERIES_TABLE in self.store.missing
+        return hasattr(self.run, "series") or not asked or not stored or any(stored) or unknown
 
     def _plan_runs(self) -> None:
         """Note what is stored, and queue the rest: first replication of every point, then the second, and so on."""
@@ -396,7 +397,14 @@ class _Session:
             )
         self.on_progress(self._measured())
         return Report(
-            self.store.folder, self.progress, complete, interrupted, self.failures, manifest, self.note
+            self.store.folder,
+            self.progress,
+            complete,
+            interrupted,
+            self.failures,
+            manifest,
+            self.note,
+            self.store.mended,
         )
 
     def _changed(self) -> bool:
@@ -406,6 +414,7 @@ class _Session:
             or self.before.get("fingerprint") != self.fingerprint
             or self.before.get("experiment") != self.plan.experiment.model_dump(mode="json")
             or self.store.has_journal()
+            or bool(self.store.missing)
         )
 
     def _finish_rules(self) -> None:

@@ -1,6 +1,7 @@
 """Where the rows of a sweep stand on the disk: shards of the journal, tables, archive, and how each is read and written."""
 
-import contextlib
+import functools
+import hashlib
 import io
 import json
 import os
@@ -18,9 +19,11 @@ import pyarrow.parquet as pq
 from experiments.runs.folder import StoreError, flush_folder
 from experiments.runs.store import PARQUET
 from experiments.sweep.jobs import OK, Result
-from experiments.sweep.tables import COMMIT, FIXED, OUTCOME, SERIES, where
+from experiments.sweep.listing import Listing, listing, shard_bytes, shards, whole, whole_bytes
+from experiments.sweep.tables import FIXED, OUTCOME, SERIES
 
-JOURNAL = "journal"
+SERIES_TABLE, ARCHIVE = "series.parquet", "archive.parquet"
+MOST_LISTS = 5  # times shards are looked for while a writer gathers them
 HELD_PIECES = 32  # pieces of series files kept in memory while series are gathered
 
 
@@ -89,50 +92,61 @@ class Sources:
 
 
 def journal(folder: Path) -> list[Path]:
-    """Shards of the journal in order of their names, without those an interrupted exchange has replaced."""
-    gone: set[str] = set()
-    commit = folder / COMMIT
-    if commit.exists():
-        with contextlib.suppress(OSError, ValueError):
-            gone = set(json.loads(commit.read_text(encoding="utf-8"))["gone"])
-    shards = sorted(path for path in (folder / JOURNAL).glob("*.parquet") if not path.name.startswith("."))
-    return [path for path in shards if str(path.relative_to(folder)) not in gone]
+    """Shards of the journal in order of their names."""
+    return shards(folder)
 
 
-def schema(path: Path) -> pa.Schema:
-    """Columns of a Parquet file; StoreError names a file that cannot be read."""
+def parquet_file(data: bytes, path: Path) -> pq.ParquetFile:
+    """Bytes that are as they were written as a Parquet file; StoreError names one that cannot be understood."""
     try:
-        return pq.ParquetFile(path).schema_arrow
+        return pq.ParquetFile(pa.BufferReader(data))
     except (OSError, pa.ArrowException) as error:
         raise StoreError(f"{path}: cannot be read: {error}") from None
 
 
-def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
-    """A Parquet file, or those of the columns it has; StoreError names a file that cannot be read."""
+def read_parquet(data: bytes, path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """A Parquet file, or those of the columns it has."""
+    file = parquet_file(data, path)
+    names = file.schema_arrow.names
+    chosen = None if columns is None else [name for name in columns if name in names]
     try:
-        file = pq.ParquetFile(path)
-        names = file.schema_arrow.names
-        chosen = None if columns is None else [name for name in columns if name in names]
         return file.read(columns=chosen, use_threads=False)
     except (OSError, pa.ArrowException) as error:
         raise StoreError(f"{path}: cannot be read: {error}") from None
 
 
 def read(folder: Path, columns: Sequence[str] | None = None) -> Sources | None:
-    """Rows of tables, archive and journal, without series; None where nothing is stored."""
+    """Rows of tables, archive and journal, without series; None where nothing is stored.
+
+    Raises
+    ------
+    StoreError
+        If one of the files is not as it was written.
+    """
+    for _ in range(MOST_LISTS):
+        try:
+            return _read(folder, columns)
+        except FileNotFoundError:  # a writer gathered shards in between
+            continue
+    return _read(folder, columns)
+
+
+def _read(folder: Path, columns: Sequence[str] | None) -> Sources | None:
     tables: list[pa.Table] = []
     paths: list[Path] = []
-    runs, log = where(folder, "runs.parquet"), where(folder, "log.parquet")
-    if runs.exists() and log.exists():
-        tables.append(_read_tables(runs, log, columns))
-        paths.append(where(folder, "series.parquet"))
-    archive = where(folder, "archive.parquet")
-    others = [*([archive] if archive.exists() else []), *journal(folder)]
-    for path in others:
+    runs, log = whole_bytes(folder, "runs.parquet"), whole_bytes(folder, "log.parquet")
+    if runs is not None and log is not None:
+        tables.append(_read_tables(folder, runs, log, columns))
+        paths.append(folder / SERIES_TABLE)
+    archive = whole_bytes(folder, ARCHIVE)
+    others = [] if archive is None else [(folder / ARCHIVE, archive)]
+    others += [(path, shard_bytes(path)) for path in journal(folder)]
+    for path, data in others:
         names = columns
         if names is None:
-            names = [name for name in schema(path).names if not name.startswith(SERIES)]
-        tables.append(read_parquet(path, names))
+            schema = parquet_file(data, path).schema_arrow
+            names = [name for name in schema.names if not name.startswith(SERIES)]
+        tables.append(read_parquet(data, path, names))
         paths.append(path)
     if not tables:
         return None
@@ -173,15 +187,25 @@ def outcomes_of(folder: Path, names: Sequence[str]) -> dict[str, dict[str, float
     }
 
 
-def _read_tables(runs: Path, log: Path, columns: Sequence[str] | None) -> pa.Table:
+def _read_tables(folder: Path, runs: bytes, log: bytes, columns: Sequence[str] | None) -> pa.Table:
     """runs.parquet and log.parquet side by side, in the shape of a shard."""
-    outcomes = [f.name for f in schema(runs) if (f.metadata or {}).get(b"role") == b"outcome"]
+    path = folder / "runs.parquet"
+    schema = parquet_file(runs, path).schema_arrow
+    outcomes = [f.name for f in schema if (f.metadata or {}).get(b"role") == b"outcome"]
     wanted = outcomes if columns is None else [name for name in outcomes if OUTCOME + name in columns]
-    table = read_parquet(log, None if columns is None else [name for name in columns if name in FIXED])
+    fixed = None if columns is None else [name for name in columns if name in FIXED]
+    table = read_parquet(log, folder / "log.parquet", fixed)
     if wanted:
-        measured = read_parquet(runs, wanted)
+        measured = read_parquet(runs, path, wanted)
+        if measured.num_rows != table.num_rows:
+            raise StoreError(f"{path}: changed while it was read; read it again")
         for name in wanted:
             table = table.append_column(pa.field(OUTCOME + name, pa.float64()), measured.column(name))
+    if "has_series" in table.column_names and SERIES_TABLE not in (listing(folder) or Listing()).files:
+        # The runs are known, their paths were damaged: those that are asked for are computed again.
+        place = table.column_names.index("has_series")
+        nothing = pa.array(np.zeros(table.num_rows, dtype=np.bool_))
+        table = table.set_column(place, table.schema.field(place), nothing)
     return table.replace_schema_metadata(None).cast(
         pa.schema([pa.field(f.name, f.type) for f in table.schema])
     )
@@ -193,29 +217,30 @@ class SeriesReader:
     def __init__(self, sources: Sources) -> None:
         self._sources = sources
         self._held: OrderedDict[tuple[int, int], Any] = OrderedDict()
-        self._places: dict[int, dict[str, tuple[int, int, int]]] = {}
+        self._places: dict[str, tuple[int, int, int]] | None = None
+        self._table: pq.ParquetFile | None = None
 
     def get(self, position: int) -> dict[str, np.ndarray[Any, Any]]:
         """Columns of one run; empty if it has none."""
         file = int(self._sources.file[position])
         path = self._sources.paths[file]
-        if path.name.removeprefix(".").startswith("series.parquet"):
+        if path.name == SERIES_TABLE:
             return self._of_table(file, path, self._sources.table.column("run_id")[int(position)].as_py())
         columns = self._piece(file, 0, lambda: _lists(path))
         row = int(self._sources.row[position])
         return {name: values[offsets[row] : offsets[row + 1]] for name, (offsets, values) in columns.items()}
 
     def _of_table(self, file: int, path: Path, run_id: str) -> dict[str, np.ndarray[Any, Any]]:
-        if file not in self._places:
-            self._places[file] = _places(path) if path.exists() else {}
-        if run_id not in self._places[file]:
+        if self._places is None:
+            # It is the one file that may not fit into memory, so it is held against its list and then read in pieces.
+            place = whole(path.parent, path.name)
+            self._table = pq.ParquetFile(place) if place is not None else None
+            self._places = _places(self._table) if self._table is not None else {}
+        if self._table is None or run_id not in self._places:
             return {}
-        group, start, stop = self._places[file][run_id]
-
-        def piece() -> pa.Table:
-            return pq.ParquetFile(path).read_row_group(group, use_threads=False)
-
-        table = self._piece(file, group, piece)
+        group, start, stop = self._places[run_id]
+        read_group = functools.partial(self._table.read_row_group, group, use_threads=False)
+        table = self._piece(file, group, read_group)
         names = [name for name in table.column_names if name not in ("run_id", "point", "replication")]
         return {name: table.column(name).slice(start, stop - start).to_numpy() for name in names}
 
@@ -230,9 +255,12 @@ class SeriesReader:
 
 
 def _lists(path: Path) -> dict[str, tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]]:
-    """Series columns of a shard: name -> (offsets, values)."""
-    names = [name for name in schema(path).names if name.startswith(SERIES)]
-    table = read_parquet(path, names)
+    """Series columns of a shard or of the archive: name -> (offsets, values)."""
+    data = whole_bytes(path.parent, ARCHIVE) if path.name == ARCHIVE else shard_bytes(path)
+    if data is None:
+        raise StoreError(f"{path}: changed while it was read; read it again")
+    names = [name for name in parquet_file(data, path).schema_arrow.names if name.startswith(SERIES)]
+    table = read_parquet(data, path, names)
     columns = {}
     for name in names:
         array = table.column(name).combine_chunks()
@@ -242,9 +270,8 @@ def _lists(path: Path) -> dict[str, tuple[np.ndarray[Any, Any], np.ndarray[Any, 
     return columns
 
 
-def _places(path: Path) -> dict[str, tuple[int, int, int]]:
+def _places(file: pq.ParquetFile) -> dict[str, tuple[int, int, int]]:
     """Where each run stands in series.parquet: id -> (row group, first row, row after the last)."""
-    file = pq.ParquetFile(path)
     places = {}
     for group in range(file.num_row_groups):
         ids = file.read_row_group(group, columns=["run_id"], use_threads=False).column("run_id").to_pylist()
@@ -338,6 +365,12 @@ class Sink(io.RawIOBase):
     def __init__(self, handle: io.BufferedWriter) -> None:
         super().__init__()
         self._handle = handle
+        self._content = hashlib.sha256()
+
+    @property
+    def sha256(self) -> str:
+        """Of everything that was written."""
+        return self._content.hexdigest()
 
     def writable(self) -> bool:
         """It is for writing."""
@@ -346,6 +379,7 @@ class Sink(io.RawIOBase):
     def write(self, data: Any) -> int:
         """Append; returns how many bytes."""
         piece = bytes(data)
+        self._content.update(piece)
         disk.write(self._handle, piece)
         return len(piece)
 

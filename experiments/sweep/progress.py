@@ -59,6 +59,8 @@ class Report:
         Every run of the experiment is stored, whoever computed it.
     failures
         Failed runs of this session: id, status, one line.
+    mended
+        A line for each stored file that was damaged, and is set aside now, or was not there.
     """
 
     folder: Path
@@ -68,6 +70,7 @@ class Report:
     failures: list[tuple[str, str, str]]
     manifest: dict[str, Any]
     note: str = ""
+    mended: list[str] = field(default_factory=list)
 
 
 class Stop:

@@ -12,8 +12,8 @@ from experiments.design.experiment import Experiment, parse
 from experiments.design.plan import Plan, Point
 from experiments.runs.folder import StoreError
 from experiments.runs.store import frame_of
+from experiments.sweep.listing import check_whole, whole, whole_bytes
 from experiments.sweep.metadata import CODEBOOK_COLUMNS, codebook_rows
-from experiments.sweep.tables import where
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,6 +37,7 @@ class SweepResults:
         self.folder = folder
         self.manifest = dict(manifest)
         self._tables = dict(tables or {})
+        self._schemas: dict[str, pa.Schema] = {}
 
     def __repr__(self) -> str:
         known = self.manifest
@@ -89,11 +90,8 @@ class SweepResults:
     @cached_property
     def experiment(self) -> Experiment:
         """The experiment the sweep was asked."""
-        path = where(self.folder, "experiment.toml")
-        try:
-            return parse(path.read_text(encoding="utf-8"), str(path))
-        except OSError as error:
-            raise StoreError(f"{path}: cannot be read: {error.strerror}") from None
+        path = self.folder / "experiment.toml"
+        return parse(self._bytes(path.name).decode(), str(path))
 
     @property
     def parameters(self) -> list[str]:
@@ -169,31 +167,34 @@ class SweepResults:
     def _schema(self, name: str) -> pa.Schema:
         if name in self._tables:
             return self._tables[name].schema
-        path = where(self.folder, f"{name}.parquet")
-        try:
-            return pq.read_schema(path) if path.exists() else pa.schema([])
-        except (OSError, pa.ArrowException) as error:
-            raise StoreError(f"{path}: cannot be read: {error}") from None
+        if name not in self._schemas:
+            path = whole(self.folder, f"{name}.parquet")
+            self._schemas[name] = pq.read_schema(path) if path is not None else pa.schema([])
+        return self._schemas[name]
 
     def _rows(self, name: str) -> int:
-        path = where(self.folder, f"{name}.parquet")
-        if name in self._tables or not path.exists():
-            return self._tables[name].num_rows if name in self._tables else 0
-        return int(pq.read_metadata(path).num_rows)
+        if name in self._tables:
+            return int(self._tables[name].num_rows)
+        path = whole(self.folder, f"{name}.parquet")
+        return int(pq.read_metadata(path).num_rows) if path is not None else 0
 
     def _table(self, name: str) -> pa.Table:
         if name in self._tables:
             return self._tables[name]
-        path = where(self.folder, f"{name}.parquet")
-        try:
-            return pq.ParquetFile(path).read()
-        except (OSError, pa.ArrowException) as error:
-            raise StoreError(f"{path}: cannot be read: {error}") from None
+        return pq.ParquetFile(pa.BufferReader(self._bytes(f"{name}.parquet"))).read()
+
+    def _bytes(self, name: str) -> bytes:
+        """A file, as it was written."""
+        data = whole_bytes(self.folder, name)
+        if data is None:
+            check_whole(self.folder)
+            raise StoreError(f"{self.folder / name}: not of this sweep")
+        return data
 
     def _frame(self, name: str, *, missing_ok: bool = False) -> "pd.DataFrame":
         import pandas as pd
 
-        if missing_ok and name not in self._tables and not where(self.folder, f"{name}.parquet").exists():
+        if missing_ok and name not in self._tables and whole(self.folder, f"{name}.parquet") is None:
             return pd.DataFrame(columns=["run_id", "point", "replication", "week"])
         return frame_of(self._table(name))
 

@@ -8,10 +8,10 @@ carried to its end by whoever opens the folder next. Rows are ordered by point a
 """
 
 import contextlib
-import json
+import hashlib
 import secrets
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +21,12 @@ import pyarrow.parquet as pq
 
 from experiments.design.plan import Plan
 from experiments.runs.folder import StoreError
-from experiments.runs.store import PARQUET, check_format, table_digest
+from experiments.runs.store import PARQUET, table_digest
 from experiments.sweep import journal as files
 from experiments.sweep import metadata
+from experiments.sweep.exchange import Exchange, check_own, write
 from experiments.sweep.jobs import OK
 from experiments.sweep.journal import (
-    JOURNAL,
     Lock,
     Record,
     SeriesReader,
@@ -40,11 +40,19 @@ from experiments.sweep.journal import (
     record_at,
     shard,
 )
+from experiments.sweep.listing import (
+    FAILURES,
+    JOURNAL,
+    LOCK,
+    check_whole,
+    listing,
+    part_of,
+    shard_bytes,
+)
 from experiments.sweep.results import SweepResults
-from experiments.sweep.tables import COMMIT, FIXED, log_table, long_table, points_table, runs_table, where
+from experiments.sweep.stored import digest, find, read_manifest
+from experiments.sweep.tables import FIXED, log_table, long_table, points_table, runs_table
 
-FAILURES = "failures"
-LOCK = ".lock"
 # A journal of more shards than this is gathered into one, so that long sweeps do not fill a folder with small files.
 MOST_SHARDS = 64
 SHARE_SECONDS = 10.0  # writers that start together are each alone for a moment
@@ -65,6 +73,11 @@ class SweepStore:
     ------
     StoreError
         If the folder is in use, is no result of a sweep, or cannot be written to.
+
+    Attributes
+    ----------
+    mended
+        A line for each file that was damaged, and is set aside now, or was not there.
     """
 
     def __init__(self, folder: str | Path, *, shared: bool = False) -> None:
@@ -72,8 +85,10 @@ class SweepStore:
         self.shared = shared
         self._waiting: list[Record] = []
         self._shards: list[Path] = []
+        self._exchange = Exchange(self.folder)
+        self.mended: list[str] = []
         with _plain_errors(self.folder):
-            self._check_ours()
+            check_own(self.folder)
             (self.folder / JOURNAL).mkdir(parents=True, exist_ok=True)
             self._lock = Lock(self.folder / LOCK)
             try:
@@ -90,6 +105,8 @@ class SweepStore:
         held = self._lock.take(exclusive=False, patience=SHARE_SECONDS) if self.shared else alone
         if not held:
             raise StoreError(f"{self.folder}: another sweep is writing here; wait for it, or stop it")
+        if not alone:
+            self.mended += self._exchange.mend_shards()
 
     def close(self) -> None:
         """Let others write."""
@@ -98,8 +115,13 @@ class SweepStore:
     # -- what is there --------------------------------------------------------------------------------------
 
     def manifest(self) -> dict[str, Any]:
-        """What is known about the sweep; empty for a new folder."""
+        """What is known about the sweep; empty for a new folder, and where the manifest was damaged."""
         return read_manifest(self.folder, missing_ok=True)
+
+    @property
+    def missing(self) -> list[str]:
+        """Files that were damaged and are to be made anew."""
+        return sorted(self._exchange.known.missing)
 
     def has_journal(self) -> bool:
         """Rows stand in the journal that are not in the tables yet."""
@@ -138,9 +160,9 @@ class SweepStore:
         same = all(
             before.get(key) == manifest.get(key) for key in ("plan", "fingerprint", "experiment", "series")
         )
-        if same:
+        if same and not self.missing:
             return
-        if self.shared and before and not self._lock.take(exclusive=True):
+        if self.shared and before and not same and not self._lock.take(exclusive=True):
             self._lock.take(exclusive=False)
             raise StoreError(
                 f"{self.folder}: others are writing the runs of a different experiment or model here"
@@ -152,17 +174,13 @@ class SweepStore:
             "manifest.json": json_bytes({**before, **manifest, "complete": False}),
         }
         with _plain_errors(self.folder):
-            if self.shared and not before:
+            if self.shared and (same or not before):
                 # Writers that start together write the same; each file by itself, so that they need not wait.
-                for name, data in written.items():
-                    part = self._part(f"{secrets.token_hex(4)}.{name}")
-                    self._write(part, data)
-                    files.disk.rename(part, self.folder / name)
-                files.disk.sync_folder(self.folder)
+                self._exchange.share(written)
             else:
                 for name, data in written.items():
-                    self._write(self._part(name), data)
-                self._commit(list(written), [])
+                    self._exchange.stage(name, data)
+                self._exchange.commit([], heals=False)
         if self.shared:
             self._lock.take(exclusive=False)
 
@@ -201,32 +219,32 @@ class SweepStore:
                 "experiment.toml": plan.experiment.to_toml().encode(),
             }
             for name, data in written.items():
-                self._write(self._part(name), data)
-            optional = {
-                "series.parquet": self._write_series(log, sources, positions, points, replications, meanings),
-                "archive.parquet": self._write_archive(sources, positions),
-            }
-            described = [*written, *(name for name, there in optional.items() if there), "manifest.json"]
-            gone = [str(path.relative_to(self.folder)) for path in journal(self.folder)]
-            gone += [name for name, there in optional.items() if not there and (self.folder / name).exists()]
-            whole = {
+                self._exchange.stage(name, data)
+            self._stage_series(log, sources, positions, points, replications, meanings)
+            self._stage_archive(sources, positions)
+            described = [*self._exchange.staged, "manifest.json"]
+            complete = {
                 **self.manifest(),
                 **manifest,
                 "digest": table_digest(runs),
                 "counts": _counts(runs, log),
             }
-            self._write(self._part("manifest.json"), json_bytes(whole))
-            about = metadata.describe(self.folder, plan.experiment, whole, described, self._part)
+            self._exchange.stage("manifest.json", json_bytes(complete))
+            about = metadata.describe(self.folder, plan.experiment, complete, described, self._part)
             for name, text in about.items():
-                self._write(self._part(name), text.encode())
-            self._write_failures(log, points)
-            self._commit([*described, *about], gone)
+                self._exchange.stage(name, text.encode())
+            self._stage_failures(log, points)
+            gone = [f"{JOURNAL}/{path.name}" for path in journal(self.folder)]
+            gone += [name for name in self._exchange.known.files if name not in self._exchange.staged]
+            self._exchange.commit(gone, heals=True)
             self._shards = []
-        return whole
+        return complete
 
     def merge(self, other: str | Path) -> int:
         """Take over every run stored in another folder; returns how many rows were read."""
         place = Path(other)
+        if listing(place) is not None:
+            check_whole(place)
         sources = read(place)
         if sources is None:
             raise StoreError(f"{place}: no result of a sweep")
@@ -240,71 +258,37 @@ class SweepStore:
 
     # -- inside ---------------------------------------------------------------------------------------------
 
-    def _check_ours(self) -> None:
-        if self.folder.exists() and not self.folder.is_dir():
-            raise StoreError(f"{self.folder}: a file of that name is in the way")
-        if self.folder.is_dir() and any(self.folder.iterdir()) and not (self.folder / JOURNAL).is_dir():
-            raise StoreError(
-                f"{self.folder}: is not empty and no result of a sweep; choose another with --out"
-            )
-
     def _recover(self) -> None:
-        """Carry an interrupted exchange to its end, and clear away what never got its name."""
-        self._redo()
+        """Carry an interrupted exchange to its end, set aside what is damaged, clear away what never got its name."""
+        self._exchange.finish()
+        self.mended += self._exchange.mend()
         if not self.shared:  # the part may be another writer's, where the file system has no locks
-            for path in [*self.folder.glob(".*.part"), *(self.folder / JOURNAL).glob(".*.part")]:
-                files.disk.remove(path)
+            self._exchange.clear()
 
     def _part(self, name: str) -> Path:
-        return self.folder / f".{name}.part"
-
-    def _write(self, path: Path, data: bytes) -> None:
-        with path.open("wb") as handle:
-            files.disk.write(handle, data)
-            files.disk.sync(handle)
+        return part_of(self.folder / name)
 
     def _write_shard(self, table: pa.Table) -> Path:
         folder = self.folder / JOURNAL
-        name = f"{time.time_ns():016x}-{secrets.token_hex(4)}.parquet"
-        part = folder / f".{name}.part"
-        self._write(part, parquet(table))
-        files.disk.rename(part, folder / name)
+        data = parquet(table)
+        path = folder / f"{time.time_ns():016x}-{hashlib.sha256(data).hexdigest()}.parquet"
+        # Writers of one name write one content, but each its own part of it.
+        part = part_of(folder / f"{secrets.token_hex(4)}.{path.name}")
+        write(part, data)
+        files.disk.rename(part, path)
         files.disk.sync_folder(folder)
-        return folder / name
+        return path
 
     def _collect(self) -> None:
         """Several shards of this writer become one; a reader sees rows twice in between, which changes nothing."""
-        tables = [read_parquet(path) for path in self._shards]
+        tables = [read_parquet(shard_bytes(path), path) for path in self._shards]
         gathered = self._write_shard(pa.concat_tables(tables, promote_options="permissive"))
         for path in self._shards:
             files.disk.remove(path)
         self._shards = []
         files.disk.sync_folder(gathered.parent)
 
-    def _commit(self, names: Sequence[str], gone: Sequence[str]) -> None:
-        text = json.dumps({"files": list(names), "gone": list(gone)})
-        self._write(self._part(COMMIT), text.encode())
-        files.disk.sync_folder(self.folder)
-        files.disk.rename(self._part(COMMIT), self.folder / COMMIT)
-        files.disk.sync_folder(self.folder)
-        self._redo()
-
-    def _redo(self) -> None:
-        path = self.folder / COMMIT
-        if not path.exists():
-            return
-        plan = json.loads(path.read_text(encoding="utf-8"))
-        for name in plan["files"]:
-            if self._part(name).exists():
-                files.disk.rename(self._part(name), self.folder / name)
-        files.disk.sync_folder(self.folder)
-        for name in plan["gone"]:
-            files.disk.remove(self.folder / name)
-        files.disk.sync_folder(self.folder / JOURNAL)
-        files.disk.remove(path)
-        files.disk.sync_folder(self.folder)
-
-    def _write_series(
+    def _stage_series(
         self,
         log: pa.Table,
         sources: Sources | None,
@@ -312,17 +296,18 @@ class SweepStore:
         points: np.ndarray[Any, Any],
         replications: np.ndarray[Any, Any],
         meanings: Mapping[str, tuple[str, str]],
-    ) -> bool:
-        """series.parquet, a few hundred runs at a time, so that memory does not grow with the sweep; True if there is any."""
+    ) -> None:
+        """series.parquet, a few hundred runs at a time, so that memory does not grow with the sweep."""
         kept = _with_series(log)
         if sources is None or not len(kept):
-            return False
+            return
         reader = SeriesReader(sources)
         positions, points, replications = positions[kept], points[kept], replications[kept]
         ids = sources.table.column("run_id")
         writer = None
         with self._part("series.parquet").open("wb") as handle:
-            sink = pa.PythonFile(Sink(handle), mode="w")
+            content = Sink(handle)
+            sink = pa.PythonFile(content, mode="w")
             for start in range(0, len(positions), SERIES_GROUP):
                 chunk = slice(start, start + SERIES_GROUP)
                 paths = [reader.get(position) for position in positions[chunk]]
@@ -335,36 +320,40 @@ class SweepStore:
             if writer is not None:
                 writer.close()
             files.disk.sync(handle)
-        return True
+        self._exchange.staged["series.parquet"] = content.sha256
 
-    def _write_archive(self, sources: Sources | None, members: np.ndarray[Any, Any]) -> bool:
-        """Keep stored runs that the experiment no longer asks for; True if there are any."""
+    def _stage_archive(self, sources: Sources | None, members: np.ndarray[Any, Any]) -> None:
+        """Keep stored runs that the experiment no longer asks for."""
         if sources is None:
-            return False
+            return
         inside = set(members.tolist())
         rest = [position for position in sources.chosen.values() if position not in inside]
         if not rest:
-            return False
+            return
         reader = SeriesReader(sources)
         records = [record_at(sources.table, position, reader) for position in sorted(rest)]
-        self._write(self._part("archive.parquet"), parquet(shard(records)))
-        return True
+        self._exchange.stage("archive.parquet", parquet(shard(records)))
 
-    def _write_failures(self, log: pa.Table, points: np.ndarray[Any, Any]) -> None:
-        """One readable file per failed run; the log holds the same, so these need no journal."""
-        folder = self.folder / FAILURES
-        folder.mkdir(exist_ok=True)
-        wanted = {}
-        status = log.column("status").to_pylist()
-        for row, state in enumerate(status):
+    def _stage_failures(self, log: pa.Table, points: np.ndarray[Any, Any]) -> None:
+        """One readable file per failed run; the log holds the same."""
+        for row, state in enumerate(log.column("status").to_pylist()):
             if state != OK:
                 entry = {name: log.column(name)[row].as_py() for name in FIXED}
-                wanted[f"{entry['run_id']}.txt"] = metadata.failure_text(entry, int(points[row]))
-        for path in folder.glob("*.txt"):
-            if path.name not in wanted:
-                files.disk.remove(path)
-        for name, text in wanted.items():
-            (folder / name).write_text(text, encoding="utf-8")
+                text = metadata.failure_text(entry, int(points[row]))
+                self._exchange.stage(f"{FAILURES}/{entry['run_id']}.txt", text.encode())
+
+
+def mended(folder: Path, *, shared: bool = False) -> list[str]:
+    """Set aside what is damaged in a sweep's folder, so that what is whole can be read; returns a line for each file.
+
+    Raises
+    ------
+    StoreError
+        If the folder is in use, is no result of a sweep, or cannot be written to.
+    """
+    store = SweepStore(folder, shared=shared)
+    store.close()
+    return store.mended
 
 
 def load(path: str | Path) -> SweepResults:
@@ -373,11 +362,10 @@ def load(path: str | Path) -> SweepResults:
     Raises
     ------
     StoreError
-        If the folder holds no result of a sweep.
+        If the folder holds no result of a sweep, or a file of it is damaged; names it and what mends it.
     """
     folder = Path(path)
-    if not (folder / JOURNAL).is_dir():
-        raise StoreError(f"{folder}: no result of a sweep (it has no folder {JOURNAL})")
+    check_whole(folder)
     manifest = read_manifest(folder)
     if manifest.get("complete") and not journal(folder):
         return SweepResults(folder, manifest)
@@ -398,46 +386,6 @@ def load(path: str | Path) -> SweepResults:
         series = long_table(names, points[kept], replications[kept], paths, meanings)
     tables = {"runs": runs, "log": log, "points": points_table(plan, runs, None, meanings)}
     return SweepResults(folder, manifest, tables | ({} if series is None else {"series": series}))
-
-
-def read_manifest(folder: Path, *, missing_ok: bool = False) -> dict[str, Any]:
-    """The manifest of a sweep.
-
-    Raises
-    ------
-    StoreError
-        If it is missing or unreadable.
-    """
-    try:
-        path = where(folder, "manifest.json")
-        manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        if missing_ok:
-            return {}
-        raise StoreError(f"{folder}: no result of a sweep (it has no manifest.json)") from None
-    except (OSError, ValueError) as error:
-        raise StoreError(f"{folder}/manifest.json: cannot be read: {error}") from None
-    check_format(manifest, folder / "manifest.json")
-    return manifest
-
-
-def find(folder: str | Path, run_id: str) -> dict[str, Any]:
-    """The log of one stored run, found by the beginning of its id.
-
-    Raises
-    ------
-    StoreError
-        If no run, or more than one, begins like that.
-    """
-    sources = read(Path(folder), list(FIXED))
-    ids = [] if sources is None else sorted(name for name in sources.chosen if name.startswith(run_id))
-    if sources is None or len(ids) != 1:
-        found = f"{len(ids)} runs begin" if ids else "no run begins"
-        raise StoreError(f"{folder}: {found} with {run_id!r}")
-    row = sources.chosen[ids[0]]
-    return {
-        name: sources.table.column(name)[row].as_py() for name in FIXED if name in sources.table.column_names
-    }
 
 
 # -- inside a compaction ----
@@ -491,4 +439,4 @@ def _plain_errors(folder: Path) -> Iterator[None]:
         raise StoreError(f"{folder}: cannot be written: {error}") from error
 
 
-__all__ = ["Record", "StoreError", "SweepStore", "find", "load", "read_manifest"]
+__all__ = ["Record", "StoreError", "SweepStore", "digest", "find", "load", "mended", "read_manifest"]

@@ -1,8 +1,6 @@
 """The tables of a sweep: runs, points, log and series, with units, in an order that depends on the experiment alone."""
 
-import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +11,6 @@ from experiments.sweep.jobs import OK
 from experiments.sweep.stopping import half_width
 
 OUTCOME, SERIES = "outcome.", "series."  # beginnings of column names in shards
-COMMIT = "commit.json"
 CONFIDENCE = 0.95  # of the half-widths in points.parquet
 # Columns every shard has; in this order they are log.parquet.
 FIXED = {
@@ -71,18 +68,6 @@ MEANINGS: dict[str, dict[str, tuple[str, str]]] = {
     },
 }
 ARROW = {bool: pa.bool_(), int: pa.int64(), float: pa.float64(), str: pa.string()}
-
-
-def where(folder: Path, name: str) -> Path:
-    """Where a table stands: under its name, or beside it if an exchange was interrupted after its commit."""
-    commit, part = folder / COMMIT, folder / f".{name}.part"
-    if part.exists() and commit.exists():
-        try:
-            if name in json.loads(commit.read_text(encoding="utf-8"))["files"]:
-                return part
-        except OSError:
-            pass
-    return folder / name
 
 
 def runs_table(
