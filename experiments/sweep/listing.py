@@ -153,7 +153,9 @@ def check_whole(folder: Path) -> Listing:
     known = listing(folder)
     if known is None:
         raise StoreError(f"{folder}: no result of a sweep (it has no {MARKER} that says so)")
-    for name in sorted(known.missing):
+    # The marker alone may be from before an exchange.
+    unclear = [COMMIT] if os.path.lexists(folder / COMMIT) and committed(folder) is None else []
+    for name in (*unclear, *sorted(known.missing)):
         raise damaged(folder / name, folder)
     return known
 
