@@ -53,7 +53,7 @@ def _firesale(folder: Path, *arguments: str) -> str:
 def _sweep(folder: Path, name: str, kind: str, points: int, more: str = "") -> None:
     text = SWEEP.replace("NAME", name).replace("KIND", kind).replace("POINTS", str(points))
     (folder / f"{name}.toml").write_text(text.replace("MORE", more), encoding="utf-8")
-    _firesale(folder, "sweep", f"{name}.toml", "--yes", "--quiet")
+    _firesale(folder, "sweep", f"{name}.toml", "--out", f"results/{name}", "--yes", "--quiet")
 
 
 @pytest.mark.parametrize(("kind", "points", "table"), [("morris", 4, "morris"), ("saltelli", 8, "sobol")])

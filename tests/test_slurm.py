@@ -87,7 +87,9 @@ def test_shards_may_overlap_and_repeat(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_lines_of_the_script_compute_the_sweep(tmp_path: Path) -> None:
     (tmp_path / "array.toml").write_text(EXPERIMENT, encoding="utf-8")
-    done = _bash("firesale slurm array.toml --shards 3 --workers 1 > array.sbatch", tmp_path)
+    done = _bash(
+        "firesale slurm array.toml --out results/array --shards 3 --workers 1 > array.sbatch", tmp_path
+    )
     assert done.returncode == 0, done.stderr
     script = (tmp_path / "array.sbatch").read_text(encoding="utf-8")
     submit = re.search(r"^# Submit: +(.*)$", script, re.M)
@@ -106,7 +108,7 @@ def test_lines_of_the_script_compute_the_sweep(tmp_path: Path) -> None:
 def test_a_task_at_the_end_of_its_time_keeps_what_it_has(tmp_path: Path) -> None:
     text = EXPERIMENT.replace("[overrides]", "[replications]\ncount = 30\n[overrides]")
     (tmp_path / "array.toml").write_text(text, encoding="utf-8")
-    _bash("firesale slurm array.toml --shards 2 --workers 1 > array.sbatch", tmp_path)
+    _bash("firesale slurm array.toml --out results/array --shards 2 --workers 1 > array.sbatch", tmp_path)
     task = subprocess.Popen(
         ["bash", "array.sbatch"],
         cwd=tmp_path,

@@ -22,6 +22,7 @@ from experiments.command.reports import (
 from experiments.command.rich_table import WIDE
 from experiments.design.scenario import load
 from experiments.methods.branches import run_branches
+from experiments.runs.folder import default_folder
 
 
 def sensitivity(
@@ -99,14 +100,14 @@ def branches(
     seed: Annotated[int, typer.Option(min=0, help="Seed.")] = 7,
     changes: Settings = None,
     out: Annotated[
-        Path | None, typer.Option(help="Result folder; results/branches-SCENARIO if left out.")
+        Path | None, typer.Option(help="Result folder; results/branches-SCENARIO-seed-SEED if left out.")
     ] = None,
     overwrite: Overwrite = False,
     quiet: NoBar = False,
 ) -> None:
     """Clone the forced week three ways (sold, held, no default) and say what the sale does to price, rent and others."""
     chosen = load(scenario)
-    folder = out or Path("results") / f"branches-{chosen.name}"
+    folder = out or default_folder("branches", chosen.name, seed=seed)
     with progress_bar(quiet, "replications") as bar:
         task = bar.add_task("branches", total=replications)
         effects = run_branches(

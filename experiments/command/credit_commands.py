@@ -11,7 +11,10 @@ from experiments.design.scenario import load, settings_of
 from experiments.measures.story import cast, find_party, story
 from experiments.methods import ladder as rungs
 from experiments.runs import store
+from experiments.runs.folder import default_folder
 from experiments.sweep.report import following
+
+LAST_CRISIS = default_folder("credit_crisis", seed=7)  # where `firesale run` puts it
 
 
 def trace(
@@ -21,9 +24,7 @@ def trace(
             help="Such as 'neo-cloud 3'; left out, or a run instead, the parties with a story are listed."
         ),
     ] = None,
-    run_folder: Annotated[Path, typer.Argument(help="Result folder of a run.")] = Path(
-        "results/credit_crisis"
-    ),
+    run_folder: Annotated[Path, typer.Argument(help="Result folder of a run.")] = LAST_CRISIS,
 ) -> None:
     """Tell why a party failed: from its first failed test to what its lenders recovered, and the cause of every sale."""
     if party is not None and (Path(party) / store.MANIFEST).is_file():

@@ -11,14 +11,16 @@ import pandas as pd
 from experiments.analysis import compare, discovery, sensitivity, verify
 from experiments.analysis.errors import AnalysisError
 from experiments.figures import analysis_figures
-from experiments.methods.calibration_run import calibration_code, run_wave
-from experiments.runs.folder import StoreError
+from experiments.methods.calibration_run import CALIBRATION, calibration_code, run_wave
+from experiments.runs.folder import put
 from experiments.runs.provenance import model_code, record
+from experiments.runs.store import put_tables
 from experiments.sweep.engine import Progress
 from experiments.sweep.store import load
 from experiments.validation import score
 
 MOST_LINES = 12
+VALIDATION = "validation"
 
 
 def sensitivity_report(folder: Path, outcomes: Sequence[str] = ()) -> str:
@@ -27,7 +29,7 @@ def sensitivity_report(folder: Path, outcomes: Sequence[str] = ()) -> str:
     if not tables:
         raise AnalysisError(f"{folder}: nothing to analyse: {'; '.join(notes)}")
     place = folder / "sensitivity"
-    _write(place, tables)
+    put_tables(place, tables, kind="sensitivity", is_part=True)
     analysis_figures.write(place / "figures", analysis_figures.sensitivity(tables))
     lines = [f"{folder}: {', '.join(tables)}"]
     for outcome in dict.fromkeys(tables[next(iter(tables))]["outcome"]):
@@ -63,7 +65,8 @@ def discovery_report(folder: Path, condition: str, *, coverage: float, by_run: b
     asked = discovery.condition_of(condition)
     box = discovery.discover(load(folder), asked, coverage=coverage, by_run=by_run)
     place = folder / "discovery"
-    _write(place, {"limits": box.limits, "trajectory": box.trajectory})
+    found = {"limits": box.limits, "trajectory": box.trajectory}
+    put_tables(place, found, kind="discovery", is_part=True)
     drawing = analysis_figures.prim_tradeoff(box.trajectory, str(asked))
     analysis_figures.write(place / "figures", {"tradeoff": drawing})
     lines = [
@@ -90,7 +93,8 @@ def comparison_report(a: Path, b: Path, out: Path | None = None) -> str:
         lines.append(f"Without a partner: {found.unpaired_a} runs of a, {found.unpaired_b} of b")
     lines += found.notes
     if out is not None:
-        _write(out, {"differences": found.differences, "parameters": found.parameters})
+        tables = {"differences": found.differences, "parameters": found.parameters}
+        put_tables(out, tables, kind="comparison")
         if (found.differences["high"] > found.differences["low"]).any():
             drawing = analysis_figures.paired_differences(found.differences)
             analysis_figures.write(out / "figures", {"differences": drawing})
@@ -109,11 +113,12 @@ def validation_report(
     seeds: int, workers: int, out: Path, on_progress: Callable[[Progress], None] = lambda progress: None
 ) -> str:
     """Score every row, write table, statistics and figure; returns what is printed."""
+    put(out, {}, kind=VALIDATION)  # somebody's folder is refused before the first run
     table, values = score.validate(out / "runs", seeds, workers=workers, on_progress=on_progress)
-    _write(out, {"validation": table, "statistics": values.reset_index()})
-    (out / "validation.md").write_text(validation_page(table, seeds), encoding="utf-8")
+    put_tables(out, {"validation": table, "statistics": values.reset_index()}, kind=VALIDATION)
+    put(out, {"validation.md": validation_page(table, seeds).encode()}, kind=VALIDATION)
     analysis_figures.write(out / "figures", {"validation": analysis_figures.validation(table)})
-    _manifest(out, {"seeds": seeds})
+    _manifest(out, {"seeds": seeds}, VALIDATION)
     counts = table["verdict"].value_counts()
     columns = ["id", "verdict", "low", "high", "median", "q05", "q95", "unit", "note"]
     lines = []
@@ -167,7 +172,7 @@ def calibration_report(
     measured = tables["recovery"]["width"].notna().any()
     if measured:
         analysis_figures.write(out / "figures", {"survivors": analysis_figures.survivors(tables["recovery"])})
-    _manifest(out, {"points": points, "model": calibration_code()})
+    _manifest(out, {"points": points, "model": calibration_code()}, CALIBRATION)
     lines = _text(tables["summary"])
     for name, title in (
         ("ruled_out", "What each row rules out"),
@@ -186,18 +191,10 @@ def calibration_report(
     return "\n".join([*lines, place])
 
 
-def _write(folder: Path, tables: dict[str, pd.DataFrame]) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, table in tables.items():
-            table.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
-    except OSError as error:
-        raise StoreError(f"{folder}: cannot be written: {error.strerror}") from None
-
-
-def _manifest(folder: Path, more: dict[str, Any]) -> None:
+def _manifest(folder: Path, more: dict[str, Any], kind: str) -> None:
     text = json.dumps({**more, "provenance": record(model_code())}, indent=1)
-    (folder / "manifest.json").write_text(text + "\n", encoding="utf-8")
+    put(folder, {"manifest.json": f"{text}
+".encode()}, kind=kind)
 
 
 def _text(table: pd.DataFrame) -> list[str]:

@@ -12,6 +12,7 @@ from experiments.command.progress_bar import progress_bar
 from experiments.design.scenario import Scenario, load
 from experiments.figures.run_figures import draw_all
 from experiments.methods.absorption import POINTS, answer, run_absorption
+from experiments.runs.folder import default_folder
 from experiments.runs.run import DEFAULT_ARM, Finished, run_scenario
 
 
@@ -27,7 +28,7 @@ def run(
     weeks: Annotated[int | None, typer.Option(help="Length of the run, instead of clock.weeks.")] = None,
     changes: Settings = None,
     out: Annotated[
-        Path | None, typer.Option(help="Result folder; results/SCENARIO[-ARM] if left out.")
+        Path | None, typer.Option(help="Result folder; results/SCENARIO[-ARM]-seed-SEED if left out.")
     ] = None,
     overwrite: Overwrite = False,
     draw: Annotated[bool, typer.Option("--figures/--no-figures", help="Draw the figures too.")] = True,
@@ -46,7 +47,7 @@ def run(
     """
     chosen = load(scenario)
     settings = [*(changes or []), *([f"clock.weeks={weeks}"] if weeks is not None else [])]
-    folder = out or Path("results") / (chosen.name if arm is None else f"{chosen.name}-{arm}")
+    folder = out or default_folder(chosen.name, *([] if arm is None else [arm]), seed=seed)
     runs = _runs(chosen, arm, seed, folder, settings, overwrite, quiet)
     print_runs(runs)
     sale = chosen.parameters(None, settings).forced_sale

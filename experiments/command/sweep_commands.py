@@ -20,7 +20,8 @@ from experiments.sweep.model_task import ModelTask
 from experiments.sweep.origin import code_that_counts, origin_of
 from experiments.sweep.replayed_run import outcomes_beside, store_run
 from experiments.sweep.slurm import array_script
-from experiments.sweep.store import mended, read_manifest
+from experiments.sweep.store import mended
+from experiments.sweep.stored import folder_of, read_manifest
 
 ASK_ABOVE_SECONDS = 3600.0
 
@@ -29,7 +30,9 @@ def sweep(
     file: ExperimentFile,
     out: Annotated[
         Path | None,
-        typer.Option(help="Result folder; results/NAME if left out. One that is begun is continued."),
+        typer.Option(
+            help="Result folder; results/sweep-NAME[-ARM]-seed-SEED if left out. One that is begun is continued."
+        ),
     ] = None,
     workers: Annotated[
         int | None,
@@ -57,7 +60,7 @@ def sweep(
     """
     experiment, plan = load(file)
     task = ModelTask.of(experiment).prepared(plan.plugins)
-    folder = sweep_report.folder_of(plan, out)
+    folder = folder_of(plan, out)
     part = _part(shard)
     processes = _cores() if workers is None else workers
     if not dry_run and folder.is_dir():
@@ -85,14 +88,16 @@ def sweep(
 
 def slurm(
     file: ExperimentFile,
-    out: Annotated[Path | None, typer.Option(help="Result folder; results/NAME if left out.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Result folder; results/sweep-NAME[-ARM]-seed-SEED if left out.")
+    ] = None,
     shards: Annotated[int, typer.Option(min=1, help="Tasks of the array.")] = 40,
     workers: Annotated[int, typer.Option(min=1, help="Cores of a task.")] = 4,
     hours: Annotated[float, typer.Option(min=0.02, help="Longest a task may take.")] = 4.0,
 ) -> None:
     """Print a batch script that computes a sweep as an array of SLURM jobs."""
     experiment, plan = load(file)
-    folder = sweep_report.folder_of(plan, out)
+    folder = folder_of(plan, out)
     tasks = min(shards, len(plan.points))
     text = array_script(experiment, file, folder, shards=tasks, workers=workers, hours=hours)
     typer.echo(text, nl=False)

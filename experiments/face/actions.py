@@ -18,13 +18,12 @@ from experiments.sweep.listing import listing
 from experiments.sweep.model_task import ModelTask
 from experiments.sweep.results import SweepResults
 from experiments.sweep.store import load as load_sweep
+from experiments.sweep.stored import folder_of
 from sim.base.faults import nearest
 from sim.market.explanation import Explanation
 from sim.market.explanation import explain as explanation
 from sim.model import FireSaleModel
 from sim.parameters import Parameters
-
-RESULTS = Path("results")
 
 
 def scenario(name: str | Path) -> Scenario:
@@ -99,7 +98,7 @@ def sweep(
     experiment
         Name of a shipped one, path of a ``.toml`` file, or an `Experiment`.
     folder
-        Result folder; ``results/NAME`` if left out.
+        Result folder; ``results/sweep-NAME[-ARM]-seed-SEED`` if left out.
     workers
         Local processes; 0 computes in this process. A script must call this under ``if __name__ == "__main__":``.
     dask
@@ -120,7 +119,7 @@ def sweep(
         If it was interrupted; what had ended is stored.
     """
     plan = _planned(experiment)
-    place = RESULTS / plan.experiment.name if folder is None else Path(folder)
+    place = folder_of(plan, folder)
     report = compute(plan, ModelTask.of(plan.experiment), place, executor=dask or workers)
     if report.interrupted:
         raise KeyboardInterrupt(f"{place}: interrupted; the same call goes on where it stopped")

@@ -1,5 +1,6 @@
 """Figures of sensitivity, discovery, comparison, validation and calibration, each drawn from its table alone."""
 
+import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ from experiments.figures.style import (
     VERMILION,
     style,
 )
+from experiments.runs.folder import put
 
 if TYPE_CHECKING:
     Drawing = tuple[Figure, pd.DataFrame]
@@ -29,17 +31,25 @@ ROW = 0.22  # inches a labelled row takes
 
 
 def write(folder: str | Path, drawings: "Mapping[str, Drawing]") -> list[Path]:
-    """Write figures as PNG and PDF, and what they show as CSV; returns the PNG files."""
+    """Write figures as PNG and PDF, and what they show as CSV; returns the PNG files.
+
+    Raises
+    ------
+    StoreError
+        If the folder is somebody's, or a file of one of the names stands there that firesale did not write.
+    """
     place = Path(folder)
-    place.mkdir(parents=True, exist_ok=True)
-    made = []
+    files: dict[str, bytes] = {}
     with matplotlib.style.context(style()):
         for name, (figure, plotted) in drawings.items():
             for kind, metadata in NO_STAMP.items():
-                figure.savefig(place / f"{name}.{kind}", metadata=metadata, bbox_inches="tight")
-            plotted.to_csv(place / f"{name}.csv", index=False, lineterminator="\n", float_format="%.6g")
-            made.append(place / f"{name}.png")
-    return made
+                picture = io.BytesIO()
+                figure.savefig(picture, format=kind, metadata=metadata, bbox_inches="tight")
+                files[f"{name}.{kind}"] = picture.getvalue()
+            text = plotted.to_csv(index=False, lineterminator="\n", float_format="%.6g")
+            files[f"{name}.csv"] = text.encode()
+    put(place, files, kind="figures", is_part=True)
+    return [place / f"{name}.png" for name in drawings]
 
 
 def sensitivity(tables: "Mapping[str, pd.DataFrame]") -> "dict[str, Drawing]":

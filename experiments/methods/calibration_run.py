@@ -18,7 +18,9 @@ from experiments.design.plan import Plan, plan_of
 from experiments.methods import calibration, priors
 from experiments.methods.calibration import HEADLINES, Target
 from experiments.methods.priors import Prior
+from experiments.runs.folder import put
 from experiments.runs.source_digest import source_digest
+from experiments.runs.store import put_tables
 from experiments.sweep.engine import Progress, sweep
 from experiments.sweep.jobs import Run
 from experiments.sweep.store import load
@@ -29,6 +31,7 @@ from experiments.validation.score import code
 if TYPE_CHECKING:
     import pandas as pd
 
+CALIBRATION = "calibration"
 SEED_RUNS = 16
 # What is run at a point, given the rows and the variance of the seed that lets it stop early (none: never).
 Task = Callable[[Sequence[Row], Mapping[str, float] | None], Run]
@@ -100,6 +103,7 @@ def run_wave(
         If the folder cannot be written to.
     """
     place = Path(folder)
+    put(place, {}, kind=CALIBRATION)  # somebody's folder is refused before the first run
     chosen = list(calibration.matched_rows() if matched is None else matched)
     believed = list(priors.priors() if beliefs is None else beliefs)
     names = [*HEADLINES, *(row.id for row in chosen)]
@@ -118,8 +122,7 @@ def run_wave(
     wave = swept(calibration.wave_plan(believed, points, seed), task(chosen, noise), "wave")
     cube = calibration.wave(believed, points, seed)
     tables = tables_of(wave, corners, noise, cube, believed, chosen)
-    for name, table in tables.items():
-        table.to_csv(place / f"{name}.csv", index=False, lineterminator="\n")
+    put_tables(place, tables, kind=CALIBRATION)
     return tables
 
 

@@ -15,6 +15,8 @@ from experiments.design.designs import Value
 from experiments.design.experiment import Experiment
 from experiments.design.planner import plan_experiment
 from experiments.measures.outcomes import OUTCOMES
+from experiments.runs.folder import put
+from experiments.runs.store import put_tables
 from experiments.sweep import store as sweep_store
 from experiments.sweep.engine import Progress, sweep
 from experiments.sweep.model_task import ModelTask
@@ -24,6 +26,7 @@ from sim.parameters import Parameters
 if TYPE_CHECKING:
     import pandas as pd
 
+LADDER = "ladder"
 HEADLINE = ("defaults", "foreclosed_gpus", "discount", "gap_usd", "loss_rate")
 # Grades of parameters that nobody has measured.
 UNMEASURED = ("C", "assumption", "prior")
@@ -225,9 +228,10 @@ def ladder_report(
 ) -> Report:
     """Run the ladder, store ``ladder.csv`` beside the runs, and say what it shows."""
     rungs = ladder(scenario, seeds, settings)
+    put(folder, {}, kind=LADDER)  # somebody's folder is refused before the first run
     runs = compute(rungs, folder / "mechanisms", workers, on_progress)
     table = rung_table(runs)
-    table.to_csv(folder / "ladder.csv", index=False, lineterminator="\n", float_format="%.6g")
+    put_tables(folder, {"ladder": table}, kind=LADDER, digits="%.6g")
     text = (
         f"{scenario}: mean over {seeds} seeds with 95 % intervals, mechanisms added one at a time\n"
         f"{said(table, 'rung', 'mean', 'half_width')}\n\n"
@@ -249,16 +253,17 @@ def assumption_report(
 ) -> Report:
     """Screen all assumptions with few seeds, run the first `top` again with all, store both tables, and say the second."""
     every = assumptions()
+    put(folder, {}, kind=LADDER)
     screening = assumption_test(scenario, screening_seeds, every, settings)
     first_runs = compute(screening, folder / "screening", workers, on_progress)
     screened = assumption_table(first_runs, every)
-    screened.to_csv(folder / "screening.csv", index=False, lineterminator="\n", float_format="%.6g")
+    put_tables(folder, {"screening": screened}, kind=LADDER, digits="%.6g")
     first = list(dict.fromkeys(screened["assumption"]))[:top]
     chosen = [assumption for name in first for assumption in every if assumption.name == name]
     test = assumption_test(scenario, seeds, chosen, settings)
     runs = compute(test, folder / "assumptions", workers, on_progress)
     table = assumption_table(runs, chosen)
-    table.to_csv(folder / "assumptions.csv", index=False, lineterminator="\n", float_format="%.6g")
+    put_tables(folder, {"assumptions": table}, kind=LADDER, digits="%.6g")
     names = len({assumption.name for assumption in every})
     text = (
         f"{scenario}: {names} assumptions at both ends of their ranges, {screening_seeds} seeds; the first {len(first)} "

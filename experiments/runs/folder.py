@@ -151,14 +151,24 @@ def put(folder: str | Path, files: Mapping[str, bytes], *, kind: str, is_part: b
     for name in files:
         if name not in marker.files and os.path.lexists(place / name):
             raise StoreError(f"{place / name}: firesale did not write it; not overwritten")
+    listed = marker.files | {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
     try:
         place.mkdir(parents=True, exist_ok=True)
+        # First what is ours and then the files: a stop in between must not leave files that nobody wrote.
+        _replace(place / MARKER, marker_text(Marker(kind, listed, marker.is_part)))
         for name, data in files.items():
             _replace(place / name, data)
-        listed = marker.files | {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
-        _replace(place / MARKER, marker_text(Marker(kind, listed, marker.is_part)))
     except OSError as error:
         raise StoreError(f"{place}: cannot be written: {error.strerror or error}") from None
+
+
+def default_folder(*words: str, seed: int) -> Path:
+    """Where a result goes if nobody says where.
+
+    >>> default_folder("sweep", "rebound_2026", seed=7).as_posix()
+    'results/sweep-rebound_2026-seed-7'
+    """
+    return Path("results") / "-".join([*words, f"seed-{seed}"])
 
 
 def verified(folder: str | Path, name: str) -> bytes:

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from experiments.runs.folder import StoreError, verified
+from experiments.runs.folder import StoreError, put, verified
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -136,6 +136,28 @@ def refuse_earlier(path: Path) -> None:
         said = json.loads(path.read_text(encoding="utf-8"))
         if isinstance(said, dict) and said.get("format") in EARLIER:
             check_format(said, path)
+
+
+def put_tables(
+    folder: str | Path,
+    tables: "Mapping[str, pd.DataFrame]",
+    *,
+    kind: str,
+    is_part: bool = False,
+    digits: str | None = None,
+) -> None:
+    """Write data frames as CSV files into a result folder of a kind, as `put` does; `digits` is a format such as ``%.6g``.
+
+    Raises
+    ------
+    StoreError
+        If a file of one of the names stands there that firesale did not write.
+    """
+    texts = {
+        f"{name}.csv": table.to_csv(index=False, lineterminator="\n", float_format=digits).encode()
+        for name, table in tables.items()
+    }
+    put(folder, texts, kind=kind, is_part=is_part)
 
 
 def check_format(manifest: Mapping[str, Any], path: Path) -> None:

@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from experiments.design.plan import Plan
 from experiments.sweep.cost import Cost, Left
@@ -156,8 +155,3 @@ def interrupted(report: Report) -> str:
         f"interrupted; {progress.stored + progress.done:,} runs are stored and none is lost, "
         f"{progress.left:,} are left: {command}"
     )
-
-
-def folder_of(plan: Plan, out: Path | None) -> Path:
-    """Result folder of a sweep."""
-    return out or Path("results") / plan.experiment.name

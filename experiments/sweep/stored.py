@@ -1,14 +1,23 @@
-"""What a sweep's folder says of itself and of single runs: manifest, digest, the log of a run."""
+"""Where a sweep's results stand, and what the folder says of itself and of single runs: manifest, digest, the log of a run."""
 
 import json
 from pathlib import Path
 from typing import Any
 
-from experiments.runs.folder import StoreError
+from experiments.design.experiment import DEFAULT_ARM
+from experiments.design.plan import Plan
+from experiments.runs.folder import StoreError, default_folder
 from experiments.runs.store import check_format, refuse_earlier, table_digest
 from experiments.sweep.journal import journal, read, read_parquet
 from experiments.sweep.listing import check_whole, whole, whole_bytes
 from experiments.sweep.tables import FIXED
+
+
+def folder_of(plan: Plan, out: str | Path | None = None) -> Path:
+    """Where a sweep's results go; by its name, arm and seed if nobody says where."""
+    asked = plan.experiment
+    arm = [] if asked.arm == DEFAULT_ARM else [asked.arm]
+    return default_folder("sweep", asked.name, *arm, seed=asked.seed) if out is None else Path(out)
 
 
 def read_manifest(folder: Path, *, missing_ok: bool = False) -> dict[str, Any]:
