@@ -193,8 +193,7 @@ def calibration_report(
 
 def _manifest(folder: Path, more: dict[str, Any], kind: str) -> None:
     text = json.dumps({**more, "provenance": record(model_code())}, indent=1)
-    put(folder, {"manifest.json": f"{text}
-".encode()}, kind=kind)
+    put(folder, {"manifest.json": f"{text}\n".encode()}, kind=kind)
 
 
 def _text(table: pd.DataFrame) -> list[str]:
