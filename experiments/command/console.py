@@ -33,6 +33,8 @@ TRACEBACK = "FIRESALE_TRACEBACK"
 CODES = {
     "AnalysisError": BAD_INPUT,
     "ExperimentError": BAD_INPUT,
+    "InputChanged": BAD_INPUT,
+    "InputError": BAD_INPUT,
     "IntentError": BAD_INPUT,
     "ParameterError": BAD_INPUT,
     "PluginError": BAD_INPUT,

@@ -16,6 +16,7 @@ from experiments.measures.credit import CreditRecord, credit_record
 from experiments.runs import provenance, store
 from experiments.runs.folder import writing
 from sim.base.faults import InputError
+from sim.base.inputs import content_of, expecting, files_of
 from sim.model import FireSaleModel
 from sim.parameters import Parameters
 
@@ -155,7 +156,9 @@ def run_scenario(
             other = load(called)
             planned.append((other, arm or DEFAULT_ARM, other.parameters(arm or None, [*settings, weeks])))
             places.append(Path(BESIDE) / (arm or called))
-    with writing(folder, kind="run", overwrite=overwrite) as scratch:
+    files = sorted({path for _, _, parameters in planned for path in files_of(parameters.flat()).values()})
+    contents = {path: content_of(path) for path in files}
+    with writing(folder, kind="run", overwrite=overwrite) as scratch, expecting(contents):
         for (asked, arm, parameters), place in zip(planned, places, strict=True):
             name = asked.name if arm == DEFAULT_ARM else arm
             run_arm(

@@ -21,7 +21,14 @@ from experiments.sweep.executors import LocalPool, Serial
 from experiments.sweep.jobs import OK, RAISED, Batch, Ended, Executor, Job, Origin, Result, Run, SweepError
 from experiments.sweep.journal import SERIES_TABLE, Record, finished, outcomes_of
 from experiments.sweep.model_task import ModelTask, fingerprint_of
-from experiments.sweep.origin import code_that_counts, contents_of, manifest_record, origin_of
+from experiments.sweep.origin import (
+    code_that_counts,
+    contents_of,
+    manifest_inputs,
+    manifest_record,
+    origin_of,
+    rows_read,
+)
 from experiments.sweep.progress import Progress, Report, Stop
 from experiments.sweep.stopping import OPEN, PointProgress
 from experiments.sweep.store import SweepStore, find
@@ -128,6 +135,7 @@ class _Session:
         self.attempts: dict[str, int] = {}
         self.losses: dict[str, int] = {}
         self.places: dict[str, list[tuple[int, int]]] = {}
+        self.rows_read = rows_read(one for listed in self.before.get("inputs", {}).values() for one in listed)
         self.in_flight: dict[int, Batch] = {}
         self.mean_seconds = 0.0
         self.flushed = time.monotonic()
@@ -318,6 +326,7 @@ class _Session:
                 result,
             )
         )
+        self.rows_read |= rows_read(provenance.read_text(result.provenance).get("inputs", {}).values())
         good = result.status == OK
         if good:
             self.mean_seconds = (
@@ -356,9 +365,8 @@ class _Session:
             "name": experiment.name,
             "title": experiment.title,
             "fingerprint": self.fingerprint,
-            "provenance": manifest_record(
-                self.plan, self.origin, self.before if self.fingerprint != self.now else {}
-            ),
+            "provenance": manifest_record(self.origin, self.before if self.fingerprint != self.now else {}),
+            "inputs": manifest_inputs(self.plan, self.rows_read),
             "plan": self.plan.digest(),
             "plugins": self.plan.plugins,
             "experiment": experiment.model_dump(mode="json"),

@@ -1,6 +1,6 @@
 """What the rows of a sweep come from, and whether rows that are stored come from the same."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from experiments.design.plan import Plan
@@ -43,15 +43,32 @@ def code_that_counts(
     )
 
 
-def manifest_record(plan: Plan, origin: Origin, before: Mapping[str, Any]) -> dict[str, Any]:
-    """Record of what the rows that count come from, with the files of all points; that of `before` if its rows are reused."""
+def manifest_record(origin: Origin, before: Mapping[str, Any]) -> dict[str, Any]:
+    """Record of what the rows that count come from; that of `before` if its rows are reused."""
+    found: dict[str, Any] = before.get("provenance") or provenance.record(
+        origin.code, known=origin.environment
+    )
+    return found
+
+
+def manifest_inputs(plan: Plan, rows: Mapping[str, int | None]) -> dict[str, list[dict[str, Any]]]:
+    """Files of all points: dotted key -> path, sha256 and rows of each; `rows` holds those that a run has read, by sha256."""
     paths: dict[str, set[str]] = {}
     for point in plan.points:
         for key, path in files_of(point.overrides).items():
             paths.setdefault(key, set()).add(name_of(path))
-    inputs = {key: {path: plan.inputs.get(path, "") for path in sorted(paths[key])} for key in sorted(paths)}
-    known = before.get("provenance") or provenance.record(origin.code, known=origin.environment)
-    return {**known, "inputs": inputs}
+    return {
+        key: [
+            {"path": path, "sha256": plan.inputs.get(path), "rows": rows.get(plan.inputs.get(path, ""))}
+            for path in sorted(paths[key])
+        ]
+        for key in sorted(paths)
+    }
+
+
+def rows_read(inputs: Iterable[Mapping[str, Any]]) -> dict[str, int | None]:
+    """sha256 -> rows of files that were read."""
+    return {str(one["sha256"]): one["rows"] for one in inputs}
 
 
 def contents_of(entry: Mapping[str, Any]) -> dict[str, str]:

@@ -14,7 +14,7 @@ what `noting` collected. It holds for every table read by `sim.base.user_table`,
 ...         note(file, content_of(file), 0)
 ... except InputChanged as fault:
 ...     str(fault).removeprefix(str(file.parent))
-'/sites.csv: other content than when the run was planned (sha256 68a4feb91dbd, was 7cd9c715c8cf); repeat the command to plan anew'
+'/sites.csv: other content than when the run was planned (sha256 68a4feb91dbd, was 7cd9c715c8cf); repeat the command'
 """
 
 import hashlib
@@ -123,7 +123,7 @@ def note(path: str | Path, sha256: str, rows: int | None) -> None:
         if expected != sha256:
             raise InputChanged(
                 f"{name}: other content than when the run was planned (sha256 {sha256[:SHOWN]}, was {expected[:SHOWN]}); "
-                "repeat the command to plan anew"
+                "repeat the command"
             )
     if found is not None:
         found[name] = Input(name, sha256, rows)
