@@ -70,3 +70,31 @@ def test_a_sale_larger_than_the_halls_is_refused_with_what_they_hold() -> None:
         ParameterError, match=r"forced_sale.gpus = 400,000; the open pools can house [\d,]+ VR200"
     ):
         FireSaleModel(Parameters().with_(sale))
+
+
+DECREE = {
+    "forced_sale.enabled": True,
+    "forced_sale.week": 1,
+    "forced_sale.gpus": 400,
+    "discount.shapley_weeks": 0,
+}
+
+
+@pytest.mark.parametrize(("arm", "in_place"), [("in_place-loose", True), ("moved-tight", False)])
+def test_an_arm_does_in_a_sale_by_decree_what_its_name_says(arm: str, in_place: bool) -> None:
+    model = FireSaleModel(load("calm").parameters(arm).with_({**DECREE, "clock.weeks": 4}), rng=7)
+    model.run_for(2)
+    sold = np.unique(
+        model.world.topology.pool_place[model.ledger.lots.pool[model.ledger.lots.liquidator >= 0]]
+    )
+    assert len(sold) and (model.world.slots.assignable[sold] == in_place).all()
+    assert (model.world.slots.assignable == in_place).all()
+
+
+@pytest.mark.parametrize(("share", "in_place"), [(1.0, False), (0.0, True)])
+def test_a_decree_against_what_is_said_of_every_contract_is_refused(share: float, in_place: bool) -> None:
+    said = f"forced_sale.in_place = {str(in_place).lower()}, but site.assignable_share = {share:g}"
+    with pytest.raises(ParameterError, match=said):
+        FireSaleModel(
+            Parameters().with_({**DECREE, "site.assignable_share": share, "forced_sale.in_place": in_place})
+        )

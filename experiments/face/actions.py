@@ -12,7 +12,7 @@ from experiments.design.planner import load as load_experiment
 from experiments.design.planner import plan_experiment
 from experiments.design.scenario import Scenario, load
 from experiments.face.run import Run, run_of, stored_run
-from experiments.runs.run import DEFAULT_ARM, simulate
+from experiments.runs.run import DEFAULT_ARM, check_bounds, simulate
 from experiments.sweep.engine import sweep as compute
 from experiments.sweep.listing import listing
 from experiments.sweep.model_task import ModelTask
@@ -69,6 +69,8 @@ def run(
         For bad input, before the first week.
     experiments.runs.run.RunError
         If the model stops; names the week.
+    experiments.runs.run.OutOfBounds
+        If the finished run holds a number outside its declared bounds; ``run`` of the error is the run.
 
     Examples
     --------
@@ -81,7 +83,9 @@ def run(
         chosen = scenario if isinstance(scenario, Scenario) else load(scenario)
         parameters, name, title = chosen.parameters(arm).with_(settings or {}), chosen.name, chosen.title
     model = simulate(parameters, seed, replication=replication)
-    return run_of(model, name, title, arm or DEFAULT_ARM, replication)
+    found = run_of(model, name, title, arm or DEFAULT_ARM, replication)
+    check_bounds(model.tables(), found)
+    return found
 
 
 def sweep(

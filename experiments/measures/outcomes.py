@@ -19,6 +19,7 @@ import numpy as np
 from agents.plugins import Registry
 from experiments.measures.credit import CreditRecord, credit_record
 from experiments.measures.forced_sales import ForcedSale
+from sim.base.declared import ANY, COUNT, LONGEST_RUN, POSITIVE, PRICE, SHARE, Bounds
 from sim.record.columns import TABLES
 
 Table = Mapping[str, np.ndarray[Any, np.dtype[Any]]]
@@ -39,13 +40,13 @@ class Outcome:
     measure
         Function of the run's tables (table -> column -> values) and of its forced sales.
     bounds
-        Lowest and highest value it can have; NaN says that it does not exist in a run.
+        What it can be; NaN, where it is allowed, says that it does not exist in a run.
     """
 
     unit: str
     meaning: str
     measure: Measure
-    bounds: tuple[float, float] = (-np.inf, np.inf)
+    bounds: Bounds
 
 
 def _mean(sales: Sequence[ForcedSale], value: Callable[[ForcedSale], float]) -> float:
@@ -101,6 +102,11 @@ def _insolvent(tables: Mapping[str, Table], agent_type: str) -> float:
     return float(chosen.sum())
 
 
+ANY_OR_ABSENT = Bounds(absent=True)
+LENGTH_OF_SALE = Bounds(1, LONGEST_RUN, absent=True)
+SHARE_OF_FORCED = Bounds(0, 1, absent=True)
+# A price is never below zero, so no more than all is lost; it may stand above the value it is compared with, without a limit.
+LOSS_SHARE = Bounds(high=1, absent=True)
 OUTCOMES: dict[str, Outcome] = {
     "discount": Outcome(
         "share of p0",
@@ -108,11 +114,13 @@ OUTCOMES: dict[str, Outcome] = {
         lambda tables, sales: _ratio(
             sales, lambda sale: sale.fire_sale_discount_usd, lambda sale: sale.first_lot_price_usd
         ),
+        LOSS_SHARE,
     ),
     "discount_at_normal_volume": Outcome(
         "share",
         "the same against the price at the class's normal weekly volume",
         lambda tables, sales: _mean(sales, lambda sale: sale.discount_share_at_normal_volume),
+        LOSS_SHARE,
     ),
     "structural_gap": Outcome(
         "share of V*",
@@ -120,13 +128,15 @@ OUTCOMES: dict[str, Outcome] = {
         lambda tables, sales: _ratio(
             sales, lambda sale: sale.structural_gap_usd, lambda sale: sale.best_use_value_usd
         ),
+        LOSS_SHARE,
     ),
     "recovery": Outcome(
         "share of V*",
-        "price received over value in the best admissible use",
+        "price received over value in the best admissible use; above 1 where a buyer believes in more than the mean of rents",
         lambda tables, sales: _ratio(
             sales, lambda sale: sale.price_usd, lambda sale: sale.best_use_value_usd
         ),
+        PRICE,
     ),
     "gap_to_best_use": Outcome(
         "share of V*",
@@ -134,102 +144,127 @@ OUTCOMES: dict[str, Outcome] = {
         lambda tables, sales: _ratio(
             sales, lambda sale: sale.best_use_value_usd - sale.price_usd, lambda sale: sale.best_use_value_usd
         ),
+        LOSS_SHARE,
     ),
     "price_usd": Outcome(
         "USD per GPU",
         "price of forced units, mean over units",
         lambda tables, sales: _mean(sales, lambda sale: sale.price_usd),
+        PRICE,
     ),
     "first_lot_price_usd": Outcome(
         "USD per GPU",
         "price of the first forced lot, mean over units",
         lambda tables, sales: _mean(sales, lambda sale: sale.first_lot_price_usd),
+        PRICE,
     ),
     "forced_gpus": Outcome(
-        "GPUs", "taken under a mandate", lambda tables, sales: _total(sales, lambda sale: sale.taken)
+        "GPUs", "taken under a mandate", lambda tables, sales: _total(sales, lambda sale: sale.taken), COUNT
     ),
     "in_place_share": Outcome(
         "share of units",
         "sold where they stand",
         lambda tables, sales: _share(sales, lambda sale: sale.in_place),
+        SHARE_OF_FORCED,
     ),
     "moved_share": Outcome(
-        "share of units", "sold and moved", lambda tables, sales: _share(sales, lambda sale: sale.moved)
+        "share of units",
+        "sold and moved",
+        lambda tables, sales: _share(sales, lambda sale: sale.moved),
+        SHARE_OF_FORCED,
     ),
     "scrapped_share": Outcome(
-        "share of units", "broken up", lambda tables, sales: _share(sales, lambda sale: sale.scrapped)
+        "share of units",
+        "broken up",
+        lambda tables, sales: _share(sales, lambda sale: sale.scrapped),
+        SHARE_OF_FORCED,
     ),
     "unsold_share": Outcome(
         "share of units",
         "still standing at the end",
         lambda tables, sales: _share(sales, lambda sale: sale.unsold),
+        SHARE_OF_FORCED,
     ),
     "sale_weeks": Outcome(
         "weeks",
         "from first to last week with forced units on offer",
         lambda tables, sales: _mean(sales, lambda sale: float(sale.last_week - sale.first_week + 1)),
+        LENGTH_OF_SALE,
     ),
     "rent_change_h100": Outcome(
         "log",
         "rent of an H100 in the last week over the first",
         lambda t, s: _change(t, "rent_usd_per_hour_H100"),
+        ANY_OR_ABSENT,
     ),
     "value_change_h100": Outcome(
         "log",
         "value of an H100 at the typical operator in the last week over the first",
         lambda tables, sales: _change(tables, "typical_value_usd_H100"),
+        ANY_OR_ABSENT,
     ),
     "used_gpus_sold": Outcome(
-        "GPUs", "used units sold of their owners' own will", lambda tables, sales: _used_units(tables)
+        "GPUs", "used units sold of their owners' own will", lambda tables, sales: _used_units(tables), COUNT
     ),
     "insolvent_neo_clouds": Outcome(
         "agents",
         "neo-clouds worth less than nothing at last prices, at the end",
         lambda tables, sales: _insolvent(tables, "neo_cloud"),
+        COUNT,
     ),
     "insolvent_miners": Outcome(
         "agents",
         "miners worth less than nothing at last prices, at the end",
         lambda tables, sales: _insolvent(tables, "miner"),
+        COUNT,
     ),
     "gap_usd": Outcome(
         "USD per GPU",
         "best admissible use less the price received: structural gap and fire-sale discount together",
         lambda tables, sales: _mean(sales, lambda sale: sale.best_use_value_usd - sale.price_usd),
+        ANY_OR_ABSENT,
     ),
     "foreclosed": Outcome(
         "probability",
         "whether a lender sold any GPU of a borrower",
         _credit(lambda record: record.foreclosed_gpus > 0),
+        SHARE,
     ),
     "foreclosed_gpus": Outcome(
         "GPUs",
         "sold or broken up by lenders",
         _credit(lambda record: record.foreclosed_gpus),
+        COUNT,
     ),
-    "defaults": Outcome("events", "events of default", _credit(lambda record: record.defaults)),
-    "borrowers_failed": Outcome("borrowers", "enforced against", _credit(lambda record: record.failed)),
-    "breaches": Outcome("events", "covenants breached", _credit(lambda record: record.breaches)),
-    "waivers": Outcome("events", "breaches waived", _credit(lambda record: record.waivers)),
-    "amendments": Outcome("events", "defaults amended", _credit(lambda record: record.amendments)),
-    "cures": Outcome("events", "breaches cured", _credit(lambda record: record.cures)),
+    "defaults": Outcome("events", "events of default", _credit(lambda record: record.defaults), COUNT),
+    "borrowers_failed": Outcome(
+        "borrowers", "enforced against", _credit(lambda record: record.failed), COUNT
+    ),
+    "breaches": Outcome("events", "covenants breached", _credit(lambda record: record.breaches), COUNT),
+    "waivers": Outcome("events", "breaches waived", _credit(lambda record: record.waivers), COUNT),
+    "amendments": Outcome("events", "defaults amended", _credit(lambda record: record.amendments), COUNT),
+    "cures": Outcome("events", "breaches cured", _credit(lambda record: record.cures), COUNT),
     "refusals": Outcome(
-        "events", "refinancing refused at a maturity", _credit(lambda record: record.refusals)
+        "events", "refinancing refused at a maturity", _credit(lambda record: record.refusals), COUNT
     ),
     "loss_rate": Outcome(
         "share of debt in week 0",
         "lenders' losses on loans whose collateral is gone",
         _credit(lambda record: record.loss_rate),
+        ANY,
     ),
     "open_exposure_rate": Outcome(
         "share of debt in week 0",
         "owed on loans in default whose files are open at the end, so that their loss is not known",
         _credit(lambda record: record.open_exposure_rate),
+        POSITIVE,
     ),
     "loss_given_default": Outcome(
         "share of exposure",
-        "lenders' losses on such loans over what was owed on them",
+        "lenders' losses on such loans over what was owed on them; below 0 where an estate earned more than was owed, above 1 "
+        "where it cost more than it brought",
         _credit(lambda record: record.loss_given_default),
+        ANY_OR_ABSENT,
     ),
 }
 
@@ -266,8 +301,8 @@ def register_outcome(
     name: str,
     unit: str,
     meaning: str,
-    bounds: tuple[float, float],
-    function: Callable[[Mapping[str, Table]], float],
+    bounds: tuple[float, float] = (-np.inf, np.inf),
+    function: Callable[[Mapping[str, Table]], float] | None = None,
 ) -> None:
     """Keep one more number of every run of a sweep.
 
@@ -282,7 +317,8 @@ def register_outcome(
     meaning
         One line for the codebook.
     bounds
-        Lowest and highest value it can have, infinite where there is no limit. A run whose value lies outside is a failed run.
+        Lowest and highest value it can have, infinite where there is no limit. A run whose value lies outside, or is infinite
+        itself, is a failed run.
     function
         Function of the run's tables: table -> column -> values; see the codebook of a stored run. NaN says that the outcome
         does not exist in a run, such as a price where nothing was sold; means leave such runs out.
@@ -314,7 +350,8 @@ def register_outcome(
     low, high = bounds
     if not low <= high:
         raise ValueError(f"outcome {name}: bounds {low} to {high} are not in order")
-    _added.add(name, Outcome(unit, meaning, OfTables(function), (float(low), float(high))))
+    allowed = Bounds(float(low), float(high), absent=True)
+    _added.add(name, Outcome(unit, meaning, OfTables(function), allowed))
 
 
 def keep_outcomes(outcomes: Mapping[str, Outcome]) -> None:
@@ -344,10 +381,10 @@ def measured(
     """
     found = {name: _number(name, outcome, tables, sales) for name, outcome in outcomes.items()}
     for name, value in found.items():
-        low, high = outcomes[name].bounds
-        if value < low or value > high:
+        outcome = outcomes[name]
+        if not outcome.bounds.allows(value):
             raise ValueError(
-                f"outcome {name} = {value:g} {outcomes[name].unit}; its bounds are {low:g} to {high:g}"
+                f"outcome {name} = {value:g} {outcome.unit}; its bounds are {outcome.bounds.ends}"
             )
     return found
 

@@ -5,7 +5,7 @@ so nothing that was computed is lost to a fault in a figure.
 """
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,17 +15,31 @@ from experiments.measures import forced_sales as tables
 from experiments.measures.credit import CreditRecord, credit_record
 from experiments.runs import provenance, store
 from experiments.runs.folder import writing
+from sim.base.declared import outside
 from sim.base.faults import InputError
 from sim.base.inputs import content_of, expecting, files_of
 from sim.model import FireSaleModel
 from sim.parameters import Parameters
+from sim.record.columns import TABLES
 
 DEFAULT_ARM = "default"  # the scenario itself, without the changes of an arm
+OUT_OF_BOUNDS = "out_of_bounds"  # of a manifest: columns of the run that hold a number they may not
 BESIDE = "beside"  # folder of the scenarios a run is to be read beside
 
 
 class RunError(Exception):
     """The model stopped; the message is one line and names the week."""
+
+
+class OutOfBounds(RunError):
+    """A run is complete, but holds a number outside its declared bounds; the message is one line and says which.
+
+    Nothing is lost by it: what computes the run stores it first, or hands it on as ``run``.
+    """
+
+    def __init__(self, message: str, run: Any = None) -> None:
+        super().__init__(message)
+        self.run = run
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +109,41 @@ def run_arm(
     """Simulate one arm and save it into `folder`, a place given by `experiments.runs.writing`; returns the manifest."""
     began = time.perf_counter()
     model = simulate(parameters, seed, replication=replication, on_week=on_week)
+    tables = model.tables()
+    faults = outside(tables, TABLES)
     manifest = {
         **described(model, scenario.name, scenario.title, arm, replication),
+        **({OUT_OF_BOUNDS: faults} if faults else {}),
         "timings": {
             "seconds": round(time.perf_counter() - began, 3),
             "phases": {name: round(seconds, 4) for name, seconds in model.timings.items()},
         },
     }
-    return store.save(folder, model.tables(), model.columns(), manifest)
+    return store.save(folder, tables, model.columns(), manifest)
+
+
+def check_bounds(tables: Mapping[str, store.Table], run: Any = None, where: str = "") -> None:
+    """Refuse a run that holds a number outside its declared bounds; the first such column is named.
+
+    Parameters
+    ----------
+    tables
+        Table -> column -> values.
+    run, where
+        What was computed, and where it is stored, for whoever looks into it.
+
+    Raises
+    ------
+    OutOfBounds
+        Names the column, the week, the value and the bounds.
+    """
+    if faults := outside(tables, TABLES):
+        raise OutOfBounds(_said_of(faults, where), run)
+
+
+def _said_of(faults: Sequence[str], where: str) -> str:
+    more = f" (and {len(faults) - 1} columns more)" if len(faults) > 1 else ""
+    return f"{faults[0]}{more}{f'; the run is stored in {where}' if where else ''}"
 
 
 def described(model: FireSaleModel, scenario: str, title: str, arm: str, replication: int) -> dict[str, Any]:
@@ -142,6 +183,11 @@ def run_scenario(
         Also run the scenarios and arms it is to be read beside, over as many weeks; each is stored in ``beside/NAME``.
     on_arm
         Called before each run with its name and length; returns the callback for its weeks.
+
+    Raises
+    ------
+    OutOfBounds
+        If a run holds a number outside its declared bounds, when all are stored; its manifest lists them.
     """
     # Bad input is found before the first week of the first run is paid for.
     settings = list(settings)
@@ -158,12 +204,17 @@ def run_scenario(
             places.append(Path(BESIDE) / (arm or called))
     files = sorted({path for _, _, parameters in planned for path in files_of(parameters.flat()).values()})
     contents = {path: content_of(path) for path in files}
+    faults = {}
     with writing(folder, kind="run", overwrite=overwrite) as scratch, expecting(contents):
         for (asked, arm, parameters), place in zip(planned, places, strict=True):
             name = asked.name if arm == DEFAULT_ARM else arm
-            run_arm(
+            manifest = run_arm(
                 asked, arm, parameters, seed, scratch / place, on_week=on_arm(name, parameters.clock.weeks)
             )
+            faults[folder / place] = manifest.get(OUT_OF_BOUNDS, [])
+    for place, found in faults.items():
+        if found:
+            raise OutOfBounds(_said_of(found, str(place)))
     return [finished(folder / place) for place in places]
 
 

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from experiments.runs.folder import StoreError, put, verified
+from sim.base.declared import bounds_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,7 +76,7 @@ def save_tables(
     """`save` for tables that are Arrow's already, each column with its unit and meaning."""
     place = Path(folder)
     described: dict[str, Any] = {}
-    codebook = ["table,column,type,unit,meaning"]
+    codebook = ["table,column,type,unit,meaning,bounds"]
     try:
         place.mkdir(parents=True, exist_ok=True)
         for name in sorted(tables):
@@ -84,9 +85,9 @@ def save_tables(
             described[name] = {"rows": table.num_rows, "digest": table_digest(table)}
             for field in table.schema:
                 unit, meaning = units(field)
-                codebook.append(
-                    ",".join([name, field.name, str(field.type), _quoted(unit), _quoted(meaning)])
-                )
+                bounds = (field.metadata or {}).get(b"bounds", b"").decode()
+                said = (_quoted(text) for text in (unit, meaning, bounds))
+                codebook.append(",".join([name, field.name, str(field.type), *said]))
         (place / "codebook.csv").write_text("\n".join(codebook) + "\n", encoding="utf-8")
         whole = {
             "format": FORMAT,
@@ -215,6 +216,12 @@ def empty_table(columns: Mapping[str, tuple[str, str]]) -> pa.Table:
     return arrow_table("empty", dict.fromkeys(columns, np.zeros(0)), columns)
 
 
+def field_metadata(said: tuple[str, str]) -> dict[str, str]:
+    """What is declared of a column, as its stored field says it: unit, meaning, and its bounds where it has any."""
+    (unit, meaning), bounds = said, bounds_of(said)
+    return {"unit": unit, "meaning": meaning} | ({} if bounds is None else {"bounds": str(bounds)})
+
+
 def units(field: pa.Field) -> tuple[str, str]:
     """Unit and meaning of a stored column."""
     metadata = field.metadata or {}
@@ -264,9 +271,10 @@ def arrow_table(name: str, table: Table, meanings: Mapping[str, tuple[str, str]]
         raise ValueError(f"columns of table {name} differ in length: {lengths}")
     for column, values in table.items():
         array = pa.array(values.tolist(), pa.string()) if values.dtype.kind in "UO" else pa.array(values)
-        unit, meaning = (meanings or {}).get(column, ("", ""))
         arrays.append(array)
-        fields.append(pa.field(column, array.type, metadata={"unit": unit, "meaning": meaning}))
+        fields.append(
+            pa.field(column, array.type, metadata=field_metadata((meanings or {}).get(column, ("", ""))))
+        )
     return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
 
 

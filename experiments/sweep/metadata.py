@@ -98,7 +98,7 @@ def codebook_rows(schemas: Mapping[str, pa.Schema], plugins: Iterable[str] = ())
                     "type": kind,
                     "unit": known.get("unit") or UNIT_OF_TYPE.get(kind, "1"),
                     "meaning": known.get("meaning", ""),
-                    "allowed": ALLOWED.get(plain, ranges.get(plain, "")),
+                    "allowed": ALLOWED.get(plain, ranges.get(plain, known.get("bounds", ""))),
                     "role": known.get("role", ""),
                 }
             )

@@ -19,10 +19,11 @@ from experiments.measures.outcomes import OUTCOMES, Outcome, keep_outcomes, meas
 from experiments.runs import provenance, run
 from experiments.runs.code_digest import code_digest, edited_files, held_digest
 from experiments.runs.provenance import MODEL_CODE, additions
-from experiments.runs.run import simulate
+from experiments.runs.run import check_bounds, simulate
 from experiments.runs.source_digest import source_digest
 from experiments.runs.store import arrow_table
 from experiments.sweep.jobs import Run
+from sim.base.declared import Declared
 from sim.parameters import Parameters
 from sim.record.columns import TABLES
 
@@ -131,6 +132,7 @@ class ModelTask:
             self.added.install()
         model = simulate(Parameters.from_overrides(parameters), seed, replication=replication)
         tables = model.tables()
+        check_bounds(tables)
         sales = forced_sales(
             {name: arrow_table(name, table) for name, table in tables.items() if name in READ}
         )
@@ -159,7 +161,9 @@ class ModelTask:
             self.added.install()
             for plugin in self.added.plugins:
                 known |= outcomes_of(plugin.name)
-        said = {name: (outcome.unit, outcome.meaning) for name, outcome in known.items()}
+        said: dict[str, tuple[str, str]] = {
+            name: Declared(outcome.unit, outcome.meaning, outcome.bounds) for name, outcome in known.items()
+        }
         return said | {name: TABLES["weeks"][name] for name in self.series}
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from experiments.design.plan import Plan
+from experiments.runs.store import field_metadata
 from experiments.sweep.jobs import OK
 from experiments.sweep.stopping import half_width
 
@@ -231,6 +232,6 @@ def _described(
     known = {**meanings, **MEANINGS[table]}
     fields = []
     for name, values, role in columns:
-        unit, meaning = known.get(name, ("", ""))
-        fields.append(pa.field(name, values.type, metadata={"unit": unit, "meaning": meaning, "role": role}))
+        metadata = field_metadata(known.get(name, ("", ""))) | {"role": role}
+        fields.append(pa.field(name, values.type, metadata=metadata))
     return pa.Table.from_arrays([values for _, values, _ in columns], schema=pa.schema(fields))

@@ -1,6 +1,6 @@
 """What a run remembers: preallocated weekly columns and growing tables of trades, agents, loans, events and pools.
 
-Each column carries a unit and a meaning, written into the Parquet schema and the figures' axes. Nothing is
+Each column carries a unit, a meaning and its bounds, written into the Parquet schema and the figures' axes. Nothing is
 computed here that the model needs; a recorder can be dropped without changing a run.
 """
 

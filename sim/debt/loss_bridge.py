@@ -22,35 +22,42 @@ from numpy.typing import ArrayLike
 
 from agents.vocabulary import Ints
 from sim.base.amounts import whole
+from sim.base.declared import AMOUNT, ANY, COUNT, LONGEST_RUN, ROW, SIGNED_AMOUNT, WEEK, Bounds, Declared
 from sim.base.units import BooksDoNotClose
 
 # Column of the table -> unit and meaning; in the order of the bridge.
 LOSS_BRIDGE = {
-    "loan": ("loan", "row of the loan"),
-    "default_week": ("week", "week of the default"),
-    "close_week": ("week", "week the file was closed; -1 open"),
-    "outcome": ("", "open, liquidated, cured or restructured"),
-    "gpus": ("GPUs", "collateral at default"),
-    "gpus_held": ("GPUs", "collateral neither sold nor lost"),
-    "exposure_cents": ("cents", "balance at default"),
-    "value_at_default_cents": ("cents", "collateral in its best admissible use, clean, at default"),
-    "decay_cents": ("cents", "fall of that value beyond the income of the weeks that passed"),
-    "lost_income_cents": ("cents", "income the collateral could have earned since default"),
-    "quality_cents": ("cents", "clean less as sold"),
-    "structural_gap_cents": ("cents", "best use less first-lot price"),
-    "fire_sale_discount_cents": ("cents", "first-lot price less price"),
-    "held_cents": ("cents", "value of collateral not sold"),
-    "gross_proceeds_cents": ("cents", "price times units"),
-    "operated_income_cents": ("cents", "income while operated for the lender"),
-    "slot_proceeds_cents": ("cents", "scarcity rent paid to the estate"),
-    "other_receipts_cents": ("cents", "coins, guarantees, unsecured claims"),
-    "costs_and_liens_cents": ("cents", "enforcement, fees, hosting, storage, freight"),
-    "paid_to_others_cents": ("cents", "other creditors and the owners"),
-    "recovery_cents": ("cents", "what the lender got"),
-    "loss_cents": ("cents", "exposure less recovery"),
-    "applied_cents": ("cents", "taken off the balance in the books"),
-    "written_off_cents": ("cents", "given up in the books"),
-    "loss_given_default": ("share of exposure", "loss over exposure; 0 without exposure"),
+    "loan": Declared("loan", "row of the loan", ROW),
+    "default_week": Declared("week", "week of the default", WEEK),
+    "close_week": Declared("week", "week the file was closed; -1 open", Bounds(-1, LONGEST_RUN)),
+    "outcome": Declared("", "open, liquidated, cured or restructured"),
+    "gpus": Declared("GPUs", "collateral at default", COUNT),
+    "gpus_held": Declared("GPUs", "collateral neither sold nor lost", COUNT),
+    "exposure_cents": Declared("cents", "balance at default", AMOUNT),
+    "value_at_default_cents": Declared(
+        "cents", "collateral in its best admissible use, clean, at default", AMOUNT
+    ),
+    "decay_cents": Declared(
+        "cents", "fall of that value beyond the income of the weeks that passed", SIGNED_AMOUNT
+    ),
+    "lost_income_cents": Declared(
+        "cents", "income the collateral could have earned since default", SIGNED_AMOUNT
+    ),
+    "quality_cents": Declared("cents", "clean less as sold", SIGNED_AMOUNT),
+    "structural_gap_cents": Declared("cents", "best use less first-lot price", SIGNED_AMOUNT),
+    "fire_sale_discount_cents": Declared("cents", "first-lot price less price", SIGNED_AMOUNT),
+    "held_cents": Declared("cents", "value of collateral not sold", AMOUNT),
+    "gross_proceeds_cents": Declared("cents", "price times units", AMOUNT),
+    "operated_income_cents": Declared("cents", "income while operated for the lender", AMOUNT),
+    "slot_proceeds_cents": Declared("cents", "scarcity rent paid to the estate", AMOUNT),
+    "other_receipts_cents": Declared("cents", "coins, guarantees, unsecured claims", AMOUNT),
+    "costs_and_liens_cents": Declared("cents", "enforcement, fees, hosting, storage, freight", AMOUNT),
+    "paid_to_others_cents": Declared("cents", "other creditors and the owners", AMOUNT),
+    "recovery_cents": Declared("cents", "what the lender got", SIGNED_AMOUNT),
+    "loss_cents": Declared("cents", "exposure less recovery", SIGNED_AMOUNT),
+    "applied_cents": Declared("cents", "taken off the balance in the books", AMOUNT),
+    "written_off_cents": Declared("cents", "given up in the books", AMOUNT),
+    "loss_given_default": Declared("share of exposure", "loss over exposure; 0 without exposure", ANY),
 }
 
 

@@ -33,6 +33,7 @@ from agents.vocabulary import (
     Ints,
     PoolKind,
 )
+from sim.base.declared import AMOUNT, COUNT, ROW, ROW_OR_NOBODY, SIGNED_AMOUNT, WEEK, Declared
 from sim.debt.covenants import mark_gap
 from sim.discount.arcs import COMPONENTS, Arcs, IdentityBroken, arcs_of
 from sim.discount.three_prices import best_uses
@@ -40,52 +41,74 @@ from sim.market.week import MarketWeek
 
 CENTS = "cents per GPU"
 ANATOMY = {
-    "week": ("week", "week of the trade or offer"),
-    "generation": ("", "GPU generation"),
-    "seller": ("party", "row of the seller or of the liquidator acting for it"),
-    "buyer": ("party", "row of the buyer, -1 none"),
-    "seller_pool": ("pool", "pool the units stand in"),
-    "buyer_pool": ("pool", "pool they are bought for, -1 none"),
-    "pool_kind": ("", "kind of the buyer's pool"),
-    "quantity": ("GPUs", "units sold on the arc, or offered and not sold"),
-    "appraisal_cents": (CENTS, "mark the lender uses; best use where no appraisal is supplied"),
-    "clean_best_use_value_cents": (CENTS, "best admissible use of a clean unit of this age"),
-    "best_use_value_cents": (CENTS, "V*: best admissible use of the unit as it is"),
-    "first_lot_price_cents": (CENTS, "p0: price had one lot come; 0 where the class is not forced"),
-    "clearing_price_cents": (CENTS, "p: received by the seller; the reserve where nothing was sold"),
-    "price_low_cents": (CENTS, "lowest optimal price at the seller's pool, 0 where none can be told"),
-    "price_high_cents": (CENTS, "highest optimal price at the seller's pool, 0 where none can be told"),
-    "misallocation_cents": (CENTS, "best use less worth to this buyer in a free slot, its beliefs included"),
-    "hosting_cents": (CENTS, "present value of the posted rent of the slot"),
-    "delay_cents": (CENTS, "worth given up until the unit runs or is resold"),
-    "margin_cents": (CENTS, "share of value the buyer keeps back"),
-    "cash_cents": (CENTS, "limit less gross price, where the buyer's cash binds"),
-    "search_cents": (
+    "week": Declared("week", "week of the trade or offer", WEEK),
+    "generation": Declared("", "GPU generation"),
+    "seller": Declared("party", "row of the seller or of the liquidator acting for it", ROW),
+    "buyer": Declared("party", "row of the buyer, -1 none", ROW_OR_NOBODY),
+    "seller_pool": Declared("pool", "pool the units stand in", ROW),
+    "buyer_pool": Declared("pool", "pool they are bought for, -1 none", ROW_OR_NOBODY),
+    "pool_kind": Declared("", "kind of the buyer's pool"),
+    "quantity": Declared("GPUs", "units sold on the arc, or offered and not sold", COUNT),
+    "appraisal_cents": Declared(
+        CENTS, "mark the lender uses; best use where no appraisal is supplied", AMOUNT
+    ),
+    "clean_best_use_value_cents": Declared(CENTS, "best admissible use of a clean unit of this age", AMOUNT),
+    "best_use_value_cents": Declared(CENTS, "V*: best admissible use of the unit as it is", AMOUNT),
+    "first_lot_price_cents": Declared(
+        CENTS, "p0: price had one lot come; 0 where the class is not forced", AMOUNT
+    ),
+    "clearing_price_cents": Declared(
+        CENTS, "p: received by the seller; the reserve where nothing was sold", AMOUNT
+    ),
+    "price_low_cents": Declared(
+        CENTS, "lowest optimal price at the seller's pool, 0 where none can be told", AMOUNT
+    ),
+    "price_high_cents": Declared(
+        CENTS, "highest optimal price at the seller's pool, 0 where none can be told", AMOUNT
+    ),
+    "misallocation_cents": Declared(
+        CENTS, "best use less worth to this buyer in a free slot, its beliefs included", SIGNED_AMOUNT
+    ),
+    "hosting_cents": Declared(CENTS, "present value of the posted rent of the slot", SIGNED_AMOUNT),
+    "delay_cents": Declared(CENTS, "worth given up until the unit runs or is resold", SIGNED_AMOUNT),
+    "margin_cents": Declared(CENTS, "share of value the buyer keeps back", SIGNED_AMOUNT),
+    "cash_cents": Declared(CENTS, "limit less gross price, where the buyer's cash binds", SIGNED_AMOUNT),
+    "search_cents": Declared(
         CENTS,
         "won by the buyer in bargaining within the price interval, where buyers must be met",
+        SIGNED_AMOUNT,
     ),
-    "transport_cents": (CENTS, "freight over the lanes used, de-install to re-install"),
-    "power_cents": (CENTS, "rent of power, and mining given up for displaced watts"),
-    "cooling_cents": (CENTS, "rent of liquid cooling"),
-    "order_limit_cents": (CENTS, "limit less gross price, where the quantity wanted binds"),
-    "no_bid_cents": (CENTS, "best use less reserve, where nobody bought"),
-    "forced": ("", "sold under a lender's mandate"),
-    "capacity_regime": (
-        "",
-        "leased: the slot's rent is paid; owned: it is notional; none: storage or no buyer",
+    "transport_cents": Declared(
+        CENTS, "freight over the lanes used, de-install to re-install", SIGNED_AMOUNT
     ),
-    "marginal_buyer": ("party", "buyer of this lot with the least rent and then the least surplus, -1 none"),
-    "condition": ("", "condition when sold"),
-    "belief_gap_cents": (
+    "power_cents": Declared(CENTS, "rent of power, and mining given up for displaced watts", SIGNED_AMOUNT),
+    "cooling_cents": Declared(CENTS, "rent of liquid cooling", SIGNED_AMOUNT),
+    "order_limit_cents": Declared(
+        CENTS, "limit less gross price, where the quantity wanted binds", SIGNED_AMOUNT
+    ),
+    "no_bid_cents": Declared(CENTS, "best use less reserve, where nobody bought", SIGNED_AMOUNT),
+    "forced": Declared("", "sold under a lender's mandate"),
+    "capacity_regime": Declared(
+        "", "leased: the slot's rent is paid; owned: it is notional; none: storage or no buyer"
+    ),
+    "marginal_buyer": Declared(
+        "party", "buyer of this lot with the least rent and then the least surplus, -1 none", ROW_OR_NOBODY
+    ),
+    "condition": Declared("", "condition when sold"),
+    "belief_gap_cents": Declared(
         CENTS,
         "part of misallocation: worth under the conditional mean less worth as the buyer believes",
+        SIGNED_AMOUNT,
     ),
-    "contamination_cents": (
-        CENTS,
-        "appraisal less the same filter on best uses: past sale prices in the mark",
+    "contamination_cents": Declared(
+        CENTS, "appraisal less the same filter on best uses: past sale prices in the mark", SIGNED_AMOUNT
     ),
-    "staleness_cents": (CENTS, "the filter on best uses less best use now: lag and smoothing"),
-    "displacement_cents": (CENTS, "part of power: mining margin and retrofit given up for the slot"),
+    "staleness_cents": Declared(
+        CENTS, "the filter on best uses less best use now: lag and smoothing", SIGNED_AMOUNT
+    ),
+    "displacement_cents": Declared(
+        CENTS, "part of power: mining margin and retrofit given up for the slot", SIGNED_AMOUNT
+    ),
 }
 Column = np.ndarray[Any, np.dtype[Any]]
 

@@ -27,6 +27,7 @@ from agents.vocabulary import (
     SellOrders,
     product_of,
 )
+from sim.base.declared import COUNT, COVERAGE, LONGEST_RUN, POSITIVE, PRICE, ROW, WEEK, Bounds, Declared
 from sim.debt.covenants import Basis
 from sim.debt.credit_metrics import loan_to_values, market_depth, spiral_multiplier, spiral_share
 from sim.lending.monitoring import examine_loans
@@ -41,24 +42,33 @@ from sim.state.world import REST_OF_WORLD, World
 
 ROUNDS = 5  # of lenders that mark to the joint price and so join the sale
 COLLATERAL = {
-    "week": ("week", "week of the row"),
-    "loan": ("loan", "row of the loan"),
-    "debtor": ("party", "who owes"),
-    "creditor": ("party", "who is owed"),
-    "drawn_week": ("week", "when it was drawn; negative before the run"),
-    "gpus": ("GPUs", "pledged and not yet on offer by a lender"),
-    "balance_usd": ("USD", "balance"),
-    "appraised_usd": ("USD", "collateral at the last appraisal"),
-    "liquidation_usd": (
-        "USD",
-        "net of enforcement, if its debtor's collateral alone is sold; empty if not probed",
+    "week": Declared("week", "week of the row", WEEK),
+    "loan": Declared("loan", "row of the loan", ROW),
+    "debtor": Declared("party", "who owes", ROW),
+    "creditor": Declared("party", "who is owed", ROW),
+    "drawn_week": Declared(
+        "week", "when it was drawn; negative before the run", Bounds(-LONGEST_RUN, LONGEST_RUN)
     ),
-    "systemic_usd": ("USD", "the same if all that fail a test are sold with it; empty if not probed"),
-    "loan_to_value_appraised": ("ratio", "balance over appraised value"),
-    "loan_to_value_liquidation": ("ratio", "balance over liquidation value"),
-    "loan_to_value_systemic": ("ratio", "balance over systemic value"),
-    "coverage": ("ratio", "debtor's income over debt service, last quarter; infinite if nothing fell due"),
-    "breached": ("", "the debtor fails a test or has failed"),
+    "gpus": Declared("GPUs", "pledged and not yet on offer by a lender", COUNT),
+    "balance_usd": Declared("USD", "balance", POSITIVE),
+    "appraised_usd": Declared("USD", "collateral at the last appraisal", POSITIVE),
+    "liquidation_usd": Declared(
+        "USD", "net of enforcement, if its debtor's collateral alone is sold; empty if not probed", PRICE
+    ),
+    "systemic_usd": Declared(
+        "USD", "the same if all that fail a test are sold with it; empty if not probed", PRICE
+    ),
+    "loan_to_value_appraised": Declared("ratio", "balance over appraised value", Bounds(0, infinite=True)),
+    "loan_to_value_liquidation": Declared(
+        "ratio", "balance over liquidation value", Bounds(0, infinite=True, absent=True)
+    ),
+    "loan_to_value_systemic": Declared(
+        "ratio", "balance over systemic value", Bounds(0, infinite=True, absent=True)
+    ),
+    "coverage": Declared(
+        "ratio", "debtor's income over debt service, last quarter; infinite if nothing fell due", COVERAGE
+    ),
+    "breached": Declared("", "the debtor fails a test or has failed"),
 }
 
 

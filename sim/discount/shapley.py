@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from agents.vocabulary import CONDITIONS, GENERATIONS, PRODUCT_CONDITION, PRODUCT_GENERATION, Floats
+from sim.base.declared import COUNT, PRICE, SIGNED_AMOUNT, WEEK, Declared
 from sim.base.randomness import Purpose
 from sim.discount.arcs import whole_cents
 from sim.discount.relaxation import FAMILIES, AgentsRebuild, Setting, names_of
@@ -29,33 +30,35 @@ BELIEFS = "beliefs"
 NOT_ATTRIBUTED = "not_attributed"
 CENTS = "cents per GPU"
 SHAPLEY = {
-    "week": ("week", "week of the offer"),
-    "generation": ("", "forced generation"),
-    "game": ("", "level: of the price; impact: of the fire-sale discount"),
-    "family": ("", "friction relaxed; beliefs and not_attributed are what is left when all are"),
-    "value_cents": (CENTS, "Shapley value"),
-    "low_cents": (CENTS, "least contribution in any order looked at"),
-    "high_cents": (CENTS, "largest contribution in any order looked at"),
-    "first_in_cents": (CENTS, "contribution when relaxed alone"),
-    "last_in_cents": (CENTS, "contribution when relaxed last"),
-    "condition": ("", "condition of the forced units"),
-    "error_cents": (
+    "week": Declared("week", "week of the offer", WEEK),
+    "generation": Declared("", "forced generation"),
+    "game": Declared("", "level: of the price; impact: of the fire-sale discount"),
+    "family": Declared("", "friction relaxed; beliefs and not_attributed are what is left when all are"),
+    "value_cents": Declared(CENTS, "Shapley value", SIGNED_AMOUNT),
+    "low_cents": Declared(CENTS, "least contribution in any order looked at", SIGNED_AMOUNT),
+    "high_cents": Declared(CENTS, "largest contribution in any order looked at", SIGNED_AMOUNT),
+    "first_in_cents": Declared(CENTS, "contribution when relaxed alone", SIGNED_AMOUNT),
+    "last_in_cents": Declared(CENTS, "contribution when relaxed last", SIGNED_AMOUNT),
+    "condition": Declared("", "condition of the forced units"),
+    "error_cents": Declared(
         CENTS,
         "standard error of the value over antithetic pairs of orders; 0 where all orders were taken",
+        PRICE,
     ),
-    "orders": ("1", "orders of relaxation the value is a mean of; 0: nothing to attribute"),
+    "orders": Declared("1", "orders of relaxation the value is a mean of; 0: nothing to attribute", COUNT),
 }
 INTERACTIONS = {
-    "week": ("week", "week of the offer"),
-    "generation": ("", "forced generation"),
-    "game": ("", "level or impact"),
-    "family": ("", "friction relaxed"),
-    "other": ("", "friction relaxed with it"),
-    "value_cents": (
+    "week": Declared("week", "week of the offer", WEEK),
+    "generation": Declared("", "forced generation"),
+    "game": Declared("", "level or impact"),
+    "family": Declared("", "friction relaxed"),
+    "other": Declared("", "friction relaxed with it"),
+    "value_cents": Declared(
         CENTS,
         "Shapley interaction: gain of relaxing both beyond the sum of the gains; below 0 substitutes",
+        SIGNED_AMOUNT,
     ),
-    "condition": ("", "condition of the forced units"),
+    "condition": Declared("", "condition of the forced units"),
 }
 # Worth of a coalition; a coalition is a bit mask of players.
 Worth = Callable[[int], Fraction]

@@ -12,6 +12,7 @@ import numpy as np
 
 from agents.vocabulary import GENERATIONS, WEEKS_PER_YEAR, Floats, Ints
 from sim.base import reference
+from sim.base.declared import POSITIVE, WEEK, Declared
 from sim.base.randomness import Randomness
 from sim.drivers.bitcoin import bitcoin_path, hashprice, subsidy_btc
 from sim.drivers.interest import sofr_path, spread_path
@@ -25,12 +26,16 @@ from sim.parameters.outside import BitcoinParameters, RentParameters
 DT = 1.0 / WEEKS_PER_YEAR
 
 DRIVERS = {
-    "week": ("week", "week of the run"),
-    "date": ("date", "its Monday"),
-    "series": ("", "what moves"),
-    "value": ("see unit", "value when the week closes, before the feedback of supply on rents"),
-    "unit": ("", "unit of the value"),
-    "origin": ("", "assumed, drawn, filled, interpolated between cited values, or observed in this week"),
+    "week": Declared("week", "week of the run", WEEK),
+    "date": Declared("date", "its Monday"),
+    "series": Declared("", "what moves"),
+    "value": Declared(
+        "see unit", "value when the week closes, before the feedback of supply on rents", POSITIVE
+    ),
+    "unit": Declared("", "unit of the value"),
+    "origin": Declared(
+        "", "assumed, drawn, filled, interpolated between cited values, or observed in this week"
+    ),
 }
 
 

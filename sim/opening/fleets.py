@@ -24,7 +24,7 @@ from sim.lending.forced_sale import BORROWER
 from sim.opening.builder import Builder
 from sim.opening.debt import equipment_loan, kind_of_borrower
 from sim.opening.own_fleets import read_fleets
-from sim.parameters import ParameterError
+from sim.parameters import ParameterError, Parameters
 from sim.state.ledger import LoanKind, Loans
 
 # A loan in its last month is as good as repaid.
@@ -209,6 +209,7 @@ def _place_borrower(build: Builder, loans: Loans, unit_watts: Ints) -> None:
     sale = build.parameters.forced_sale
     if not sale.enabled:
         return
+    _check_decree(build.parameters)
     topology = build.topology
     owner = build.names.index(BORROWER)
     generation = GENERATIONS.index(sale.generation)
@@ -233,4 +234,15 @@ def _place_borrower(build: Builder, loans: Loans, unit_watts: Ints) -> None:
         raise ParameterError(
             f"forced_sale.gpus = {sale.gpus:,}; the open pools can house {housed:,} {sale.generation} GPUs "
             "(site.vacancy and forced_sale.largest_share_of_a_pool say how much of a pool)"
+        )
+
+
+def _check_decree(parameters: Parameters) -> None:
+    """A sale by decree decides for its own places; where every other contract is decided too, both must say the same."""
+    share, in_place = parameters.site.assignable_share, parameters.forced_sale.in_place
+    if share == (0.0 if in_place else 1.0):
+        none_or_every = "no" if in_place else "every"
+        raise ParameterError(
+            f"forced_sale.in_place = {str(in_place).lower()}, but site.assignable_share = {share:g}: {none_or_every} hosting "
+            f"contract can be assigned; set forced_sale.in_place = {str(not in_place).lower()} or another share, 0 to 1"
         )

@@ -94,7 +94,9 @@ class ForcedSaleParameters(Section):
     week: int = quantity(26, "week", 1, 2000, "when")
     age_years: float = quantity(2.0, "years", 0, 4.5, "age of the collateral in week 0")
     in_place: bool = setting(
-        False, "the hosting contract can be assigned: the units may be sold where they stand"
+        False,
+        "the hosting contracts of this sale can be assigned: its units may be sold where they stand; others are drawn by "
+        "site.assignable_share",
     )
     deadline_weeks: int = quantity(
         13, "weeks", 0, 52, "by when the lender must have sold", "economics.md 14: 4-52", "assumption"

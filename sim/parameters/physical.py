@@ -51,7 +51,11 @@ class SiteParameters(Section):
         30, "kW per rack", 13, 41.3, "densest air-cooled rack", "contained aisles", "C"
     )
     assignable_share: float = quantity(
-        0.5, "probability", 0, 1, "a hosting contract can be assigned (pi_slot)"
+        0.5,
+        "probability",
+        0,
+        1,
+        "a hosting contract can be assigned (pi_slot); where a sale by decree stands, forced_sale.in_place says so",
     )
     consent_weeks: int = quantity(
         8, "weeks", 0, 26, "longest a host takes to consent to an assignment", "economics.md 1: 0-8", "C"

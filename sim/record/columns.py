@@ -1,4 +1,4 @@
-"""Every column a run can write down, declared as data: its unit, its meaning and, for the weekly table, how it is read.
+"""Every column a run can write down, declared as data: unit, meaning, bounds and, for the weekly table, how it is read.
 
 The recorder writes what is declared here and an experiment asks for it by name, so no run is needed to learn what there is.
 """
@@ -18,6 +18,21 @@ from agents.vocabulary import (
     LotStatus,
     product_of,
 )
+from sim.base.declared import (
+    AMOUNT,
+    ANY,
+    COUNT,
+    COUNT_OF_SATOSHI,
+    COVERAGE,
+    POSITIVE,
+    PRICE,
+    ROW,
+    ROW_OR_NOBODY,
+    SIGNED_AMOUNT,
+    WEEK,
+    Bounds,
+    Declared,
+)
 from sim.debt.loss_bridge import LOSS_BRIDGE
 from sim.discount.anatomy import ANATOMY
 from sim.discount.collateral import COLLATERAL, depth, spiral
@@ -25,87 +40,103 @@ from sim.discount.shapley import INTERACTIONS, SHAPLEY
 from sim.drivers.drivers import DRIVERS
 from sim.market.week import MarketWeek
 
+RATE = Bounds(0, 1)
+# A price that does not move has infinite depth; a spiral that tips has no end.
+DEPTH = Bounds(0, infinite=True, absent=True)
+SPIRAL = Bounds(1, infinite=True, absent=True)
 TRADES = {
-    "week": ("week", "week of the trade"),
-    "generation": ("", "GPU generation"),
-    "condition": ("", "condition when sold"),
-    "seller": ("party", "row of the seller or of the liquidator acting for it"),
-    "buyer": ("party", "row of the buyer"),
-    "buyer_type": ("", "type of the buyer"),
-    "origin_place": ("place", "where the units stood"),
-    "destination_place": ("place", "where they go"),
-    "seller_pool": ("pool", "pool they leave"),
-    "buyer_pool": ("pool", "pool they are bought for"),
-    "pool_kind": ("", "kind of the buyer's pool"),
-    "quantity": ("GPUs", "whole units sold"),
-    "price_cents": ("cents per GPU", "received by the seller at its pool"),
-    "freight_cents": ("cents per GPU", "de-install, freight and re-install"),
-    "slot_premium_cents": ("cents per GPU", "scarcity rent paid for the slot"),
-    "power_rent_cents_per_watt": ("cents per watt", "shadow rent of power at the buyer's pool"),
-    "cooling_rent_cents_per_watt": ("cents per watt", "shadow rent of cooling at the buyer's pool"),
-    "forced": ("", "sold under a lender's mandate"),
-    "channel": ("", "in_place, moved or new"),
-    "best_use_value_cents": ("cents per GPU", "best admissible use"),
-    "first_lot_price_cents": ("cents per GPU", "price of one lot; 0 where the class is not forced"),
+    "week": Declared("week", "week of the trade", WEEK),
+    "generation": Declared("", "GPU generation"),
+    "condition": Declared("", "condition when sold"),
+    "seller": Declared("party", "row of the seller or of the liquidator acting for it", ROW),
+    "buyer": Declared("party", "row of the buyer", ROW),
+    "buyer_type": Declared("", "type of the buyer"),
+    "origin_place": Declared("place", "where the units stood", ROW),
+    "destination_place": Declared("place", "where they go", ROW),
+    "seller_pool": Declared("pool", "pool they leave", ROW),
+    "buyer_pool": Declared("pool", "pool they are bought for", ROW),
+    "pool_kind": Declared("", "kind of the buyer's pool"),
+    "quantity": Declared("GPUs", "whole units sold", COUNT),
+    "price_cents": Declared("cents per GPU", "received by the seller at its pool", AMOUNT),
+    "freight_cents": Declared("cents per GPU", "de-install, freight and re-install", AMOUNT),
+    "slot_premium_cents": Declared("cents per GPU", "scarcity rent paid for the slot", AMOUNT),
+    "power_rent_cents_per_watt": Declared(
+        "cents per watt", "shadow rent of power at the buyer's pool", AMOUNT
+    ),
+    "cooling_rent_cents_per_watt": Declared(
+        "cents per watt", "shadow rent of cooling at the buyer's pool", AMOUNT
+    ),
+    "forced": Declared("", "sold under a lender's mandate"),
+    "channel": Declared("", "in_place, moved or new"),
+    "best_use_value_cents": Declared("cents per GPU", "best admissible use", AMOUNT),
+    "first_lot_price_cents": Declared(
+        "cents per GPU", "price of one lot; 0 where the class is not forced", AMOUNT
+    ),
 }
 AGENTS = {
-    "week": ("week", "week of the row"),
-    "party": ("party", "row of the party"),
-    "name": ("", "name of the party"),
-    "type": ("", "agent type"),
-    "cash_cents": ("cents", "cash"),
-    "debt_cents": ("cents", "debt owed"),
-    "bitcoin_satoshi": ("satoshi", "bitcoin held"),
-    "gpus": ("GPUs", "GPUs owned"),
-    "idle_gpus": ("GPUs", "GPUs owned that do not run"),
-    "net_asset_value_cents": ("cents", "cash and GPUs at last prices less debt"),
-    "standing": ("", "where it stands with its lenders"),
-    "financing": ("", "hedge, speculative or ponzi by last quarter's income; empty without debt service"),
-    "coverage": ("ratio", "income over debt service, last quarter"),
-    "interest_coverage": ("ratio", "income over interest, last quarter"),
-    "slot_arrears_cents": ("cents", "slot rent due and not paid"),
-    "on_order_cents": ("cents", "due on delivery of new units"),
+    "week": Declared("week", "week of the row", WEEK),
+    "party": Declared("party", "row of the party", ROW),
+    "name": Declared("", "name of the party"),
+    "type": Declared("", "agent type"),
+    "cash_cents": Declared("cents", "cash", AMOUNT),
+    "debt_cents": Declared("cents", "debt owed", AMOUNT),
+    "bitcoin_satoshi": Declared("satoshi", "bitcoin held", COUNT_OF_SATOSHI),
+    "gpus": Declared("GPUs", "GPUs owned", COUNT),
+    "idle_gpus": Declared("GPUs", "GPUs owned that do not run", COUNT),
+    "net_asset_value_cents": Declared("cents", "cash and GPUs at last prices less debt", SIGNED_AMOUNT),
+    "standing": Declared("", "where it stands with its lenders"),
+    "financing": Declared(
+        "", "hedge, speculative or ponzi by last quarter's income; empty without debt service"
+    ),
+    "coverage": Declared(
+        "ratio", "income over debt service, last quarter; infinite if nothing fell due", COVERAGE
+    ),
+    "interest_coverage": Declared(
+        "ratio", "income over interest, last quarter; infinite if nothing fell due", COVERAGE
+    ),
+    "slot_arrears_cents": Declared("cents", "slot rent due and not paid", AMOUNT),
+    "on_order_cents": Declared("cents", "due on delivery of new units", AMOUNT),
 }
 LOANS = {
-    "week": ("week", "week of the row"),
-    "loan": ("loan", "row of the loan"),
-    "debtor": ("party", "who owes"),
-    "creditor": ("party", "who is owed"),
-    "kind": ("", "contract"),
-    "balance_cents": ("cents", "balance"),
-    "overdue_cents": ("cents", "payments due and not made"),
-    "months_left": ("months", "to the last payment"),
-    "rate": ("per year", "rate"),
-    "status": ("", "state"),
+    "week": Declared("week", "week of the row", WEEK),
+    "loan": Declared("loan", "row of the loan", ROW),
+    "debtor": Declared("party", "who owes", ROW),
+    "creditor": Declared("party", "who is owed", ROW),
+    "kind": Declared("", "contract"),
+    "balance_cents": Declared("cents", "balance", AMOUNT),
+    "overdue_cents": Declared("cents", "payments due and not made", AMOUNT),
+    "months_left": Declared("months", "to the last payment", COUNT),
+    "rate": Declared("per year", "rate", RATE),
+    "status": Declared("", "state"),
 }
 EVENTS = {
-    "week": ("week", "when"),
-    "kind": ("", "what happened"),
-    "party": ("party", "to whom"),
-    "counterparty": ("party", "with whom, -1 nobody"),
-    "generation": ("", "hardware concerned"),
-    "quantity": ("GPUs", "how many"),
-    "cents": ("cents", "amount, per GPU for sales"),
-    "detail": ("", "more"),
+    "week": Declared("week", "when", WEEK),
+    "kind": Declared("", "what happened"),
+    "party": Declared("party", "to whom", ROW),
+    "counterparty": Declared("party", "with whom, -1 nobody", ROW_OR_NOBODY),
+    "generation": Declared("", "hardware concerned"),
+    "quantity": Declared("GPUs", "how many", COUNT),
+    "cents": Declared("cents", "amount, per GPU for sales", SIGNED_AMOUNT),
+    "detail": Declared("", "more"),
 }
 POOLS = {
-    "week": ("week", "when"),
-    "pool": ("pool", "pool"),
-    "place": ("place", "place of the pool"),
-    "kind": ("", "kind of pool"),
-    "headroom_watts": ("IT watts", "room before the clearing"),
-    "power_rent_cents_per_watt": ("cents per watt", "shadow rent of power"),
-    "cooling_rent_cents_per_watt": ("cents per watt", "shadow rent of cooling"),
+    "week": Declared("week", "when", WEEK),
+    "pool": Declared("pool", "pool", ROW),
+    "place": Declared("place", "place of the pool", ROW),
+    "kind": Declared("", "kind of pool"),
+    "headroom_watts": Declared("IT watts", "room before the clearing", COUNT),
+    "power_rent_cents_per_watt": Declared("cents per watt", "shadow rent of power", AMOUNT),
+    "cooling_rent_cents_per_watt": Declared("cents per watt", "shadow rent of cooling", AMOUNT),
 }
 PLACES = {
-    "place": ("place", "row of the place"),
-    "name": ("", "locality"),
-    "latitude": ("degrees", "latitude"),
-    "longitude": ("degrees", "longitude"),
-    "country": ("", "country"),
-    "kind": ("", "kind of site"),
-    "it_watts": ("IT watts", "operational"),
-    "liquid_watts": ("IT watts", "of these liquid-ready"),
+    "place": Declared("place", "row of the place", ROW),
+    "name": Declared("", "locality"),
+    "latitude": Declared("degrees", "latitude", Bounds(-90, 90)),
+    "longitude": Declared("degrees", "longitude", Bounds(-180, 180)),
+    "country": Declared("", "country"),
+    "kind": Declared("", "kind of site"),
+    "it_watts": Declared("IT watts", "operational", COUNT),
+    "liquid_watts": Declared("IT watts", "of these liquid-ready", COUNT),
 }
 
 
@@ -114,9 +145,18 @@ class Column:
     """A column of the weekly table, read when the week is settled."""
 
     name: str
-    unit: str
-    meaning: str
+    said: Declared
     read: Callable[[MarketWeek], Any]
+
+    @property
+    def unit(self) -> str:
+        """Unit of its values."""
+        return self.said[0]
+
+    @property
+    def meaning(self) -> str:
+        """What it says, in a line."""
+        return self.said[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,17 +164,15 @@ class PerGeneration:
     """A template: one column for each GPU generation, its name and meaning ending in the generation's."""
 
     name: str
-    unit: str
-    meaning: str
+    said: Declared
     read: Callable[[MarketWeek, int], float]
 
     def of(self, generation: int) -> Column:
         """The column of one generation."""
-        called = GENERATIONS[generation]
+        called, (unit, meaning) = GENERATIONS[generation], self.said
         return Column(
             f"{self.name}_{called}",
-            self.unit,
-            f"{self.meaning}, {called}",
+            Declared(unit, f"{meaning}, {called}", self.said.bounds),
             lambda week: self.read(week, generation),
         )
 
@@ -196,61 +234,71 @@ def _standing_of(week: MarketWeek, generation: int) -> int:
 
 
 WHOLE = (
-    Column("week", "week", "week of the run", lambda week: week.week),
+    Column("week", Declared("week", "week of the run", WEEK), lambda week: week.week),
     Column(
-        "date", "date", "its Monday", lambda week: week.world.drivers.dates[week.week].astype("datetime64[D]")
+        "date",
+        Declared("date", "its Monday"),
+        lambda week: week.world.drivers.dates[week.week].astype("datetime64[D]"),
     ),
-    Column("btc_usd", "USD", "bitcoin", lambda week: float(week.world.drivers.btc_usd[week.week])),
+    Column(
+        "btc_usd",
+        Declared("USD", "bitcoin", POSITIVE),
+        lambda week: float(week.world.drivers.btc_usd[week.week]),
+    ),
     Column(
         "hashprice_usd_per_ph_day",
-        "USD per PH/s and day",
-        "hashprice",
+        Declared("USD per PH/s and day", "hashprice", POSITIVE),
         lambda week: float(week.world.drivers.hashprice_usd_per_ph_day[week.week]),
     ),
-    Column("sofr", "per year", "base rate", lambda week: float(week.world.drivers.sofr[week.week])),
+    Column(
+        "sofr",
+        Declared("per year", "base rate", RATE),
+        lambda week: float(week.world.drivers.sofr[week.week]),
+    ),
     Column(
         "demand",
-        "log",
-        "deviation of rent demand",
+        Declared("log", "deviation of rent demand", ANY),
         lambda week: float(week.world.drivers.demand[week.week]),
     ),
     Column(
         "running_h100e",
-        "H100 equivalents",
-        "running compute",
+        Declared("H100 equivalents", "running compute", POSITIVE),
         lambda week: week.world.running_h100_equivalents(),
     ),
-    Column("forced_standing", "GPUs", "forced lots still unsold", _standing),
-    Column("surplus_usd", "USD", "gains from trade", lambda week: week.result.clearing.surplus / 100.0),
-    Column("pivots", "1", "work of the kernel", lambda week: week.result.clearing.pivots),
+    Column("forced_standing", Declared("GPUs", "forced lots still unsold", COUNT), _standing),
+    Column(
+        "surplus_usd",
+        Declared("USD", "gains from trade", POSITIVE),
+        lambda week: week.result.clearing.surplus / 100.0,
+    ),
+    Column("pivots", Declared("1", "work of the kernel", COUNT), lambda week: week.result.clearing.pivots),
 )
 PER_GENERATION = (
     PerGeneration(
         "rent_usd_per_hour",
-        "USD per GPU-hour",
-        "contract rent",
+        Declared("USD per GPU-hour", "contract rent", POSITIVE),
         lambda week, g: float(week.world.rents.contract_usd_per_hour[g]),
     ),
     PerGeneration(
         "clean_best_use_value_usd",
-        "USD per GPU",
-        "best admissible use of a clean unit",
+        Declared("USD per GPU", "best admissible use of a clean unit", POSITIVE),
         lambda week, g: float(week.best_use_value_usd[g]),
     ),
     PerGeneration(
         "typical_value_usd",
-        "USD per GPU",
-        "value at the typical operator",
+        Declared("USD per GPU", "value at the typical operator", POSITIVE),
         lambda week, g: float(week.view.market.typical_value_usd[product_of(g, Condition.CLEAN)]),
     ),
-    PerGeneration("trade_price_usd", "USD per GPU", "mean price of used units sold", _trade_price),
-    PerGeneration("offered", "GPUs", "offered", _offered),
-    PerGeneration("sold", "GPUs", "sold", _sold),
-    PerGeneration("forced_offered", "GPUs", "offered under mandate", _forced_offered),
-    PerGeneration("forced_sold", "GPUs", "sold under mandate", _forced_sold),
-    PerGeneration("forced_standing", "GPUs", "under mandate and still unsold", _standing_of),
+    PerGeneration(
+        "trade_price_usd", Declared("USD per GPU", "mean price of used units sold", PRICE), _trade_price
+    ),
+    PerGeneration("offered", Declared("GPUs", "offered", COUNT), _offered),
+    PerGeneration("sold", Declared("GPUs", "sold", COUNT), _sold),
+    PerGeneration("forced_offered", Declared("GPUs", "offered under mandate", COUNT), _forced_offered),
+    PerGeneration("forced_sold", Declared("GPUs", "sold under mandate", COUNT), _forced_sold),
+    PerGeneration("forced_standing", Declared("GPUs", "under mandate and still unsold", COUNT), _standing_of),
     *(
-        PerGeneration(f"{price}_usd", "USD per GPU", meaning, _quoted(price))
+        PerGeneration(f"{price}_usd", Declared("USD per GPU", meaning, PRICE), _quoted(price))
         for price, meaning in (
             ("best_use_value", "best admissible use of a forced unit as it is"),
             ("believed_value", "the same as buyers believe"),
@@ -266,14 +314,12 @@ PER_GENERATION = (
 DEPTH_PER_GENERATION = (
     PerGeneration(
         "depth_usd_per_percent",
-        "USD",
-        "forced volume per 1 % fall between normal volume and this week's offer",
+        Declared("USD", "forced volume per 1 % fall between normal volume and this week's offer", DEPTH),
         depth,
     ),
     PerGeneration(
         "spiral_multiplier",
-        "ratio",
-        "total over first fall if all operators kept their leverage constant",
+        Declared("ratio", "total over first fall if all operators kept their leverage constant", SPIRAL),
         spiral,
     ),
 )
@@ -282,9 +328,9 @@ WEEKLY: tuple[Column, ...] = (
     *(column.of(g) for g in range(len(GENERATIONS)) for column in PER_GENERATION),
     *(column.of(g) for g in range(len(GENERATIONS)) for column in DEPTH_PER_GENERATION),
 )
-# Table -> column -> unit and meaning: all a run can hold.
-TABLES: Mapping[str, Mapping[str, tuple[str, str]]] = {
-    "weeks": {column.name: (column.unit, column.meaning) for column in WEEKLY},
+# Table -> column -> unit, meaning and bounds: all a run can hold.
+TABLES: Mapping[str, Mapping[str, Declared]] = {
+    "weeks": {column.name: column.said for column in WEEKLY},
     "trades": TRADES,
     "pools": POOLS,
     "events": EVENTS,

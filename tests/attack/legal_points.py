@@ -13,14 +13,18 @@ from typing import Any
 import numpy as np
 
 from experiments.design.scenario import load, shipped
-from experiments.runs.run import simulate
+from experiments.measures.forced_sales import forced_sales
+from experiments.measures.outcomes import OUTCOMES, measured
+from experiments.runs.run import check_bounds, simulate
+from experiments.runs.store import arrow_table
 from sim.base.faults import InputError
 from sim.parameters import Parameters
 from tests.attack.attack import Attack, Report
 
 CORNER_SHARE = 0.5  # of the changed parameters stand at an end of their range
-MONDAY = date(2026, 10, 5)
-WEEKS_AWAY = 52 * 20  # a start lies up to 20 years before or after
+EARLIEST, LATEST = date(2018, 4, 2), date(2046, 10, 1)  # most of a century later is like the last of these
+# What most points that replay something start in, as cited data go from one to the other.
+CITED = date(2025, 6, 2), date(2026, 6, 1)
 NEVER_CHANGED = ("clock.weeks", "plugin")
 # Weeks in which something happens: drawn over the whole range they would mostly come after the run.
 DATES = ("forced_sale.week", "rent.slump_week", "credit.stop_week")
@@ -60,6 +64,8 @@ def point(random: np.random.Generator) -> tuple[str, dict[str, Any]]:
         changes[str(key)] = value_of(random, row, weeks, large)
         if large and row["unit"] in LARGEST:
             large, changes["clock.weeks"] = False, 2
+    if "replay" in changes.values() and random.random() < 0.9:
+        changes["clock.start"] = monday(random, *CITED)
     return f"{chosen.name}/{arm}" if arm else chosen.name, changes
 
 
@@ -69,7 +75,7 @@ def value_of(random: np.random.Generator, row: Mapping[str, Any], weeks: int, la
     if isinstance(default, bool):
         return bool(random.integers(2))
     if key == "clock.start":
-        return (MONDAY + timedelta(weeks=int(random.integers(-WEEKS_AWAY, WEEKS_AWAY)))).isoformat()
+        return monday(random, EARLIEST, LATEST)
     if isinstance(default, str):
         return str(random.choice(options_of(key)))
     low, high = row["low"], row["high"]
@@ -82,6 +88,11 @@ def value_of(random: np.random.Generator, row: Mapping[str, Any], weeks: int, la
     if isinstance(default, int):
         return int(random.integers(low, high, endpoint=True))
     return float(random.uniform(low, high))
+
+
+def monday(random: np.random.Generator, first: date, last: date) -> str:
+    """A Monday from the first, itself a Monday, on."""
+    return (first + timedelta(weeks=int(random.integers((last - first).days // 7 + 1)))).isoformat()
 
 
 def options_of(key: str) -> list[str]:
@@ -100,7 +111,10 @@ def outcome_of(name: str, changes: Mapping[str, Any], seed: int) -> tuple[str, s
         warnings.simplefilter("error", RuntimeWarning)
         try:
             parameters = parameters.with_(changes)
-            simulate(parameters, seed)
+            tables = simulate(parameters, seed).tables()
+            check_bounds(tables)
+            sales = forced_sales({name: arrow_table(name, table) for name, table in tables.items()})
+            measured(OUTCOMES, tables, sales)
         except InputError as error:
             named = any(key in str(error) for key in parameters.flat())
             return "refused by name", "" if named else f"refused without a parameter's name: {error}"
