@@ -35,7 +35,7 @@ weeks[["date", "rent_usd_per_hour_H100", "clean_best_use_value_usd_H100", "force
 names = {
     "forced_offered_H100": "offered",
     "forced_sold_H100": "sold",
-    "clean_best_use_value_usd_H100": "V*",
+    "best_use_value_usd_H100": "V*",
     "first_lot_price_usd_H100": "p0",
     "price_usd_H100": "p",
 }

@@ -69,23 +69,19 @@ ANATOMY = {
     "misallocation_cents": Declared(
         CENTS, "best use less worth to this buyer in a free slot, its beliefs included", SIGNED_AMOUNT
     ),
-    "hosting_cents": Declared(CENTS, "present value of the posted rent of the slot", SIGNED_AMOUNT),
-    "delay_cents": Declared(CENTS, "worth given up until the unit runs or is resold", SIGNED_AMOUNT),
-    "margin_cents": Declared(CENTS, "share of value the buyer keeps back", SIGNED_AMOUNT),
-    "cash_cents": Declared(CENTS, "limit less gross price, where the buyer's cash binds", SIGNED_AMOUNT),
+    "hosting_cents": Declared(CENTS, "present value of the posted rent of the slot", AMOUNT),
+    "delay_cents": Declared(CENTS, "worth given up until the unit runs or is resold", AMOUNT),
+    "margin_cents": Declared(CENTS, "share of value the buyer keeps back", AMOUNT),
+    "cash_cents": Declared(CENTS, "limit less gross price, where the buyer's cash binds", AMOUNT),
     "search_cents": Declared(
         CENTS,
         "won by the buyer in bargaining within the price interval, where buyers must be met",
-        SIGNED_AMOUNT,
+        AMOUNT,
     ),
-    "transport_cents": Declared(
-        CENTS, "freight over the lanes used, de-install to re-install", SIGNED_AMOUNT
-    ),
-    "power_cents": Declared(CENTS, "rent of power, and mining given up for displaced watts", SIGNED_AMOUNT),
-    "cooling_cents": Declared(CENTS, "rent of liquid cooling", SIGNED_AMOUNT),
-    "order_limit_cents": Declared(
-        CENTS, "limit less gross price, where the quantity wanted binds", SIGNED_AMOUNT
-    ),
+    "transport_cents": Declared(CENTS, "freight over the lanes used, de-install to re-install", AMOUNT),
+    "power_cents": Declared(CENTS, "rent of power, and mining given up for displaced watts", AMOUNT),
+    "cooling_cents": Declared(CENTS, "rent of liquid cooling", AMOUNT),
+    "order_limit_cents": Declared(CENTS, "limit less gross price, where the quantity wanted binds", AMOUNT),
     "no_bid_cents": Declared(CENTS, "best use less reserve, where nobody bought", SIGNED_AMOUNT),
     "forced": Declared("", "sold under a lender's mandate"),
     "capacity_regime": Declared(
@@ -107,7 +103,7 @@ ANATOMY = {
         CENTS, "the filter on best uses less best use now: lag and smoothing", SIGNED_AMOUNT
     ),
     "displacement_cents": Declared(
-        CENTS, "part of power: mining margin and retrofit given up for the slot", SIGNED_AMOUNT
+        CENTS, "part of power: mining margin and retrofit given up for the slot", AMOUNT
     ),
 }
 Column = np.ndarray[Any, np.dtype[Any]]

@@ -189,8 +189,8 @@ class Drivers:
             paths[f"power_usd_per_mwh_{name}"] = (self.power_usd_per_mwh[:, z], "USD per MWh")
         return paths
 
-    def table(self) -> tuple[dict[str, np.ndarray[Any, np.dtype[Any]]], dict[str, tuple[str, str]]]:
-        """One row per week and series with its origin, for the run's `drivers` table, and the meaning of the columns."""
+    def table(self) -> tuple[dict[str, np.ndarray[Any, np.dtype[Any]]], dict[str, Declared]]:
+        """One row per week and series with its origin, for the run's `drivers` table, and what is declared of its columns."""
         paths, weeks = self.series(), np.arange(self.n_weeks)
         names = np.array([origin.name.lower() for origin in Origin])
         columns = {

@@ -68,7 +68,9 @@ TRADES = {
     ),
     "forced": Declared("", "sold under a lender's mandate"),
     "channel": Declared("", "in_place, moved or new"),
-    "best_use_value_cents": Declared("cents per GPU", "best admissible use", AMOUNT),
+    "best_use_value_cents": Declared(
+        "cents per GPU", "best admissible use of a clean unit; of the unit as it is in anatomy", AMOUNT
+    ),
     "first_lot_price_cents": Declared(
         "cents per GPU", "price of one lot; 0 where the class is not forced", AMOUNT
     ),

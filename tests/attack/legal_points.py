@@ -25,6 +25,7 @@ CORNER_SHARE = 0.5  # of the changed parameters stand at an end of their range
 EARLIEST, LATEST = date(2018, 4, 2), date(2046, 10, 1)  # most of a century later is like the last of these
 # What most points that replay something start in, as cited data go from one to the other.
 CITED = date(2025, 6, 2), date(2026, 6, 1)
+FORCED_SHARE = 0.15  # of the points of scenarios without one have a sale by decree
 NEVER_CHANGED = ("clock.weeks", "plugin")
 # Weeks in which something happens: drawn over the whole range they would mostly come after the run.
 DATES = ("forced_sale.week", "rent.slump_week", "credit.stop_week")
@@ -64,6 +65,11 @@ def point(random: np.random.Generator) -> tuple[str, dict[str, Any]]:
         changes[str(key)] = value_of(random, row, weeks, large)
         if large and row["unit"] in LARGEST:
             large, changes["clock.weeks"] = False, 2
+    before = chosen.parameters(arm or None).flat() | changes
+    if before["forced_sale.enabled"] or random.random() < FORCED_SHARE:
+        changes["forced_sale.enabled"] = True
+        if before["forced_sale.week"] >= changes["clock.weeks"]:
+            changes["forced_sale.week"] = 1
     if "replay" in changes.values() and random.random() < 0.9:
         changes["clock.start"] = monday(random, *CITED)
     return f"{chosen.name}/{arm}" if arm else chosen.name, changes
