@@ -486,9 +486,11 @@ class FireSaleModel(mesa.Model):  # type: ignore[misc]
         return self.recorder.tables() | {"loss_bridge": self.world.bridge.table(), "drivers": drivers}
 
     def columns(self) -> dict[str, dict[str, tuple[str, str]]]:
-        """Unit and meaning of every column of `tables`."""
-        always = {table: dict(TABLES[table]) for table in ("loss_bridge", "drivers")}
-        return self.recorder.columns() | always
+        """Unit and meaning of every column of `tables`; bounds stand beside them (`sim.base.declared`)."""
+        found = self.recorder.columns()
+        for table in ("loss_bridge", "drivers"):
+            found[table] = dict(TABLES[table])
+        return found
 
     def __repr__(self) -> str:
         lived, start = int(self.time), self.parameters.clock.start
