@@ -4,7 +4,6 @@ import importlib
 import json
 import os
 import re
-import resource
 import signal
 import subprocess
 import sys
@@ -20,8 +19,17 @@ from typer.testing import CliRunner, Result
 from experiments.analysis.discovery import MissingExtra
 from experiments.command import console
 from experiments.command.command_table import COMMANDS, MODULES
-from experiments.command.console import CODES, OURS, code_of, one_line_errors
-from experiments.command.exit_codes import BAD_INPUT, BROKEN, INTERRUPTED, STOPPED, STORE_FAILED
+from experiments.command.console import (
+    BAD_INPUT,
+    BROKEN,
+    CODES,
+    INTERRUPTED,
+    OURS,
+    STOPPED,
+    STORE_FAILED,
+    code_of,
+    one_line_errors,
+)
 from experiments.command.main import app
 from experiments.design.scenario import load
 from experiments.runs import store
@@ -299,14 +307,7 @@ def test_shadowed_package_is_named(tmp_path: Path) -> None:
 
 def test_help_is_quick_and_imports_nothing_heavy() -> None:
     heavy = ("numpy", "pandas", "mesa", "scipy", "matplotlib", "pyarrow", "pydantic", "networkx", "rich")
-    heavy += (
-        "agents",
-        "sim.base.faults",
-        "sim.model",
-        "sim.parameters",
-        "experiments.design",
-        *(f"experiments.command.{name}" for name in COMMANDS),
-    )
+    heavy += ("agents", "sim", "experiments.design", *(f"experiments.command.{name}" for name in COMMANDS))
     program = (
         "import sys; sys.argv = ['firesale', '--help']\n"
         "from experiments.command.main import main\n"
@@ -315,13 +316,12 @@ def test_help_is_quick_and_imports_nothing_heavy() -> None:
     )
     fastest = float("inf")
     for _ in range(3):
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        began = time.perf_counter()
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        fastest = min(fastest, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+        fastest = min(fastest, time.perf_counter() - began)
     assert "schema" in done.stdout
     assert done.stderr.strip() == "[]"
-    # Of the processor, because other jobs share the machine; twice the aim of 0.4 s, because they share its cache too.
+    # Twice the aim of 0.4 s: other jobs share the machine that runs the tests.
     assert fastest < 0.8
 
 

@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from experiments.figures.credit_figure import credit_network, export_graphs, graph_at, loans_at
-from sim.base.graphml import write_graphml
-from sim.debt.credit_graph import STATUS_ORDER, Layer, credit_graph, exposures
+from sim.debt.credit_graph import STATUS_ORDER, Layer, credit_graph, exposures, write_graphml
 
 NAMES = ["outside", "fund", "bank", "cloud", "miner"]
 TYPES = ["institution", "institution", "lender", "neo_cloud", "miner"]

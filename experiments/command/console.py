@@ -1,4 +1,19 @@
-"""What every command shares: failures in one line on stderr, and numbers that do not depend on the machine."""
+"""What every command shares: exit codes, failures in one line, and numbers that do not depend on the machine.
+
+=====  ==========================================================
+code   meaning
+=====  ==========================================================
+0      done
+1      the model stopped, or a check failed
+2      bad input
+3      a result cannot be written or read
+4      the installation is broken
+5      a sweep went to its end, and some of its runs failed
+130    interrupted; the same command goes on where it stopped
+=====  ==========================================================
+
+Every failure is one line on stderr.
+"""
 
 import os
 import signal
@@ -10,10 +25,9 @@ from typing import NoReturn
 
 import typer
 
-from experiments.command.exit_codes import BAD_INPUT, BROKEN, INTERRUPTED, STOPPED, STORE_FAILED
-from experiments.command.streams import say, take_unsaid
 from experiments.runs.steady_numbers import steady_environment
 
+STOPPED, BAD_INPUT, STORE_FAILED, BROKEN, RUNS_FAILED, INTERRUPTED = 1, 2, 3, 4, 5, 130
 TRACEBACK = "FIRESALE_TRACEBACK"
 # Expected failures by the name of their class: imported here, they would bring the model to every `--help`.
 CODES = {
@@ -47,11 +61,6 @@ def one_line_errors() -> Iterator[None]:
     )
     try:
         yield
-        if unsaid := take_unsaid():
-            stop(
-                f"done, and what is stored is whole; standard output could not be written: {unsaid}",
-                STORE_FAILED,
-            )
     except KeyboardInterrupt:
         stop("interrupted; nothing of the unfinished run was kept", INTERRUPTED)
     except (typer.Exit, typer.Abort):
@@ -66,10 +75,6 @@ def one_line_errors() -> Iterator[None]:
         if code is None:
             if os.environ.get(TRACEBACK):
                 raise
-            if isinstance(error, OSError) and error.filename is not None:
-                # The system's word on a path, such as a name that is too long: no fault of ours.
-                path = " ".join(os.fsdecode(error.filename).split())
-                stop(f"{path}: {error.strerror}", STORE_FAILED)
             stop(
                 f"fault in firesale itself: {type(error).__name__}: {error}; {TRACEBACK}=1 shows where",
                 STOPPED,
@@ -88,7 +93,7 @@ def code_of(error: Exception) -> int | None:
 
 def stop(message: str, code: int) -> NoReturn:
     """End the command with one line on stderr."""
-    say(f"firesale: {message}", err=True)
+    typer.echo(f"firesale: {message}", err=True)
     raise typer.Exit(code)
 
 

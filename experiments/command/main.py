@@ -1,6 +1,6 @@
 """The command ``firesale``: the list of its commands, each imported when it is called, so that ``--help`` answers at once.
 
-What it says, how it fails and its exit codes are in `experiments.command.console` and `experiments.command.exit_codes`.
+What it says, how it fails and its exit codes are in `experiments.command.console`.
 """
 
 import importlib
@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from experiments.command.command_table import COMMANDS, MODULES
-from experiments.command.exit_codes import BROKEN
+from experiments.command.console import BROKEN, one_line_errors, steady_numbers
 
 
 class LazyCommands(TyperGroup):
@@ -52,28 +52,18 @@ app = _listed()
 def main() -> None:
     """Entry point of the command."""
     _refuse_shadowed_packages()
-    # What typer prints by itself finds standard output and error ready for every letter.
-    streams = _module("streams")
-    streams.output()
-    streams.errors()
     app()
 
 
 def imported_command(name: str) -> Any:
     """The command of this name, ready to parse its arguments; its failures, and those of its import, are one line."""
-    console = _module("console")
-    console.steady_numbers()
+    steady_numbers()
     # An interruption amid imports that nobody guards would be lost, or end with another code.
-    with console.one_line_errors():
-        module = _module(MODULES[name])
+    with one_line_errors():
+        module = importlib.import_module(f"experiments.command.{MODULES[name]}")
     alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-    alone.command(name)(console.one_line_errors()(getattr(module, name)))
+    alone.command(name)(one_line_errors()(getattr(module, name)))
     return typer.main.get_command(alone)
-
-
-def _module(name: str) -> Any:
-    """A module of the command, imported when no other distribution can stand in the way of what it imports."""
-    return importlib.import_module(f"experiments.command.{name}")
 
 
 def _refuse_shadowed_packages() -> None:

@@ -8,11 +8,8 @@ from typing import Annotated
 
 import typer
 
-from experiments.command.console import stop
-from experiments.command.exit_codes import BAD_INPUT, INTERRUPTED, RUNS_FAILED, STOPPED
+from experiments.command.console import BAD_INPUT, INTERRUPTED, RUNS_FAILED, STOPPED, stop
 from experiments.command.options import ExperimentFile, NoProgress, SweepFolder
-from experiments.command.progress_bar import following
-from experiments.command.streams import say
 from experiments.design.plan import Plan
 from experiments.design.planner import load
 from experiments.runs.run import RunError
@@ -68,11 +65,11 @@ def sweep(
     processes = _cores() if workers is None else workers
     if not dry_run and folder.is_dir():
         for line in mended(folder, shared=part is not None):
-            say(line)
+            typer.echo(line)
     _tell_cost(plan, task, folder, processes, part, allow_code_change, dry_run, ask=not (yes or dask))
     if dry_run:
         return
-    with following(quiet) as on_progress:
+    with sweep_report.following(quiet) as on_progress:
         report = compute(
             plan,
             task,
@@ -84,7 +81,7 @@ def sweep(
         )
     if report.interrupted:
         stop(sweep_report.interrupted(report), INTERRUPTED)
-    say(sweep_report.ended(report, part))
+    typer.echo(sweep_report.ended(report, part))
     if report.progress.failed:
         raise typer.Exit(RUNS_FAILED)
 
@@ -103,7 +100,7 @@ def slurm(
     folder = folder_of(plan, out)
     tasks = min(shards, len(plan.points))
     text = array_script(experiment, file, folder, shards=tasks, workers=workers, hours=hours)
-    say(text, end="")
+    typer.echo(text, nl=False)
 
 
 def replay(
@@ -113,9 +110,9 @@ def replay(
 ) -> None:
     """Repeat one run of a sweep in this process: its outcomes beside the stored ones, or its error with all of its origin."""
     try:
-        say(store_run(sweep_folder, run_id, out) if out else outcomes_beside(sweep_folder, run_id))
+        typer.echo(store_run(sweep_folder, run_id, out) if out else outcomes_beside(sweep_folder, run_id))
     except RunError as error:
-        say("".join(traceback.format_exception(error)), err=True)
+        typer.echo("".join(traceback.format_exception(error)), err=True)
         stop(f"run {run_id}: {error}", STOPPED)
 
 
@@ -135,17 +132,17 @@ def _tell_cost(
     origin = origin_of(plan, task, workers)
     code, note = code_that_counts(manifest, task, origin, allow=allow_code_change)
     left = left_of(plan, folder, code, manifest, part)
-    say(sweep_report.planned(plan, left))
+    typer.echo(sweep_report.planned(plan, left))
     for warning in sweep_report.idle_factors(plan):
-        say(warning)
+        typer.echo(warning)
     if note:
-        say(f"Note: {note}")
+        typer.echo(f"Note: {note}")
     processes = max(workers, 1)
     longest = left.most * plan.experiment.limits.run_seconds / processes
     if not left.most or not (dry_run or (ask and longest > ASK_ABOVE_SECONDS)):
         return
     cost = stored_cost(folder) or pilot(plan, task, processes, task.fingerprint)
-    say(sweep_report.estimated(left, cost, processes))
+    typer.echo(sweep_report.estimated(left, cost, processes))
     seconds = left.most * cost.mean / processes
     if dry_run or not ask or seconds <= ASK_ABOVE_SECONDS:
         return

@@ -15,8 +15,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sim.base.graphml import write_graphml
-from sim.debt.credit_graph import STATUS_ORDER, Layer, credit_graph, exposures
+from sim.debt.credit_graph import STATUS_ORDER, Layer, credit_graph, exposures, write_graphml
 
 if TYPE_CHECKING:
     import networkx as nx

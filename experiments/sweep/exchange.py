@@ -112,7 +112,6 @@ class Exchange:
         self._declare(Listing(counting, left, missing))
         self.staged = {}
         self.finish()
-        self._mark(self.known)
 
     def share(self, texts: Mapping[str, bytes]) -> None:
         """Write files while others write the same ones with the same content; each takes its name by itself."""
@@ -120,15 +119,15 @@ class Exchange:
         listed = {name: hashlib.sha256(data).hexdigest() for name, data in texts.items()}
         missing = {name: sha for name, sha in known.missing.items() if name not in texts}
         shared = Listing({**known.files, **listed}, known.gone, missing)
-        for name, data in ((COMMIT, shared.commit()), *texts.items(), (MARKER, marker_text(shared.marker()))):
+        for name, data in ((COMMIT, shared.commit()), (MARKER, marker_text(shared.marker())), *texts.items()):
             self._replace(name, data)
         self._sync({COMMIT})
 
     def finish(self) -> None:
-        """Carry an exchange to its end: new names, then the marker, then what is gone."""
-        known = committed(self.folder)
-        if known is None:
-            return
+        """Carry an exchange to its end: the marker, then new names, then what is gone."""
+        known = self.known
+        # A marker that lists new files before they have their names cannot be older than they.
+        self._mark(known)
         renamed = set()
         for name, sha in known.files.items():
             path = self.folder / name
@@ -147,28 +146,36 @@ class Exchange:
                 removed.add(name)
         self._sync(removed)
 
+    def mend_lists(self) -> list[str]:
+        """Set aside a damaged copy of the list, and write what is missing of the two; returns a line for each."""
+        said: list[str] = []
+        there = os.path.lexists(self.folder / COMMIT)
+        if there and committed(self.folder) is None:
+            said.append(self._line(COMMIT))
+        known = self.known
+        if not (known.files or known.missing):
+            return said
+        # An older marker is left by an exchange that was interrupted.
+        if not self._has_marker():
+            said.append(self._line(MARKER))
+        if committed(self.folder) is None:
+            said += [] if there else [self._line(COMMIT)]
+            self._declare(known)
+        self._mark(known)
+        return said
+
     def mend(self) -> list[str]:
         """Set aside what is not as it was written; returns a line for each.
 
         What is left is whole: readers refuse until a compaction has made anew what is missing, and a session computes it.
         """
-        said: list[str] = []
-        if os.path.lexists(self.folder / COMMIT) and committed(self.folder) is None:
-            said.append(self._line(COMMIT))
         known = self.known
-        # An older marker is left by an exchange that was interrupted.
-        if known.files and not self._has_marker():
-            said.append(self._line(MARKER))
         lost = {n: sha for n, sha in known.files.items() if sha256_of(self.folder / n) != sha}
-        said += [self._line(name) for name in lost]
-        for path in files.journal(self.folder):
-            if sha256_of(path) != shard_sha256(path.name):
-                said.append(self._line(f"{JOURNAL}/{path.name}"))
-        if lost or (known.files and committed(self.folder) is None):
+        said = [*(self._line(name) for name in lost), *self.mend_shards()]
+        if lost:
             kept = {name: sha for name, sha in known.files.items() if name not in lost}
-            known = Listing(kept, {}, {**known.missing, **lost})
+            known = Listing(kept, known.gone, {**known.missing, **lost})
             self._declare(known)
-        if known.files or known.missing:
             self._mark(known)
         return said
 
@@ -176,8 +183,8 @@ class Exchange:
         """`mend` for one of several writers: shards of the journal alone, which nobody lists."""
         return [
             self._line(f"{JOURNAL}/{path.name}")
-            for path in files.journal(self.folder)
-            if os.path.lexists(path) and sha256_of(path) != shard_sha256(path.name)
+            for path in sorted((self.folder / JOURNAL).iterdir())
+            if SHARD.fullmatch(path.name) and path.is_file() and sha256_of(path) != shard_sha256(path.name)
         ]
 
     def clear(self) -> None:
@@ -219,7 +226,7 @@ class Exchange:
         return sha256_of(self.folder / MARKER) == hashlib.sha256(marker_text(known.marker())).hexdigest()
 
     def _mark(self, known: Listing) -> None:
-        if not self._is_marked(known):
+        if (known.files or known.missing) and not self._is_marked(known):
             self._replace(MARKER, marker_text(known.marker()))
 
     def _declare(self, known: Listing) -> None:

@@ -49,9 +49,7 @@ def store_run(folder: Path, run_id: str, out: Path) -> str:
     experiment = load(folder).experiment
     overrides = json.loads(entry["parameters"])
     title = f"{experiment.title or experiment.name}, run {entry['run_id']}"
-    # A scenario that is a file is known by the experiment that names it.
-    called = experiment.name if experiment.scenario.endswith(".toml") else experiment.scenario
-    scenario = Scenario(called, title, experiment.description, str(folder), overrides, {})
+    scenario = Scenario(experiment.scenario, title, experiment.description, str(folder), overrides, {})
     with writing(out, kind="run") as scratch, expecting(contents_of(entry)):
         run_arm(
             scenario,

@@ -260,6 +260,7 @@ class SweepStore:
 
     def _recover(self) -> None:
         """Carry an interrupted exchange to its end, set aside what is damaged, clear away what never got its name."""
+        self.mended += self._exchange.mend_lists()
         self._exchange.finish()
         self.mended += self._exchange.mend()
         if not self.shared:  # the part may be another writer's, where the file system has no locks

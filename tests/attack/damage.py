@@ -22,12 +22,16 @@ from experiments.face.run import Run, run_of
 from experiments.runs import store
 from experiments.runs.folder import MARKER, StoreError
 from experiments.runs.run import simulate
-from experiments.sweep import engine, exchange, journal
+from experiments.sweep import engine, journal
+from experiments.sweep.listing import TABLES, TEXTS
 from experiments.sweep.store import digest, find, load
 from sim.parameters import Parameters
 from tests.attack.attack import Attack, Report
 from tests.sweep_tasks import wicked
 
+MOST_RENAMED = 8
+# Where no run ended well there are no outcomes.
+COLUMNS = ["run_id", "point", "replication", "seed", "status", "a", "trouble", "level", "spread"]
 KINDS = ("bit flipped", "cut", "deleted")
 Rows = dict[Any, Any]
 
@@ -43,8 +47,22 @@ class QuickDisk(journal.Disk):
         """Nothing."""
 
 
-class Stopped(Exception):
+class Stopped(BaseException):
     """The process ends here."""
+
+
+class StoppingDisk(QuickDisk):
+    """Stops when `MOST_RENAMED` tables and texts of a sweep got their names: three at its begin, the others at its end."""
+
+    def __init__(self) -> None:
+        self.renamed = 0
+
+    def rename(self, source: Path, target: Path) -> None:
+        """Give a file its name, or stop."""
+        self.renamed += target.name in (*TABLES, *TEXTS)
+        if self.renamed > MOST_RENAMED:
+            raise Stopped
+        super().rename(source, target)
 
 
 def plan(replications: int = 3, points: int = 3) -> Plan:
@@ -82,25 +100,13 @@ def _grown_and_killed(folder: Path) -> None:
 def _amid_an_exchange(folder: Path) -> None:
     """The commit stands, and half of the files have their names."""
     engine.sweep(plan(replications=2), wicked, folder, executor=0)
-    taken = exchange.Exchange.finish
-
-    def stopped(self: exchange.Exchange) -> None:
-        if "runs.parquet" in self.known.gone:
-            names = sorted(self.known.files)
-            for name in names[: len(names) // 2]:
-                part = exchange.part_of(folder / name)
-                if part.exists():
-                    part.replace(folder / name)
-            raise Stopped
-        taken(self)
-
-    exchange.Exchange.finish = stopped  # type: ignore[method-assign]
+    disk, journal.disk = journal.disk, StoppingDisk()
     try:
         resume(folder)
     except Stopped:
         pass
     finally:
-        exchange.Exchange.finish = taken  # type: ignore[method-assign]
+        journal.disk = disk
 
 
 # Name -> (how the folder comes about, whether the sweep is at its end).
@@ -114,12 +120,15 @@ SWEEPS: dict[str, tuple[Callable[[Path], None], bool]] = {
 
 
 def _runs(folder: Path) -> Rows:
-    table = load(folder).runs.astype(str)
+    table = load(folder).runs.reindex(columns=COLUMNS).astype(str)
     return {(row.point, row.replication): tuple(row) for row in table.itertuples(index=False)}
 
 
 def _log(folder: Path) -> Rows:
-    return {row.run_id: tuple(row) for row in load(folder).log.astype(str).itertuples(index=False)}
+    table = load(folder).log
+    # A failed run is tried again by every session; of two such rows another took another time.
+    table.loc[table["status"] != "ok", ["seconds", "peak_mb"]] = 0.0
+    return {row.run_id: tuple(row) for row in table.astype(str).itertuples(index=False)}
 
 
 def _series(folder: Path) -> Rows:
@@ -134,10 +143,18 @@ def _points(folder: Path) -> Rows:
     return {row.point: tuple(row) for row in results.points.astype(str).itertuples(index=False)}
 
 
-def _one(folder: Path) -> Rows:
-    """The run that `replay` would repeat: the last by its id."""
-    run_id = max(load(folder).runs["run_id"])
-    return {run_id: {name: str(value) for name, value in find(folder, run_id).items()}}
+def _found(folder: Path) -> Rows:
+    """What `replay` finds of every run."""
+    known = {run_id: find(folder, run_id) for run_id in load(folder).runs["run_id"]}
+    changing = ("seconds", "peak_mb")  # of a failed run, as in `_log`
+    return {
+        run_id: {
+            name: str(value)
+            for name, value in entry.items()
+            if entry["status"] == "ok" or name not in changing
+        }
+        for run_id, entry in known.items()
+    }
 
 
 READERS: dict[str, Callable[[Path], Rows]] = {
@@ -146,7 +163,7 @@ READERS: dict[str, Callable[[Path], Rows]] = {
     "log": _log,
     "series": _series,
     "points": _points,
-    "find": _one,
+    "find": _found,
 }
 
 
