@@ -8,14 +8,17 @@ from typing import Any
 import pytest
 
 import sim.debt
+from experiments.design import planner
+from experiments.design.experiment import ExperimentError
 from experiments.design.plan import plan_of
 from experiments.design.scenario import Scenario
 from experiments.runs import provenance
 from experiments.runs.run import run_arm
 from experiments.runs.source_digest import source_digest
-from experiments.sweep.engine import sweep
+from experiments.sweep.engine import replay, sweep
 from experiments.sweep.executors import compute
 from experiments.sweep.jobs import Batch, ExecutorError, Job, Origin
+from experiments.sweep.model_task import ModelTask
 from experiments.sweep.store import load
 from sim.base import inputs
 from sim.base.user_table import Number, read_table
@@ -172,3 +175,39 @@ def test_a_failure_that_comes_again_says_what_is_wrong_now(tmp_path: Path) -> No
         sweep(plan, failing, tmp_path / "sweep", executor=0)
         said.reverse()
     assert load(tmp_path / "sweep").failures["error"].tolist() == ["ValueError: second"]
+
+
+def test_a_sweep_repeats_itself_from_its_folder_without_the_user_s_files(tmp_path: Path) -> None:
+    home, folder = tmp_path / "home", tmp_path / "sweep"
+    (home / "tables").mkdir(parents=True)
+    shutil.copy(USER_FILES / "fleet_ok.csv", home / "tables" / "my fleet.csv")
+    (home / "base.toml").write_text(
+        '[overrides]\nworld.fleets_file = "tables/my fleet.csv"\n', encoding="utf-8"
+    )
+    (home / "mine.toml").write_text(
+        'title = "Mine"\nbase = "base.toml"\n[overrides]\nclock.weeks = 1\n[arms.own]\nsite.vacancy = 0.02\n',
+        encoding="utf-8",
+    )
+    (home / "asked.toml").write_text(
+        'name = "asked"\nscenario = "mine.toml"\n[vary]\n"scenario.arm" = ["default", "own"]\n'
+        '"world.fleets_file" = ["tables/my fleet.csv", ""]\n[replications]\ncount = 1\n',
+        encoding="utf-8",
+    )
+
+    def swept(file: Path, out: Path) -> Any:
+        experiment, plan = planner.load(file)
+        return sweep(plan, ModelTask.of(experiment), out, executor=0)
+
+    first = swept(home / "asked.toml", folder)
+    assert first.progress.failed == 0 and first.manifest["counts"]["ok"] == 4
+    shutil.rmtree(home)
+    again = swept(folder / "experiment.toml", tmp_path / "again")
+    assert again.manifest["digest"] == first.manifest["digest"]
+    assert swept(tmp_path / "again" / "experiment.toml", folder).progress.done == 0
+    results = load(folder)
+    run_id = results.runs[results.runs["world.fleets_file"] != ""]["run_id"].iloc[0]
+    assert replay(folder, run_id, ModelTask().prepared([]))[1]
+    (copy,) = folder.glob("input-*-my_fleet.csv")
+    copy.write_text(copy.read_text(encoding="utf-8").replace("8000", "8008"), encoding="utf-8")
+    with pytest.raises(ExperimentError, match="input-.*damaged or changed"):
+        planner.load(folder / "experiment.toml")

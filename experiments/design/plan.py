@@ -4,10 +4,12 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from experiments.design.designs import Value
 from experiments.design.experiment import Experiment, ExperimentError
+from experiments.design.portable import EXPERIMENT, INPUT, Portable
 from sim.base.faults import InputError
 from sim.base.inputs import content_of, files_of, name_of
 
@@ -48,6 +50,8 @@ class Plan:
         Values of the varied keys where they do not vary.
     inputs
         Path -> sha256 of every file that a point names, taken when the plan was made.
+    portable
+        What has to stand in a folder for the plan to be made anew.
     """
 
     experiment: Experiment
@@ -56,6 +60,13 @@ class Plan:
     meanings: dict[str, tuple[str, str]] = field(default_factory=dict)
     base: dict[str, Value] = field(default_factory=dict)
     inputs: dict[str, str] = field(default_factory=dict)
+    portable: Portable | None = None
+
+    def stored(self, folder: Path) -> dict[str, bytes]:
+        """Files that a result folder holds of the plan, by name."""
+        if self.portable is None:
+            return {EXPERIMENT: self.experiment.to_toml().encode()}
+        return self.portable.files(folder)
 
     @property
     def plugins(self) -> list[str]:
@@ -105,7 +116,13 @@ class Contents(dict[str, str]):
     """sha256 of files by path, each taken once, so that one plan knows one content of a file."""
 
     def __missing__(self, path: str) -> str:
-        found = self[path] = content_of(path)
+        found = content_of(path)
+        known = INPUT.fullmatch(Path(path).name)
+        if known is not None and not found.startswith(known[1]):
+            raise InputError(
+                f"{path}: damaged or changed: its sha256 begins with {found[:12]}, not as its name says"
+            )
+        self[path] = found
         return found
 
     def of(self, points: Iterable[Mapping[str, Any]]) -> dict[str, str]:

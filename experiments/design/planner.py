@@ -11,8 +11,10 @@ from experiments.design import scenario as scenarios
 from experiments.design.designs import DesignError, Factor, Value, Variation, points_of
 from experiments.design.experiment import ARM, DEFAULT_ARM, Experiment, ExperimentError, parse, shipped
 from experiments.design.plan import Contents, Plan, Point, parameter_line, parameters_id
+from experiments.design.portable import portable, stored_name
 from experiments.measures.outcomes import outcomes_of
 from sim.base.faults import nearest
+from sim.base.inputs import files_of, name_of
 from sim.base.renamed import since_when
 from sim.parameters import ParameterError, Parameters, walk
 from sim.parameters.needs import check_files, needs_of
@@ -62,11 +64,20 @@ class Planner:
             arm = str(point.get(ARM, experiment.arm))
             own = {key: value for key, value in point.items() if key != ARM}
             overrides = {**self._layers(arm), **own}
-            points.append(Point(index, point, overrides, parameters_id(flats[arm], own, self.contents)))
+            ident = parameters_id(flats[arm], own, self.contents)
+            points.append(Point(index, self._shown(point), overrides, ident))
         self._check_record()
         meanings = {key: self._meaning(key) for key in varied}
         inputs = self.contents.of(point.overrides for point in points)
-        return Plan(experiment, points, varied, meanings, {key: base[key] for key in varied}, inputs)
+        stored = portable(experiment, self.scenario, arms, self.folder, inputs)
+        return Plan(experiment, points, varied, meanings, {key: base[key] for key in varied}, inputs, stored)
+
+    def _shown(self, point: dict[str, Value]) -> dict[str, Value]:
+        """A point as tables show it: a file by its content and name, wherever it stands."""
+        names = {
+            key: stored_name(path, self.contents[name_of(path)]) for key, path in files_of(point).items()
+        }
+        return {**point, **names}
 
     def _check_record(self) -> None:
         """What shall be kept, and what the stop rule looks at, must exist."""

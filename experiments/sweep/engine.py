@@ -22,8 +22,8 @@ from experiments.sweep.jobs import OK, RAISED, Batch, Ended, Executor, Job, Orig
 from experiments.sweep.journal import SERIES_TABLE, Record, finished, outcomes_of
 from experiments.sweep.model_task import ModelTask, fingerprint_of
 from experiments.sweep.origin import (
+    as_stored,
     code_that_counts,
-    contents_of,
     manifest_inputs,
     manifest_record,
     origin_of,
@@ -463,8 +463,9 @@ def replay(folder: str | Path, run_id: str, run: Run) -> tuple[dict[str, Any], M
         What was stored of it, and what came of it now.
     """
     entry = find(folder, run_id)
-    with expecting(contents_of(entry)):
-        outcomes, _ = run(json.loads(entry["parameters"]), entry["seed"], entry["replication"])
+    parameters, contents = as_stored(Path(folder), entry)
+    with expecting(contents):
+        outcomes, _ = run(parameters, entry["seed"], entry["replication"])
     return entry, outcomes
 
 

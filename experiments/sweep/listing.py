@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from experiments.design.portable import INPUT
 from experiments.runs.folder import MARKER, Marker, StoreError, marker_of
 
 KIND = "sweep"
@@ -25,6 +26,7 @@ LOCK = ".lock"
 TABLES = ("runs.parquet", "log.parquet", "points.parquet", "series.parquet", "archive.parquet")
 TEXTS = (
     "experiment.toml",
+    "scenario.toml",
     "manifest.json",
     "codebook.csv",
     "datapackage.json",
@@ -37,6 +39,8 @@ PART = re.compile(
     + "|".join(re.escape(name) for name in (*TABLES, *TEXTS, COMMIT, MARKER))
     + "|"
     + SHARD.pattern
+    + "|"
+    + INPUT.pattern
     + r"|[0-9a-f]+\.txt)\.part"
 )
 

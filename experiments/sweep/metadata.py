@@ -27,6 +27,7 @@ ABOUT = {
     "log.parquet": "How each run went: errors, time, memory, model code; row by row beside runs.parquet",
     "archive.parquet": "Stored runs that the experiment no longer asks for",
     "experiment.toml": "The experiment, as it was run",
+    "scenario.toml": "The scenario it names, with its bases",
     "manifest.json": "Provenance: code, versions, seeds, sessions, counts, digest",
     "codebook.csv": "Unit, meaning and allowed values of every column",
 }

@@ -1,9 +1,12 @@
 """What the rows of a sweep come from, and whether rows that are stored come from the same."""
 
+import json
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from experiments.design.plan import Plan
+from experiments.design.portable import stored_name
 from experiments.runs import provenance
 from experiments.sweep.dask_cluster import DaskCluster
 from experiments.sweep.executors import LocalPool
@@ -71,7 +74,13 @@ def rows_read(inputs: Iterable[Mapping[str, Any]]) -> dict[str, int | None]:
     return {str(one["sha256"]): one["rows"] for one in inputs}
 
 
-def contents_of(entry: Mapping[str, Any]) -> dict[str, str]:
-    """Path -> sha256 of the files that a stored run has read."""
-    inputs = provenance.read_text(entry.get("provenance") or "").get("inputs", {})
-    return {one["path"]: one["sha256"] for one in inputs.values()}
+def as_stored(folder: Path, entry: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Parameters of a stored run, with the copies that its folder holds of its files, and the content that each must have."""
+    parameters: dict[str, Any] = json.loads(entry["parameters"])
+    contents = {}
+    for key, one in provenance.read_text(entry.get("provenance") or "").get("inputs", {}).items():
+        copy = folder / stored_name(one["path"], one["sha256"])
+        if copy.is_file():
+            parameters[key] = str(copy)
+        contents[parameters[key]] = one["sha256"]
+    return parameters, contents

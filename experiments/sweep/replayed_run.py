@@ -9,7 +9,7 @@ from experiments.runs.folder import writing
 from experiments.runs.run import run_arm
 from experiments.sweep.engine import replay
 from experiments.sweep.model_task import ModelTask
-from experiments.sweep.origin import contents_of
+from experiments.sweep.origin import as_stored
 from experiments.sweep.store import find, load
 from sim.base.inputs import expecting
 from sim.parameters import Parameters
@@ -47,10 +47,10 @@ def store_run(folder: Path, run_id: str, out: Path) -> str:
     """Store everything a run leaves behind, as `firesale run` does."""
     entry = find(folder, run_id)
     experiment = load(folder).experiment
-    overrides = json.loads(entry["parameters"])
+    overrides, contents = as_stored(folder, entry)
     title = f"{experiment.title or experiment.name}, run {entry['run_id']}"
     scenario = Scenario(experiment.scenario, title, experiment.description, str(folder), overrides, {})
-    with writing(out, kind="run") as scratch, expecting(contents_of(entry)):
+    with writing(out, kind="run") as scratch, expecting(contents):
         run_arm(
             scenario,
             "default",

@@ -169,7 +169,7 @@ class SweepStore:
             )
         points = points_table(plan, None, None, {})
         written: dict[str, bytes] = {
-            "experiment.toml": plan.experiment.to_toml().encode(),
+            **plan.stored(self.folder),
             "points.parquet": parquet(points),
             "manifest.json": json_bytes({**before, **manifest, "complete": False}),
         }
@@ -216,7 +216,7 @@ class SweepStore:
                 "runs.parquet": parquet(runs),
                 "log.parquet": parquet(log),
                 "points.parquet": parquet(points_table(plan, runs, stopped_by, meanings)),
-                "experiment.toml": plan.experiment.to_toml().encode(),
+                **plan.stored(self.folder),
             }
             for name, data in written.items():
                 self._exchange.stage(name, data)
