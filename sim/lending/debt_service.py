@@ -335,4 +335,5 @@ def market_rate(world: World, week: int, spread: float) -> float:
     """
     _, asked = terms(world.parameters.credit, 0.0, spread, week)
     moved = float(world.drivers.spread[week]) - world.parameters.lenders.spread_mixed
-    return float(world.drivers.sofr[week]) + max(asked + moved, 0.0)
+    base = float(world.drivers.sofr[week])
+    return max(base + asked + moved, base)
