@@ -10,7 +10,8 @@ from agents.plugins import Registry
 from agents.vocabulary import AgentKind
 
 SUBCLASS = "subclass firesale.Buyer, or a shipped type such as firesale.Miner"
-SECTION_NAME = re.compile(r"[a-z][a-z0-9_]*")
+SECTION_NAME = re.compile(r"[a-z][a-z0-9_]{0,99}")
+TYPE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,79}")
 
 _types: Registry[type[Party]] = Registry()
 
@@ -33,6 +34,10 @@ def register_agent[T: type[Party]](agent_type: T) -> T:
         raise TypeError(f"{agent_type.__name__} is shipped; register a subclass of it")
     if getattr(agent_type, "kind", None) is None:
         raise TypeError(f"{agent_type.__name__} would have no rows: {SUBCLASS}")
+    if not TYPE_NAME.fullmatch(agent_type.__name__):
+        raise TypeError(
+            f"{agent_type.__name__!r}: a type is called by letters of English, digits and _, at most 80"
+        )
     _check_rules(agent_type)
     if issubclass(agent_type, Buyer):
         _check_buyer(agent_type)

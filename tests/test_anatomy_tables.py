@@ -1,13 +1,12 @@
 """The printed anatomy and its figures, from the stored tables of a run."""
 
-import io
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from experiments.command.anatomy_printout import printed_anatomy
-from experiments.command.rich_table import WIDE
+from experiments.command.rich_table import show
 from experiments.design.scenario import load
 from experiments.figures.anatomy_figures import anatomy, shapley
 from experiments.figures.run_figures import draw_all, side_by_side
@@ -83,13 +82,9 @@ def test_shapley_means_sum_to_what_they_explain(runs):
             assert share.low_usd <= share.value_usd + 0.01 and share.value_usd <= share.high_usd + 0.01
 
 
-def test_what_is_printed(runs):
-    from rich.console import Console
-
-    console = Console(width=WIDE, record=True, file=io.StringIO())
-    for table in printed_anatomy(list(runs.items())):
-        console.print(table)
-    text = console.export_text()
+def test_what_is_printed(runs, capsys):
+    show(*printed_anatomy(list(runs.items())))
+    text = capsys.readouterr().out
     for word in (
         "misallocation",
         "beliefs",

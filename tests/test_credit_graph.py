@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from experiments.figures.credit_figure import credit_network, export_graphs, graph_at, loans_at
-from sim.debt.credit_graph import STATUS_ORDER, Layer, credit_graph, exposures, write_graphml
+from sim.base.graphml import write_graphml
+from sim.debt.credit_graph import STATUS_ORDER, Layer, credit_graph, exposures
 
 NAMES = ["outside", "fund", "bank", "cloud", "miner"]
 TYPES = ["institution", "institution", "lender", "neo_cloud", "miner"]

@@ -1,13 +1,12 @@
 """What a run prints of borrowers and lenders: counts are the events', the bridge closes, scenarios stand side by side."""
 
-import io
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from experiments.command.printout import printed_tables
-from experiments.command.rich_table import WIDE
+from experiments.command.rich_table import show
 from experiments.design.scenario import load
 from experiments.measures.credit import CreditRecord, credit_record
 from experiments.measures.forced_sales import columns_of
@@ -72,14 +71,10 @@ def test_a_scenario_is_run_beside_others_over_the_same_weeks(tmp_path: Path) -> 
     assert len({run.manifest["digest"] for run in runs}) == 1
 
 
-def test_what_is_printed(credit_run: Path) -> None:
-    from rich.console import Console
-
+def test_what_is_printed(credit_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     runs: list[Finished] = [finished(credit_run)]
-    console = Console(width=WIDE, record=True, file=io.StringIO())
-    for table in printed_tables(runs):
-        console.print(table)
-    text = console.export_text()
+    show(*printed_tables(runs))
+    text = capsys.readouterr().out
     for word in ("defaults", "waived", "amended", "structural gap", "USD per GPU", "million USD", "recovery"):
         assert word in text
     assert "…" not in text, "no number is cut"

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner, Result
 
-from experiments.command import sweep_commands
+from experiments.command import progress_bar, sweep_commands
 from experiments.command.console import BAD_INPUT, INTERRUPTED, RUNS_FAILED, STOPPED, STORE_FAILED
 from experiments.command.main import app
 from experiments.design.experiment import Experiment
@@ -214,11 +214,11 @@ def test_progress_on_a_terminal_and_beside_it(
     assert line.startswith(
         "18 done, 2 failed, 20 left, 2 runs/s, 10 s to go, 1 of 4 points complete, widest half-width 1.8 x"
     )
-    monkeypatch.setattr(sweep_report, "LINE_SECONDS", 0.0)
-    with sweep_report.following(quiet=False) as tell:
+    monkeypatch.setattr(progress_bar, "LINE_SECONDS", 0.0)
+    with progress_bar.following(quiet=False) as tell:
         tell(progress)
     assert capsys.readouterr().err.startswith("18 done, 2 failed, 20 left")
-    with sweep_report.following(quiet=True) as tell:
+    with progress_bar.following(quiet=True) as tell:
         tell(progress)
     assert capsys.readouterr().err == ""
 

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from experiments.analysis.metric_report import report
 from experiments.command.branches_printout import printed_responses
@@ -19,7 +18,8 @@ from experiments.command.reports import (
     validation_report,
     verification,
 )
-from experiments.command.rich_table import WIDE
+from experiments.command.rich_table import show
+from experiments.command.streams import say
 from experiments.design.scenario import load
 from experiments.methods.branches import run_branches
 from experiments.runs.folder import default_folder
@@ -32,7 +32,7 @@ def sensitivity(
     ] = None,
 ) -> None:
     """Say what moves the outcomes of a sweep: Morris or Sobol by its design, PAWN, and the seed's own share."""
-    typer.echo(sensitivity_report(sweep_folder, outcomes or []))
+    say(sensitivity_report(sweep_folder, outcomes or []))
 
 
 def discover(
@@ -44,7 +44,7 @@ def discover(
     by_run: Annotated[bool, typer.Option("--by-run", help="Single runs, not averages of points.")] = False,
 ) -> None:
     """Find the corner of parameter space where an outcome passes a threshold (PRIM; needs EMA Workbench)."""
-    typer.echo(discovery_report(sweep_folder, condition, coverage=coverage, by_run=by_run))
+    say(discovery_report(sweep_folder, condition, coverage=coverage, by_run=by_run))
 
 
 def compare(
@@ -53,7 +53,7 @@ def compare(
     out: Annotated[Path | None, typer.Option(help="Folder for table and figure.")] = None,
 ) -> None:
     """Compare two results run by run on the same shocks: differences b - a with intervals."""
-    typer.echo(comparison_report(a, b, out))
+    say(comparison_report(a, b, out))
 
 
 def verify(
@@ -64,7 +64,7 @@ def verify(
     verdict = verification(sweep_folder, sample)
     if not verdict.passed:
         stop(str(verdict), STOPPED)
-    typer.echo(str(verdict))
+    say(str(verdict))
 
 
 def validate(
@@ -78,7 +78,7 @@ def validate(
     with progress_bar(False, "seeds") as bar:
         task = bar.add_task("validate", total=seeds)
         report = validation_report(seeds, workers, out, sweep_progress(bar, task))
-    typer.echo(report)
+    say(report)
 
 
 def metrics(
@@ -91,7 +91,7 @@ def metrics(
     """Print the credit metrics of a stored run: loan to value, dates, depth, fair spreads, bridge, convergence."""
     if (calm is None) != (without is None):
         stop("convergence needs both --calm and --without", BAD_INPUT)
-    typer.echo(report(run_folder, calm, without))
+    say(report(run_folder, calm, without))
 
 
 def branches(
@@ -119,8 +119,8 @@ def branches(
             overwrite=overwrite,
             on_replication=lambda: bar.advance(task),
         )
-    Console(width=WIDE).print(printed_responses(effects))
-    typer.echo(f"Tables and figure: {folder}")
+    show(printed_responses(effects))
+    say(f"Tables and figure: {folder}")
 
 
 def calibrate(
@@ -134,4 +134,4 @@ def calibrate(
     with progress_bar(False, "runs") as bar:
         task = bar.add_task("calibrate", total=points)
         report = calibration_report(points, workers, out, sweep_progress(bar, task))
-    typer.echo(report)
+    say(report)

@@ -25,6 +25,7 @@ from typing import NoReturn
 
 import typer
 
+from experiments.command.streams import say, take_unsaid
 from experiments.runs.steady_numbers import steady_environment
 
 STOPPED, BAD_INPUT, STORE_FAILED, BROKEN, RUNS_FAILED, INTERRUPTED = 1, 2, 3, 4, 5, 130
@@ -61,6 +62,11 @@ def one_line_errors() -> Iterator[None]:
     )
     try:
         yield
+        if unsaid := take_unsaid():
+            stop(
+                f"done, and what is stored is whole; standard output could not be written: {unsaid}",
+                STORE_FAILED,
+            )
     except KeyboardInterrupt:
         stop("interrupted; nothing of the unfinished run was kept", INTERRUPTED)
     except (typer.Exit, typer.Abort):
@@ -93,7 +99,7 @@ def code_of(error: Exception) -> int | None:
 
 def stop(message: str, code: int) -> NoReturn:
     """End the command with one line on stderr."""
-    typer.echo(f"firesale: {message}", err=True)
+    say(f"firesale: {message}", err=True)
     raise typer.Exit(code)
 
 

@@ -7,12 +7,13 @@ import typer
 
 from experiments.command.console import RUNS_FAILED
 from experiments.command.options import NoProgress, ScenarioName, Settings
+from experiments.command.progress_bar import following
+from experiments.command.streams import say
 from experiments.design.scenario import load, settings_of
 from experiments.measures.story import cast, find_party, story
 from experiments.methods import ladder as rungs
 from experiments.runs import store
 from experiments.runs.folder import default_folder
-from experiments.sweep.report import following
 
 LAST_CRISIS = default_folder("credit_crisis", seed=7)  # where `firesale run` puts it
 
@@ -32,13 +33,13 @@ def trace(
     frames = store.load_run(run_folder)
     if party is None:
         listed = cast(frames)
-        typer.echo(
+        say(
             listed.to_string(index=False, float_format="{:,.1f}".format)
             if len(listed)
             else "Nobody failed a test."
         )
         return
-    typer.echo(story(frames, find_party(frames, party)))
+    say(story(frames, find_party(frames, party)))
 
 
 def ladder(
@@ -70,7 +71,7 @@ def ladder(
             )
         else:
             report = rungs.ladder_report(scenario, seeds, folder, settings, workers, on_progress)
-    typer.echo(report.text)
-    typer.echo(f"Runs and tables: {folder}")
+    say(report.text)
+    say(f"Runs and tables: {folder}")
     if report.failed:
         raise typer.Exit(RUNS_FAILED)

@@ -8,6 +8,7 @@ import typer
 from experiments.command.console import BAD_INPUT, stop
 from experiments.command.options import ResultFolder
 from experiments.command.schema_printout import Described
+from experiments.command.streams import say
 from experiments.design.scenario import load, shipped
 from experiments.runs import store
 from experiments.sweep import store as sweep_store
@@ -16,16 +17,16 @@ from experiments.sweep.listing import listing
 
 def digest(folder: ResultFolder) -> None:
     """Print the digest of a run or sweep, after a check of every file of it. Equal results have equal digests."""
-    typer.echo(store.digest(folder) if listing(folder) is None else sweep_store.digest(folder))
+    say(store.digest(folder) if listing(folder) is None else sweep_store.digest(folder))
 
 
 def scenarios() -> None:
     """List the shipped scenarios and their arms."""
     for name in shipped():
         scenario = load(name)
-        typer.echo(f"{name}: {scenario.title}\n    {' '.join(scenario.description.split())}")
+        say(f"{name}: {scenario.title}\n    {' '.join(scenario.description.split())}")
         if scenario.arms:
-            typer.echo(f"    arms: {', '.join(scenario.arms)}")
+            say(f"    arms: {', '.join(scenario.arms)}")
 
 
 def schema(
@@ -39,9 +40,9 @@ def schema(
     """List every parameter: value, range, unit, meaning, source, grade, the rooms that read it, what it needs."""
     described = Described(scenario, arm)
     if as_json:
-        typer.echo(json.dumps(described.json_schema(), indent=1))
+        say(json.dumps(described.json_schema(), indent=1))
         return
     lines = described.lines(prefix)
     if not lines:
         stop(f"no parameter begins with {prefix}; `firesale schema` lists them all", BAD_INPUT)
-    typer.echo("\n".join(lines))
+    say("\n".join(lines))

@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 
 from experiments.command.command_table import COMMANDS, MODULES
 from experiments.command.console import BROKEN, one_line_errors, steady_numbers
+from experiments.command.streams import errors, output, say
 
 
 class LazyCommands(TyperGroup):
@@ -51,6 +52,9 @@ app = _listed()
 
 def main() -> None:
     """Entry point of the command."""
+    # What typer prints by itself finds them ready for every letter.
+    output()
+    errors()
     _refuse_shadowed_packages()
     app()
 
@@ -74,7 +78,7 @@ def _refuse_shadowed_packages() -> None:
         origin = Path(found.origin).resolve().parents[1] if found and found.origin else None
         if origin != ours:
             where = f"the one in {origin}" if origin else "a folder of that name" if found else "none"
-            typer.echo(
+            say(
                 f"firesale: its package `{name}` is hidden: Python finds {where}. "
                 "Another distribution or PYTHONPATH shadows it; install firesale in an environment of its own.",
                 err=True,

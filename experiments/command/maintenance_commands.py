@@ -10,6 +10,7 @@ import typer
 from experiments.command.bench import report
 from experiments.command.console import BROKEN, STOPPED, stop
 from experiments.command.notebooks import execute_all
+from experiments.command.streams import say
 from experiments.runs import provenance, store
 from experiments.runs.run import simulate
 from sim.parameters import Parameters
@@ -32,18 +33,18 @@ def notebooks(
 
 def bench() -> None:
     """Time a week, a scenario, and the command's start, and weigh the memory models leave behind."""
-    report(typer.echo)
+    report(say)
 
 
 def doctor() -> None:
     """Say what is installed, which code NumPy chooses on this machine, and whether the model runs here."""
     known = provenance.environment()
     for name, version in known["versions"].items():
-        typer.echo(f"{name:<10} {version}")
-    typer.echo(f"platform   {known['platform']}, {os.cpu_count()} cores")
-    typer.echo(f"NumPy uses {', '.join(known['numpy_cpu_features']) or 'its baseline only'}")
-    typer.echo(f"data       {len(known['data'])} files")
+        say(f"{name:<10} {version}")
+    say(f"platform   {known['platform']}, {os.cpu_count()} cores")
+    say(f"NumPy uses {', '.join(known['numpy_cpu_features']) or 'its baseline only'}")
+    say(f"data       {len(known['data'])} files")
     began = time.perf_counter()
     model = simulate(Parameters.from_overrides({"clock.weeks": 4}), 7)
     seconds = time.perf_counter() - began
-    typer.echo(f"four weeks {seconds:.2f} s, digest {store.digest_of(model.tables())[:16]}")
+    say(f"four weeks {seconds:.2f} s, digest {store.digest_of(model.tables())[:16]}")

@@ -3,15 +3,14 @@
 Runs stand in rows, so that scenarios printed side by side differ where one looks.
 """
 
-import sys
 from collections.abc import Callable, Sequence
 
-from rich.console import Console
 from rich.table import Table
 
 from agents.vocabulary import GENERATIONS
 from experiments.command.anatomy_printout import printed_anatomy
-from experiments.command.rich_table import WIDE, new_table
+from experiments.command.rich_table import heading, new_table, show
+from experiments.command.streams import say
 from experiments.measures.credit import CreditRecord
 from experiments.measures.forced_sales import ForcedSale, all_columns
 from experiments.runs.run import Finished
@@ -54,14 +53,8 @@ BRIDGE: list[tuple[str, Callable[[CreditRecord], str]]] = [
 
 def print_runs(runs: Sequence[Finished]) -> None:
     """Print the runs' tables, or why there was no forced sale."""
-    # Numbers are never cut to fit a narrow terminal.
-    console = Console(width=max(Console().width, WIDE) if sys.stdout.isatty() else WIDE)
     first = runs[0].manifest
-    console.print(
-        f"{first['title']}: {first['weeks']} weeks, seed {first['seed']}", style="bold", highlight=False
-    )
-    for table in printed_tables(runs):
-        console.print(table)
+    show(heading(f"{first['title']}: {first['weeks']} weeks, seed {first['seed']}"), *printed_tables(runs))
     if not any(done.sales for done in runs):
         sale = first["parameters"]
         late = sale["forced_sale.enabled"] and sale["forced_sale.week"] >= first["weeks"]
@@ -70,7 +63,7 @@ def print_runs(runs: Sequence[Finished]) -> None:
             if late
             else "no lender sold"
         )
-        console.print(f"No forced sale: {why}.", highlight=False)
+        say(f"No forced sale: {why}.")
 
 
 def printed_tables(runs: Sequence[Finished]) -> list[Table]:

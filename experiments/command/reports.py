@@ -18,6 +18,7 @@ from experiments.runs.store import put_tables
 from experiments.sweep.engine import Progress
 from experiments.sweep.store import load
 from experiments.validation import score
+from sim.base.texts import markdown
 
 MOST_LINES = 12
 VALIDATION = "validation"
@@ -160,7 +161,7 @@ def validation_page(table: pd.DataFrame, seeds: int) -> str:
                 _number(row.discrepancy),
                 row.note,
             ]
-            lines.append("| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |")
+            lines.append("| " + " | ".join(markdown(str(cell)) for cell in cells) + " |")
     return "\n".join(lines) + "\n"
 
 

@@ -9,6 +9,7 @@ import typer
 from experiments.command.options import NoBar, Overwrite, RunFolder, ScenarioName, Settings
 from experiments.command.printout import print_runs
 from experiments.command.progress_bar import progress_bar
+from experiments.command.streams import say
 from experiments.design.scenario import Scenario, load
 from experiments.figures.run_figures import draw_all
 from experiments.methods.absorption import POINTS, answer, run_absorption
@@ -52,8 +53,8 @@ def run(
     print_runs(runs)
     sale = chosen.parameters(None, settings).forced_sale
     if absorbed and arm is None and runs[0].sales and sale.enabled:
-        typer.echo(f"{_absorbed(chosen, seed, folder, settings, quiet)}\n")
-    typer.echo(f"Tables: {folder}")
+        say(f"{_absorbed(chosen, seed, folder, settings, quiet)}\n")
+    say(f"Tables: {folder}")
     if draw:
         _draw([folder] if arm is None else [done.folder for done in runs])
 
@@ -72,8 +73,8 @@ def absorption(
     """Measure how many units one week absorbs, moved and in place, slots loose and tight: two minutes."""
     chosen = load(scenario)
     folder = out or Path("results") / f"absorption-{chosen.name}"
-    typer.echo(run_absorption(chosen, folder, draft=draft, settings=changes or [], overwrite=overwrite))
-    typer.echo(f"Tables and figure: {folder}")
+    say(run_absorption(chosen, folder, draft=draft, settings=changes or [], overwrite=overwrite))
+    say(f"Tables and figure: {folder}")
 
 
 def figures(run_folder: RunFolder) -> None:
@@ -126,4 +127,4 @@ def _absorbed(chosen: Scenario, seed: int, folder: Path, settings: list[str], qu
 def _draw(folders: list[Path]) -> None:
     for folder in folders:
         draw_all(folder)
-        typer.echo(f"Figures: {folder / 'figures'}")
+        say(f"Figures: {folder / 'figures'}")

@@ -10,6 +10,8 @@ import typer
 
 from experiments.command.console import BAD_INPUT, INTERRUPTED, RUNS_FAILED, STOPPED, stop
 from experiments.command.options import ExperimentFile, NoProgress, SweepFolder
+from experiments.command.progress_bar import following
+from experiments.command.streams import say
 from experiments.design.plan import Plan
 from experiments.design.planner import load
 from experiments.runs.run import RunError
@@ -65,11 +67,11 @@ def sweep(
     processes = _cores() if workers is None else workers
     if not dry_run and folder.is_dir():
         for line in mended(folder, shared=part is not None):
-            typer.echo(line)
+            say(line)
     _tell_cost(plan, task, folder, processes, part, allow_code_change, dry_run, ask=not (yes or dask))
     if dry_run:
         return
-    with sweep_report.following(quiet) as on_progress:
+    with following(quiet) as on_progress:
         report = compute(
             plan,
             task,
@@ -81,7 +83,7 @@ def sweep(
         )
     if report.interrupted:
         stop(sweep_report.interrupted(report), INTERRUPTED)
-    typer.echo(sweep_report.ended(report, part))
+    say(sweep_report.ended(report, part))
     if report.progress.failed:
         raise typer.Exit(RUNS_FAILED)
 
@@ -100,7 +102,7 @@ def slurm(
     folder = folder_of(plan, out)
     tasks = min(shards, len(plan.points))
     text = array_script(experiment, file, folder, shards=tasks, workers=workers, hours=hours)
-    typer.echo(text, nl=False)
+    say(text, end="")
 
 
 def replay(
@@ -110,9 +112,9 @@ def replay(
 ) -> None:
     """Repeat one run of a sweep in this process: its outcomes beside the stored ones, or its error with all of its origin."""
     try:
-        typer.echo(store_run(sweep_folder, run_id, out) if out else outcomes_beside(sweep_folder, run_id))
+        say(store_run(sweep_folder, run_id, out) if out else outcomes_beside(sweep_folder, run_id))
     except RunError as error:
-        typer.echo("".join(traceback.format_exception(error)), err=True)
+        say("".join(traceback.format_exception(error)), err=True)
         stop(f"run {run_id}: {error}", STOPPED)
 
 
@@ -132,17 +134,17 @@ def _tell_cost(
     origin = origin_of(plan, task, workers)
     code, note = code_that_counts(manifest, task, origin, allow=allow_code_change)
     left = left_of(plan, folder, code, manifest, part)
-    typer.echo(sweep_report.planned(plan, left))
+    say(sweep_report.planned(plan, left))
     for warning in sweep_report.idle_factors(plan):
-        typer.echo(warning)
+        say(warning)
     if note:
-        typer.echo(f"Note: {note}")
+        say(f"Note: {note}")
     processes = max(workers, 1)
     longest = left.most * plan.experiment.limits.run_seconds / processes
     if not left.most or not (dry_run or (ask and longest > ASK_ABOVE_SECONDS)):
         return
     cost = stored_cost(folder) or pilot(plan, task, processes, task.fingerprint)
-    typer.echo(sweep_report.estimated(left, cost, processes))
+    say(sweep_report.estimated(left, cost, processes))
     seconds = left.most * cost.mean / processes
     if dry_run or not ask or seconds <= ASK_ABOVE_SECONDS:
         return

@@ -37,7 +37,7 @@ from agents.schema import Section, quantity, setting
 from experiments.design import scenario as scenarios
 from experiments.design.designs import Design, Value, Variation
 from sim.base.faults import explained
-from sim.base.names import PATTERN, SAID
+from sim.base.names import PATTERN, SAID, check_title
 
 ARM = "scenario.arm"
 DEFAULT_ARM = "default"  # the scenario itself
@@ -154,6 +154,11 @@ class Experiment(Section):
     replications: Replications = Replications()
     record: Record = Record()
     limits: Limits = Limits()
+
+    @field_validator("title")
+    @classmethod
+    def _one_line(cls, title: str) -> str:
+        return check_title("", title)
 
     @field_validator("vary", mode="before")
     @classmethod

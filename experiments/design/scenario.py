@@ -10,7 +10,7 @@ the file or option that holds it.
 
 import datetime
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -20,7 +20,7 @@ from typing import Any
 from agents.plugins import PluginError
 from agents.plugins import load as load_plugin
 from sim.base.faults import InputError, nearest
-from sim.base.names import check_name
+from sim.base.names import check_line, check_name, check_title
 from sim.base.user_file import bytes_of
 from sim.parameters import ParameterError, Parameters
 
@@ -59,6 +59,13 @@ class Scenario:
     overrides: dict[str, Any]
     arms: dict[str, dict[str, Any]]
     beside: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Check what becomes a folder, a row or a heading, whoever makes the scenario."""
+        _check_name("name", self.name, self.source)
+        for arm in self.arms:
+            _check_arm(arm, self.source)
+        _checked(check_line, "title", self.title, self.source)
 
     def __repr__(self) -> str:
         return f"<Scenario {self.name}: {self.title}; arms: {', '.join(self.arms) or 'none'}>"
@@ -166,13 +173,12 @@ def _load(name: str, folder: Path, loading: tuple[str, ...]) -> Scenario:
         if not isinstance(changes, Mapping):
             raise ScenarioError(f"{source}: arms.{arm}: expected a table of parameters, got {changes!r}")
         where = f"{source} [arms.{arm}]"
-        _check_name("arm", arm, source)
-        if arm in RESERVED:
-            raise ScenarioError(f"{where}: {arm} means {RESERVED[arm]}; give the arm another name")
+        _check_arm(arm, source)
         arms[arm] = from_folder(near, flattened(changes, where))
         _load_plugin(str(arms[arm].get("plugin", "")), near, where)
         _validate(arms[arm], where, known)
     stem = Path(source).stem
+    _checked(check_title, "title", _text(table, "title", source, ""), source)
     called = _text(table, "name", source, stem)
     _check_name("name" if "name" in table else "the file gives the name", called, source)
     return Scenario(
@@ -283,9 +289,19 @@ def _table(table: Mapping[str, Any], key: str, source: str) -> Mapping[str, Any]
     return value
 
 
+def _check_arm(arm: str, source: str) -> None:
+    _check_name("arm", arm, source)
+    if arm in RESERVED:
+        raise ScenarioError(f"{source}: [arms.{arm}]: {arm} means {RESERVED[arm]}; give the arm another name")
+
+
 def _check_name(what: str, name: str, source: str) -> None:
+    _checked(check_name, what, name, source)
+
+
+def _checked(check: Callable[[str, str], str], what: str, text: str, source: str) -> None:
     try:
-        check_name(what, name)
+        check(what, text)
     except InputError as error:
         raise ScenarioError(f"{source}: {error}") from None
 

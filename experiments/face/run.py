@@ -5,13 +5,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import matplotlib.style
 import pandas as pd
 import pyarrow as pa
 
 from agents.vocabulary import GENERATIONS
 from experiments.figures.run_figures import FIGURES
-from experiments.figures.style import style
+from experiments.figures.style import house_style
 from experiments.measures.story import find_party, story
 from experiments.runs import store
 from experiments.runs.folder import writing
@@ -113,7 +112,7 @@ class Run:
     def figures(self) -> "dict[str, Figure]":
         """Every figure of the run by name, as matplotlib figures."""
         frames = {name: self.table(name) for name in self._tables}
-        with matplotlib.style.context(style()):
+        with house_style():
             return {name: draw(frames)[0] for name, draw in FIGURES.items()}
 
     def trace(self, party: str) -> str:

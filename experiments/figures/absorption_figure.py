@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-import matplotlib.style
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
-from experiments.figures.style import BLUE, DOUBLE_COLUMN, NO_STAMP, VERMILION, style
+from experiments.figures.style import BLUE, DOUBLE_COLUMN, NO_STAMP, VERMILION, house_style
 
 PANELS = ("moved", "in place")
 # Free slots -> colour, line, and whether regimes are named above the curve.
@@ -21,7 +21,7 @@ LOOKS = {
 
 def write(table: pd.DataFrame, path: Path, generation: str, share: float) -> None:
     """Draw `absorption_curves` in the house style and write it as PNG and PDF."""
-    with matplotlib.style.context(style()):
+    with house_style():
         figure = absorption_curves(table, generation, share)
         for ending, stamp in NO_STAMP.items():
             figure.savefig(path.with_suffix(f".{ending}"), metadata=stamp, dpi=200)
@@ -49,6 +49,8 @@ def absorption_curves(table: pd.DataFrame, generation: str, share: float) -> Fig
                 _name_regimes(axes, arm, slots, named)
         axes.axhline(share, color="0.6", linewidth=0.6)
         axes.set_xscale("log")
+        axes.xaxis.set_major_formatter("{x:,.0f}")
+        axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_ylim(0, 1.25)
         axes.set_title(f"{generation}, {way}")
         axes.set_xlabel("GPUs forced in one week")

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import matplotlib.style
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -18,7 +17,7 @@ from experiments.figures.style import (
     NO_STAMP,
     SINGLE_COLUMN,
     VERMILION,
-    style,
+    house_style,
 )
 from experiments.runs.folder import put
 
@@ -40,7 +39,7 @@ def write(folder: str | Path, drawings: "Mapping[str, Drawing]") -> list[Path]:
     """
     place = Path(folder)
     files: dict[str, bytes] = {}
-    with matplotlib.style.context(style()):
+    with house_style():
         for name, (figure, plotted) in drawings.items():
             for kind, metadata in NO_STAMP.items():
                 picture = io.BytesIO()
@@ -55,7 +54,7 @@ def write(folder: str | Path, drawings: "Mapping[str, Drawing]") -> list[Path]:
 def sensitivity(tables: "Mapping[str, pd.DataFrame]") -> "dict[str, Drawing]":
     """One figure per table and outcome."""
     drawings: dict[str, Drawing] = {}
-    with matplotlib.style.context(style()):
+    with house_style():
         for name, draw in (("sobol", sobol_bars), ("morris", morris_plane), ("pawn", pawn_bars)):
             for outcome, mine in tables.get(name, pd.DataFrame({"outcome": []})).groupby(
                 "outcome", sort=False
@@ -166,7 +165,7 @@ def variance_bars(table: pd.DataFrame) -> "Drawing":
 
 def prim_tradeoff(trajectory: pd.DataFrame, condition: str) -> "Drawing":
     """Coverage against density along the peeling, colour by restricted parameters, the chosen box ringed."""
-    with matplotlib.style.context(style()):
+    with house_style():
         figure = Figure(figsize=(SINGLE_COLUMN * 1.3, 2.8))
         axes = figure.subplots()
         dots = axes.scatter(
@@ -186,7 +185,7 @@ def prim_tradeoff(trajectory: pd.DataFrame, condition: str) -> "Drawing":
 def paired_differences(table: pd.DataFrame) -> "Drawing":
     """Differences of outcomes with their intervals, each in its own unit on its own panel."""
     shown = table[np.isfinite(table["low"]) & (table["high"] > table["low"])].head(MOST_BARS)
-    with matplotlib.style.context(style()):
+    with house_style():
         figure = Figure(figsize=(DOUBLE_COLUMN * 0.8, 0.5 + 0.45 * max(len(shown), 1)))
         panels = np.atleast_1d(figure.subplots(max(len(shown), 1), 1))
         for axes, row in zip(panels, shown.itertuples(), strict=False):
@@ -214,7 +213,7 @@ def validation(table: pd.DataFrame) -> "Drawing":
     band = table[(table["kind"] == "band") & table["verdict"].isin(["pass", "fail"])].copy()
     for name in ("q05", "median", "q95"):
         band[f"scaled_{name}"] = (band[name] - band["low"]) / (band["high"] - band["low"])
-    with matplotlib.style.context(style()):
+    with house_style():
         figure = Figure(figsize=(DOUBLE_COLUMN, 1.0 + 1.2 * ROW * len(band)))
         axes = figure.subplots()
         axes.axvspan(0, 1, color=GREY, alpha=0.5, lw=0)
@@ -236,7 +235,7 @@ def validation(table: pd.DataFrame) -> "Drawing":
 def survivors(recovery: pd.DataFrame) -> "Drawing":
     """Share of its prior that each parameter's survivors span, narrowest first, beside that of synthetic truths."""
     mine = recovery.sort_values("width").head(MOST_BARS).iloc[::-1]
-    with matplotlib.style.context(style()):
+    with house_style():
         figure = Figure(figsize=(DOUBLE_COLUMN * 0.8, 0.9 + ROW * len(mine)))
         axes = figure.subplots()
         place = np.arange(len(mine))

@@ -15,7 +15,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sim.debt.credit_graph import STATUS_ORDER, Layer, credit_graph, exposures, write_graphml
+from sim.base.graphml import write_graphml
+from sim.debt.credit_graph import STATUS_ORDER, Layer, credit_graph, exposures
 
 if TYPE_CHECKING:
     import networkx as nx

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import matplotlib
 import matplotlib.dates
-import matplotlib.style
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -32,7 +31,7 @@ from experiments.figures.style import (
     NO_STAMP,
     SINGLE_COLUMN,
     VERMILION,
-    style,
+    house_style,
 )
 from experiments.measures.forced_sales import Columns, all_columns
 from experiments.runs import store
@@ -63,7 +62,7 @@ def draw_all(folder: str | Path) -> dict[str, str]:
     hashes: dict[str, str] = {}
     with (
         writing(Path(folder) / "figures", kind="figures", overwrite=True, is_part=True) as scratch,
-        matplotlib.style.context(style()),
+        house_style(),
     ):
         drawings = {name: functools.partial(draw, frames) for name, draw in FIGURES.items()}
         drawings |= {name: functools.partial(compare, side) for name, compare in COMPARISONS.items()}

@@ -1,10 +1,12 @@
 """House style of all figures: widths, colours, and files without a date."""
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import matplotlib.style
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -20,6 +22,11 @@ NO_STAMP: dict[str, dict[str, Any]] = {
     "png": {"Software": None},
     "pdf": {"Creator": None, "Producer": None, "CreationDate": None},
 }
+
+
+def house_style() -> AbstractContextManager[None]:
+    """A block in which figures are drawn in the house style, and a dollar sign in a name begins no formula."""
+    return matplotlib.style.context([style(), {"text.parse_math": False, "text.usetex": False}])
 
 
 def style() -> Path:

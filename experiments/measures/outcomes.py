@@ -20,6 +20,7 @@ from agents.plugins import Registry
 from experiments.measures.credit import CreditRecord, credit_record
 from experiments.measures.forced_sales import ForcedSale
 from sim.base.declared import ANY, COUNT, LONGEST_RUN, POSITIVE, PRICE, SHARE, Bounds
+from sim.base.names import check_line, check_name
 from sim.record.columns import TABLES
 
 Table = Mapping[str, np.ndarray[Any, np.dtype[Any]]]
@@ -339,6 +340,9 @@ def register_outcome(
     """
     if not OUTCOME_NAME.fullmatch(name):
         raise ValueError(f"outcome {name!r}: small letters, digits and _, beginning with a letter")
+    check_name("outcome", name)
+    for what, text in (("unit", unit), ("meaning", meaning)):
+        check_line(f"outcome {name}: {what}", text)
     if name in OUTCOMES:
         raise ValueError(f"outcome {name} is shipped ({OUTCOMES[name].meaning}); give yours another name")
     if name in KEYS:

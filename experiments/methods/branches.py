@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import matplotlib.style
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -24,7 +23,7 @@ from scipy import stats
 
 from agents.vocabulary import PRODUCT_GENERATION, PRODUCT_UNIT, SellOrders
 from experiments.design.scenario import Scenario
-from experiments.figures.style import NO_STAMP, style
+from experiments.figures.style import NO_STAMP, house_style
 from experiments.runs import provenance, store
 from experiments.runs.folder import writing
 from experiments.runs.run import RunError
@@ -206,7 +205,7 @@ def run_branches(
             "timings": {"seconds": round(time.perf_counter() - began, 3)},
         }
         store.save(scratch, tables, {"branches": PATHS, "responses": RESPONSES}, manifest)
-        with matplotlib.style.context(style()):
+        with house_style():
             shown = store.frame_of(store.arrow_table("responses", tables["responses"], RESPONSES))
             drawn = draw(shown, parameters.forced_sale.generation)
             for kind, stamp in NO_STAMP.items():

@@ -110,6 +110,21 @@ def writing(
         raise StoreError(f"{target}: written; {came_between[0]} came in between and is kept in {scratch}")
 
 
+def inside(folder: str | Path, name: str | Path) -> Path:
+    """A path inside a folder, for a file or a folder of this name.
+
+    Raises
+    ------
+    StoreError
+        If the name leads out of the folder.
+    """
+    above = Path(folder)
+    path = above / name
+    if not path.resolve().is_relative_to(above.resolve()):
+        raise StoreError(f"{above}: {str(name)!r} leads out of it")
+    return path
+
+
 def marker_of(folder: str | Path) -> Marker | None:
     """What a folder says of itself; None if it is no result.
 
@@ -149,8 +164,9 @@ def put(folder: str | Path, files: Mapping[str, bytes], *, kind: str, is_part: b
     if marker.kind != kind:
         raise StoreError(f"{place}: is a {marker.kind}, not a {kind}; choose another folder")
     for name in files:
-        if name not in marker.files and os.path.lexists(place / name):
-            raise StoreError(f"{place / name}: firesale did not write it; not overwritten")
+        path = inside(place, name)
+        if name not in marker.files and os.path.lexists(path):
+            raise StoreError(f"{path}: firesale did not write it; not overwritten")
     listed = marker.files | {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
     try:
         place.mkdir(parents=True, exist_ok=True)

@@ -14,7 +14,7 @@ from experiments.design.scenario import Scenario, load
 from experiments.measures import forced_sales as tables
 from experiments.measures.credit import CreditRecord, credit_record
 from experiments.runs import provenance, store
-from experiments.runs.folder import writing
+from experiments.runs.folder import inside, writing
 from sim.base.declared import outside
 from sim.base.faults import InputError
 from sim.base.inputs import content_of, expecting, files_of
@@ -209,7 +209,12 @@ def run_scenario(
         for (asked, arm, parameters), place in zip(planned, places, strict=True):
             name = asked.name if arm == DEFAULT_ARM else arm
             manifest = run_arm(
-                asked, arm, parameters, seed, scratch / place, on_week=on_arm(name, parameters.clock.weeks)
+                asked,
+                arm,
+                parameters,
+                seed,
+                inside(scratch, place),
+                on_week=on_arm(name, parameters.clock.weeks),
             )
             faults[folder / place] = manifest.get(OUT_OF_BOUNDS, [])
     for place, found in faults.items():

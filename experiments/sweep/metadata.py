@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from experiments.design.experiment import Experiment
 from experiments.sweep.jobs import STATUSES
 from experiments.sweep.tables import OUTCOME, SERIES
+from sim.base.texts import markdown
 from sim.parameters import ParameterError, Parameters, walk
 
 ABOUT = {
@@ -243,8 +244,8 @@ def readme(experiment: Experiment, manifest: Mapping[str, Any], files: Sequence[
     rows = "\n".join(f"| `{name}` | {ABOUT.get(name, '')} |" for name in files)
     said = "\n".join(f"- {state}: {count:,}" for state, count in counts.items())
     return (
-        f"# {experiment.title or experiment.name}\n\n"
-        f"{experiment.description.strip() or 'Results of a sweep of the firesale model.'}\n\n"
+        f"# {markdown(experiment.title or experiment.name)}\n\n"
+        f"{markdown(experiment.description) or 'Results of a sweep of the firesale model.'}\n\n"
         f"Made by `firesale sweep` from `experiment.toml`, seed {experiment.seed}; model code "
         f"{manifest.get('fingerprint', '')}; digest of the runs {manifest.get('digest', '')!s}.\n\n"
         f"{said}\n\n| file | content |\n|---|---|\n{rows}\n\n"

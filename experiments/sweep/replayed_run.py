@@ -49,7 +49,9 @@ def store_run(folder: Path, run_id: str, out: Path) -> str:
     experiment = load(folder).experiment
     overrides, contents = as_stored(folder, entry)
     title = f"{experiment.title or experiment.name}, run {entry['run_id']}"
-    scenario = Scenario(experiment.scenario, title, experiment.description, str(folder), overrides, {})
+    # A scenario that is a file is known by the experiment that names it.
+    called = experiment.name if experiment.scenario.endswith(".toml") else experiment.scenario
+    scenario = Scenario(called, title, experiment.description, str(folder), overrides, {})
     with writing(out, kind="run") as scratch, expecting(contents):
         run_arm(
             scenario,

@@ -1,18 +1,15 @@
 """What a sweep says: its cost before, how far it is on the way, what came of it at the end."""
 
 import math
-import shlex
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 
 from experiments.design.plan import Plan
 from experiments.sweep.cost import Cost, Left
 from experiments.sweep.engine import Progress, Report
+from experiments.sweep.shell_words import command_line
 from sim.parameters import Parameters
 
-LINE_SECONDS = 30.0
 MOST_FAILURES = 20
 
 
@@ -80,42 +77,6 @@ def line_of(progress: Progress) -> str:
     )
 
 
-@contextmanager
-def following(quiet: bool) -> Iterator[Callable[[Progress], None]]:
-    """A function that shows progress on stderr: a bar on a terminal, else a line every half minute."""
-    from rich.console import Console
-
-    console = Console(stderr=True)
-    if quiet:
-        yield lambda progress: None
-    elif not console.is_terminal:
-        yield _plain_lines()
-    else:
-        from rich.progress import BarColumn, TextColumn
-        from rich.progress import Progress as Bar
-
-        with Bar(BarColumn(), TextColumn("{task.description}"), console=console) as bar:
-            task = bar.add_task("", total=None)
-
-            def show(progress: Progress) -> None:
-                ended = progress.stored + progress.done + progress.failed
-                bar.update(task, completed=ended, total=progress.asked, description=line_of(progress))
-
-            yield show
-
-
-def _plain_lines() -> Callable[[Progress], None]:
-    told = time.monotonic()
-
-    def tell(progress: Progress) -> None:
-        nonlocal told
-        if time.monotonic() - told >= LINE_SECONDS:
-            told = time.monotonic()
-            print(line_of(progress), file=sys.stderr, flush=True)
-
-    return tell
-
-
 def ended(report: Report, shard: tuple[int, int] | None) -> str:
     """What came of a sweep that was not interrupted."""
     progress = report.progress
@@ -141,7 +102,7 @@ def failed(report: Report) -> list[str]:
     lines = []
     for run_id, status, error in report.failures[:MOST_FAILURES]:
         lines.append(f"{status}: {error}")
-        lines.append(f"    firesale replay {shlex.quote(str(report.folder))} {run_id}")
+        lines.append(f"    {command_line('firesale', 'replay', report.folder, run_id)}")
     if len(report.failures) > MOST_FAILURES:
         lines.append(f"... and {len(report.failures) - MOST_FAILURES:,} more in {report.folder / 'failures'}")
     return lines
@@ -150,7 +111,7 @@ def failed(report: Report) -> list[str]:
 def interrupted(report: Report) -> str:
     """What is stored of an interrupted sweep, and how to go on."""
     progress = report.progress
-    command = shlex.join(["firesale", *sys.argv[1:]])
+    command = command_line("firesale", *sys.argv[1:])
     return (
         f"interrupted; {progress.stored + progress.done:,} runs are stored and none is lost, "
         f"{progress.left:,} are left: {command}"

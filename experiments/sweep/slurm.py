@@ -4,6 +4,8 @@ import shlex
 from pathlib import Path
 
 from experiments.design.experiment import Experiment
+from experiments.sweep.shell_words import command_line
+from sim.base.names import check_line
 
 # What a worker holds before its run adds anything: interpreter, NumPy, pyarrow, model.
 WORKER_MB = 512
@@ -24,9 +26,16 @@ def array_script(
         Processes, and so cores, of a task.
     hours
         Longest a task may take; it is told a minute before, stores what has ended, and the next submission goes on.
+
+    Raises
+    ------
+    InputError
+        If a path holds a control character, which no comment of a script can hold.
     """
     name = experiment.name
-    command = shlex.join(["firesale", "sweep", str(file), "--out", str(out), "--yes"])
+    for what, path in (("experiment file", file), ("result folder", out)):
+        check_line(what, str(path))  # a line feed would end the comment that holds the command
+    command = command_line("firesale", "sweep", file, "--out", out, "--yes")
     lines = [
         "#!/bin/bash",
         f"#SBATCH --job-name={name}",
@@ -41,7 +50,7 @@ def array_script(
         "#SBATCH --requeue",
         "#",
         f"# Submit:        job=$(sbatch --parsable {name}.sbatch)",
-        f'# Put together:  sbatch --dependency=afterany:$job --wrap="{command}"',
+        f"# Put together:  sbatch --dependency=afterany:$job --wrap={shlex.quote(command)}",
         "# Both lines again, after whatever happened, compute only what is not stored.",
         "set -eu",
         f'exec srun {command} --shard "$SLURM_ARRAY_TASK_ID/{shards}" --workers "$SLURM_CPUS_PER_TASK"',

@@ -6,7 +6,6 @@ themselves stand between their funders and their borrowers, so nodes carry a lay
 
 from collections.abc import Sequence
 from enum import IntEnum
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import networkx as nx
@@ -125,8 +124,3 @@ def exposures(graph: "Graph") -> "nx.DiGraph[Any]":
         edge["loans"] += 1
         edge["status"] = min(edge["status"], loan["status"], key=STATUS_ORDER.index)
     return bundle
-
-
-def write_graphml(graph: "Graph", path: str | Path) -> None:
-    """Write the graph for other programs; the same graph gives the same bytes."""
-    nx.write_graphml(graph, path, encoding="utf-8", prettyprint=True, named_key_ids=True)

@@ -36,6 +36,7 @@ from agents.vocabulary import (
     Ints,
     PoolKind,
 )
+from sim.base.graphml import write_graphml
 from sim.base.rounding import to_cents
 from sim.kernel.book import Network
 from sim.parameters import Parameters
@@ -361,4 +362,4 @@ class Topology:
 
     def write_graphml(self, path: str | Path) -> None:
         """Write `place_graph` for Gephi, yEd or networkx."""
-        networkx.write_graphml(self.place_graph(), path)
+        write_graphml(self.place_graph(), path)
