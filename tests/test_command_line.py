@@ -19,17 +19,8 @@ from typer.testing import CliRunner, Result
 from experiments.analysis.discovery import MissingExtra
 from experiments.command import console
 from experiments.command.command_table import COMMANDS, MODULES
-from experiments.command.console import (
-    BAD_INPUT,
-    BROKEN,
-    CODES,
-    INTERRUPTED,
-    OURS,
-    STOPPED,
-    STORE_FAILED,
-    code_of,
-    one_line_errors,
-)
+from experiments.command.console import CODES, OURS, code_of, one_line_errors
+from experiments.command.exit_codes import BAD_INPUT, BROKEN, INTERRUPTED, STOPPED, STORE_FAILED
 from experiments.command.main import app
 from experiments.design.scenario import load
 from experiments.runs import store
@@ -307,7 +298,14 @@ def test_shadowed_package_is_named(tmp_path: Path) -> None:
 
 def test_help_is_quick_and_imports_nothing_heavy() -> None:
     heavy = ("numpy", "pandas", "mesa", "scipy", "matplotlib", "pyarrow", "pydantic", "networkx", "rich")
-    heavy += ("agents", "sim", "experiments.design", *(f"experiments.command.{name}" for name in COMMANDS))
+    heavy += (
+        "agents",
+        "sim.base.faults",
+        "sim.model",
+        "sim.parameters",
+        "experiments.design",
+        *(f"experiments.command.{name}" for name in COMMANDS),
+    )
     program = (
         "import sys; sys.argv = ['firesale', '--help']\n"
         "from experiments.command.main import main\n"

@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from experiments.command import progress_bar, sweep_commands
-from experiments.command.console import BAD_INPUT, INTERRUPTED, RUNS_FAILED, STOPPED, STORE_FAILED
+from experiments.command.exit_codes import BAD_INPUT, INTERRUPTED, RUNS_FAILED, STOPPED, STORE_FAILED
 from experiments.command.main import app
 from experiments.design.experiment import Experiment
 from experiments.design.planner import plan_experiment

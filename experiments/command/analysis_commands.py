@@ -7,7 +7,8 @@ import typer
 
 from experiments.analysis.metric_report import report
 from experiments.command.branches_printout import printed_responses
-from experiments.command.console import BAD_INPUT, STOPPED, stop
+from experiments.command.console import stop
+from experiments.command.exit_codes import BAD_INPUT, STOPPED
 from experiments.command.options import NoBar, Overwrite, Processes, RunFolder, Settings, SweepFolder
 from experiments.command.progress_bar import progress_bar, sweep_progress
 from experiments.command.reports import (

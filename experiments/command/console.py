@@ -1,19 +1,4 @@
-"""What every command shares: exit codes, failures in one line, and numbers that do not depend on the machine.
-
-=====  ==========================================================
-code   meaning
-=====  ==========================================================
-0      done
-1      the model stopped, or a check failed
-2      bad input
-3      a result cannot be written or read
-4      the installation is broken
-5      a sweep went to its end, and some of its runs failed
-130    interrupted; the same command goes on where it stopped
-=====  ==========================================================
-
-Every failure is one line on stderr.
-"""
+"""What every command shares: failures in one line on stderr, and numbers that do not depend on the machine."""
 
 import os
 import signal
@@ -25,10 +10,10 @@ from typing import NoReturn
 
 import typer
 
+from experiments.command.exit_codes import BAD_INPUT, BROKEN, INTERRUPTED, STOPPED, STORE_FAILED
 from experiments.command.streams import say, take_unsaid
 from experiments.runs.steady_numbers import steady_environment
 
-STOPPED, BAD_INPUT, STORE_FAILED, BROKEN, RUNS_FAILED, INTERRUPTED = 1, 2, 3, 4, 5, 130
 TRACEBACK = "FIRESALE_TRACEBACK"
 # Expected failures by the name of their class: imported here, they would bring the model to every `--help`.
 CODES = {

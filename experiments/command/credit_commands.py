@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from experiments.command.console import RUNS_FAILED
+from experiments.command.exit_codes import RUNS_FAILED
 from experiments.command.options import NoProgress, ScenarioName, Settings
 from experiments.command.progress_bar import following
 from experiments.command.streams import say

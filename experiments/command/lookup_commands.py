@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from experiments.command.console import BAD_INPUT, stop
+from experiments.command.console import stop
+from experiments.command.exit_codes import BAD_INPUT
 from experiments.command.options import ResultFolder
 from experiments.command.schema_printout import Described
 from experiments.command.streams import say

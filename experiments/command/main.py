@@ -1,6 +1,6 @@
 """The command ``firesale``: the list of its commands, each imported when it is called, so that ``--help`` answers at once.
 
-What it says, how it fails and its exit codes are in `experiments.command.console`.
+What it says, how it fails and its exit codes are in `experiments.command.console` and `experiments.command.exit_codes`.
 """
 
 import importlib
@@ -13,8 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from experiments.command.command_table import COMMANDS, MODULES
-from experiments.command.console import BROKEN, one_line_errors, steady_numbers
-from experiments.command.streams import errors, output, say
+from experiments.command.exit_codes import BROKEN
 
 
 class LazyCommands(TyperGroup):
@@ -52,22 +51,29 @@ app = _listed()
 
 def main() -> None:
     """Entry point of the command."""
-    # What typer prints by itself finds them ready for every letter.
-    output()
-    errors()
     _refuse_shadowed_packages()
+    # What typer prints by itself finds standard output and error ready for every letter.
+    streams = _module("streams")
+    streams.output()
+    streams.errors()
     app()
 
 
 def imported_command(name: str) -> Any:
     """The command of this name, ready to parse its arguments; its failures, and those of its import, are one line."""
-    steady_numbers()
+    console = _module("console")
+    console.steady_numbers()
     # An interruption amid imports that nobody guards would be lost, or end with another code.
-    with one_line_errors():
-        module = importlib.import_module(f"experiments.command.{MODULES[name]}")
+    with console.one_line_errors():
+        module = _module(MODULES[name])
     alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-    alone.command(name)(one_line_errors()(getattr(module, name)))
+    alone.command(name)(console.one_line_errors()(getattr(module, name)))
     return typer.main.get_command(alone)
+
+
+def _module(name: str) -> Any:
+    """A module of the command, imported when no other distribution can stand in the way of what it imports."""
+    return importlib.import_module(f"experiments.command.{name}")
 
 
 def _refuse_shadowed_packages() -> None:
@@ -78,7 +84,7 @@ def _refuse_shadowed_packages() -> None:
         origin = Path(found.origin).resolve().parents[1] if found and found.origin else None
         if origin != ours:
             where = f"the one in {origin}" if origin else "a folder of that name" if found else "none"
-            say(
+            typer.echo(
                 f"firesale: its package `{name}` is hidden: Python finds {where}. "
                 "Another distribution or PYTHONPATH shadows it; install firesale in an environment of its own.",
                 err=True,

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from experiments.command.bench import report
-from experiments.command.console import BROKEN, STOPPED, stop
+from experiments.command.console import stop
+from experiments.command.exit_codes import BROKEN, STOPPED
 from experiments.command.notebooks import execute_all
 from experiments.command.streams import say
 from experiments.runs import provenance, store

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from experiments.command.console import BAD_INPUT, INTERRUPTED, RUNS_FAILED, STOPPED, stop
+from experiments.command.console import stop
+from experiments.command.exit_codes import BAD_INPUT, INTERRUPTED, RUNS_FAILED, STOPPED
 from experiments.command.options import ExperimentFile, NoProgress, SweepFolder
 from experiments.command.progress_bar import following
 from experiments.command.streams import say
