@@ -6,16 +6,26 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.firesale-ready
 
-.PHONY: setup run test lint golden parameter-readers attack bench bench-kernel bench-sweep sanitize notebooks clean
+.PHONY: setup lock run test lint golden parameter-readers attack bench bench-kernel bench-sweep sanitize notebooks clean
 .DEFAULT_GOAL := setup
 
 setup: $(STAMP)
 
-$(STAMP): pyproject.toml setup.py constraints.txt $(wildcard sim/*/*.pyx)
+$(STAMP): pyproject.toml setup.py requirements.lock $(wildcard sim/*/*.pyx)
 	@test -n "$(PYTHON)" || { echo "firesale needs Python 3.12 or newer; set PYTHON=/path/to/python" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
+
+# Exact versions with the hashes of their files; versions stay as they are unless LOCK=--upgrade. No index is named in the file.
+lock:
+	$(PYTHON) -m venv build/lock
+	build/lock/bin/python -m pip install --quiet --disable-pip-version-check uv
+	head -2 requirements.lock > build/requirements.head
+	UV_PYTHON_DOWNLOADS=never build/lock/bin/uv pip compile pyproject.toml --quiet --all-extras --universal --python-version 3.12 \
+		--generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links $(LOCK) -o requirements.lock
+	cat build/requirements.head requirements.lock > build/requirements.lock && mv build/requirements.lock requirements.lock
 
 run: setup
 	$(BIN)/firesale run ten_thousand_h100 --overwrite

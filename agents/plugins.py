@@ -25,6 +25,7 @@ SHIPPED = ("agents", "sim", "experiments", "firesale")
 INSTALLED = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 LIBRARIES = frozenset({"site-packages", "dist-packages"})
 MODULE_NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+LONGEST_NAME = 100
 
 _loading: ContextVar[str] = ContextVar("plugin being loaded", default=BY_HAND)
 
@@ -100,7 +101,7 @@ def load(name: str, folder: Path | None = None) -> Plugin:
     """
     if name.endswith(".py"):
         raise PluginError(f"{name!r}: name the module, without .py")
-    if not MODULE_NAME.fullmatch(name):
+    if not MODULE_NAME.fullmatch(name) or len(name) > LONGEST_NAME:
         raise PluginError(f"{name!r} is not the name of a module, such as universities for universities.py")
     path = _find(name, folder).resolve()
     known = _loaded.get(name)

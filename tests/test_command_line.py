@@ -4,6 +4,7 @@ import importlib
 import json
 import os
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -314,12 +315,13 @@ def test_help_is_quick_and_imports_nothing_heavy() -> None:
     )
     fastest = float("inf")
     for _ in range(3):
-        began = time.perf_counter()
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-        fastest = min(fastest, time.perf_counter() - began)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        fastest = min(fastest, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     assert "schema" in done.stdout
     assert done.stderr.strip() == "[]"
-    # Twice the aim of 0.4 s: other jobs share the machine that runs the tests.
+    # Of the processor, because other jobs share the machine; twice the aim of 0.4 s, because they share its cache too.
     assert fastest < 0.8
 
 

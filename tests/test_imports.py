@@ -16,7 +16,6 @@ ALLOWED = {
     "SALib": "slow, and only some designs and analyses need it",
     "pandas": "slow, and only tables need it",
     "scipy.stats": "slow, and only sampled designs need it",
-    "rich": "slow, and only a terminal needs it",
     "distributed": "of the extra `dask`",
     "jupytext": "of the extra `notebooks`",
     "nbclient": "of the extra `notebooks`",

@@ -66,6 +66,10 @@ def one_line_errors() -> Iterator[None]:
         if code is None:
             if os.environ.get(TRACEBACK):
                 raise
+            if isinstance(error, OSError) and error.filename is not None:
+                # The system's word on a path, such as a name that is too long: no fault of ours.
+                path = " ".join(os.fsdecode(error.filename).split())
+                stop(f"{path}: {error.strerror}", STORE_FAILED)
             stop(
                 f"fault in firesale itself: {type(error).__name__}: {error}; {TRACEBACK}=1 shows where",
                 STOPPED,
