@@ -292,7 +292,7 @@ def _table(table: Mapping[str, Any], key: str, source: str) -> Mapping[str, Any]
 def _check_arm(arm: str, source: str) -> None:
     _check_name("arm", arm, source)
     if arm in RESERVED:
-        raise ScenarioError(f"{source}: [arms.{arm}]: {arm} means {RESERVED[arm]}; give the arm another name")
+        raise ScenarioError(f"{source} [arms.{arm}]: {arm} means {RESERVED[arm]}; give the arm another name")
 
 
 def _check_name(what: str, name: str, source: str) -> None:
