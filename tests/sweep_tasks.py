@@ -84,3 +84,8 @@ def surrounded(parameters: Mapping[str, Any], seed: int, replication: int) -> Ma
     """Whether what a run starts would look for modules as what the sweep's own process starts does."""
     found = {name: os.environ.get(name) for name in ("PYTHONPATH", "PYTHONSAFEPATH")}
     return {"same": float(str(found) == parameters["environment"])}, {}
+
+
+def never_up(environment: object) -> None:
+    """In the place of what a worker does first: it does not come to an end."""
+    time.sleep(600)

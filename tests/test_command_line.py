@@ -21,11 +21,12 @@ from experiments.analysis.discovery import MissingExtra
 from experiments.command import console
 from experiments.command.command_table import COMMANDS, MODULES
 from experiments.command.console import CODES, OURS, code_of, one_line_errors
-from experiments.command.exit_codes import BAD_INPUT, BROKEN, INTERRUPTED, STOPPED, STORE_FAILED
+from experiments.command.exit_codes import BAD_INPUT, BROKEN, HUNG_UP, INTERRUPTED, STOPPED, STORE_FAILED
 from experiments.command.main import app
 from experiments.design.scenario import load
 from experiments.runs import store
 from experiments.runs.folder import StoreError
+from experiments.runs.signals import hearing
 
 SALE = [
     "ten_thousand_h100",
@@ -245,8 +246,17 @@ def test_a_command_that_cannot_be_imported_is_one_line(
     refused(firesale("scenarios"), code, *words)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_interruption_exits_130_and_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
+@pytest.mark.parametrize(
+    ("number", "code", "why"),
+    [
+        (signal.SIGINT, INTERRUPTED, "interrupted"),
+        (signal.SIGTERM, INTERRUPTED, "interrupted"),
+        (signal.SIGHUP, HUNG_UP, "its terminal was closed"),
+    ],
+)
+def test_interruption_exits_by_its_code_and_leaves_nothing(
+    tmp_path: Path, number: signal.Signals, code: int, why: str
+) -> None:
     process = subprocess.Popen(
         [*COMMAND, "run", "--weeks", "2080", "--out", str(tmp_path / "run")],
         stderr=subprocess.PIPE,
@@ -263,9 +273,19 @@ def test_interruption_exits_130_and_leaves_nothing(tmp_path: Path, number: signa
         _, errors = process.communicate(timeout=60)
     finally:
         process.kill()  # nothing runs on for hours after a test that failed
-    assert process.returncode == INTERRUPTED, errors
-    assert errors.strip() == "firesale: interrupted; nothing of the unfinished run was kept"
+    assert process.returncode == code, errors
+    assert errors.strip() == f"firesale: {why}; nothing of the unfinished run was kept"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_command_under_nohup_does_not_hear_its_terminal_close() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with hearing(lambda number, frame: None, signal.SIGTERM):
+            assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+            assert signal.getsignal(signal.SIGTERM) != signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_killed_run_leaves_nothing_that_looks_whole(tmp_path: Path) -> None:

@@ -15,9 +15,10 @@ import sweep_tasks
 from experiments.design.experiment import Experiment
 from experiments.design.plan import Plan, plan_of
 from experiments.design.planner import plan_experiment
+from experiments.sweep import executors
 from experiments.sweep.engine import Progress, Report, SweepError, replay, sweep
-from experiments.sweep.executors import Serial
-from experiments.sweep.jobs import Batch, Ended
+from experiments.sweep.executors import LocalPool, Serial
+from experiments.sweep.jobs import Batch, Ended, ExecutorError
 from experiments.sweep.model_task import ModelTask
 from experiments.sweep.store import SweepStore, load
 
@@ -382,6 +383,24 @@ def test_ctrl_c_ends_cleanly_and_the_next_session_goes_on(number: signal.Signals
     assert 0 < stored < 480 and (before.runs["status"] == "ok").all()
     report = sweep(long_plan(), sweep_tasks.noisy, tmp_path / "s", executor=0)
     assert (report.progress.stored, report.progress.done) == (stored, 480 - stored)
+
+
+def test_workers_that_never_come_up_are_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(executors, "prepare_worker", sweep_tasks.never_up)
+    monkeypatch.setattr(executors, "START_SECONDS", 0.5)
+    with pytest.raises(ExecutorError, match="no worker came up within 0.5 s"):
+        sweep(plan(), sweep_tasks.noisy, tmp_path / "s", executor=1)
+
+
+def test_a_script_without_a_main_guard_is_told_so_after_few_starts() -> None:
+    pool = LocalPool(1)
+    pool._restarts = executors.MOST_RESTARTS
+    pool._pool.stop()
+    pool._pool.join()
+    with pytest.raises(ExecutorError, match="workers end before they begin a run; a script must start"):
+        pool.submit(Batch(sweep_tasks.noisy, "", (), 1.0, 1000))
 
 
 # -- the model -----------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from experiments.command import progress_bar, sweep_commands
-from experiments.command.exit_codes import BAD_INPUT, INTERRUPTED, RUNS_FAILED, STOPPED, STORE_FAILED
+from experiments.command.exit_codes import BAD_INPUT, HUNG_UP, INTERRUPTED, RUNS_FAILED, STOPPED, STORE_FAILED
 from experiments.command.main import app
 from experiments.design.experiment import Experiment
 from experiments.design.planner import plan_experiment
@@ -186,19 +186,32 @@ def test_workers_do_not_take_the_users_folders_for_ours(file: Path, tmp_path: Pa
     assert done.returncode == 0 and "4 runs computed" in done.stdout, done.stderr[-2000:]
 
 
-def test_ctrl_c_prints_the_command_that_goes_on(file: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGINT, INTERRUPTED), pytest.param(signal.SIGHUP, HUNG_UP, marks=pytest.mark.slow)],
+)
+def test_a_stop_prints_the_command_that_goes_on(
+    number: signal.Signals, code: int, file: Path, tmp_path: Path
+) -> None:
     file.write_text(SHORT.replace("count = 2", "count = 2000"))
     arguments = ["sweep", str(file), "--out", str(tmp_path / "s"), "--workers", "1", "--yes"]
     process = subprocess.Popen(
-        [*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*COMMAND, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
     deadline = time.monotonic() + 120
     while not list((tmp_path / "s" / "journal").glob("*.parquet")):
         assert time.monotonic() < deadline and process.poll() is None
         time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
+    if number == signal.SIGHUP:
+        os.killpg(process.pid, number)  # a terminal that closes tells workers too
+    else:
+        process.send_signal(number)
     _, errors = process.communicate(timeout=120)
-    assert process.returncode == INTERRUPTED, errors
+    assert process.returncode == code, errors
     last = errors.strip().splitlines()[-1]
     assert last.startswith("firesale: interrupted; ") and last.endswith("firesale " + " ".join(arguments))
     stored = len(load(tmp_path / "s").runs)

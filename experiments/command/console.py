@@ -3,15 +3,15 @@
 import os
 import signal
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
 import typer
 
-from experiments.command.exit_codes import BAD_INPUT, BROKEN, INTERRUPTED, STOPPED, STORE_FAILED
+from experiments.command.exit_codes import BAD_INPUT, BROKEN, HUNG_UP, INTERRUPTED, STOPPED, STORE_FAILED
 from experiments.command.streams import say, take_unsaid
+from experiments.runs.signals import HungUp, hearing, is_hang_up
 from experiments.runs.steady_numbers import steady_environment
 
 TRACEBACK = "FIRESALE_TRACEBACK"
@@ -40,18 +40,16 @@ OURS = ("agents", "sim", "experiments")
 def one_line_errors() -> Iterator[None]:
     """Turn every expected failure into one line on stderr and its exit code."""
     # A stop asked for by a scheduler ends like Ctrl-C: cleanly, with nothing half-written.
-    before = (
-        signal.signal(signal.SIGTERM, _interrupt)
-        if threading.current_thread() is threading.main_thread()
-        else None
-    )
     try:
-        yield
+        with hearing(_interrupt, signal.SIGTERM):
+            yield
         if unsaid := take_unsaid():
             stop(
                 f"done, and what is stored is whole; standard output could not be written: {unsaid}",
                 STORE_FAILED,
             )
+    except HungUp:
+        stop("its terminal was closed; nothing of the unfinished run was kept", HUNG_UP)
     except KeyboardInterrupt:
         stop("interrupted; nothing of the unfinished run was kept", INTERRUPTED)
     except (typer.Exit, typer.Abort):
@@ -75,9 +73,6 @@ def one_line_errors() -> Iterator[None]:
                 STOPPED,
             )
         stop(" ".join(str(error).split()), code)
-    finally:
-        if before is not None:
-            signal.signal(signal.SIGTERM, before)
 
 
 def code_of(error: Exception) -> int | None:
@@ -93,7 +88,7 @@ def stop(message: str, code: int) -> NoReturn:
 
 
 def _interrupt(number: int, frame: object) -> NoReturn:
-    raise KeyboardInterrupt
+    raise HungUp if is_hang_up(number) else KeyboardInterrupt
 
 
 def steady_numbers() -> None:

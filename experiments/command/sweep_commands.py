@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from experiments.command.console import stop
-from experiments.command.exit_codes import BAD_INPUT, INTERRUPTED, RUNS_FAILED, STOPPED
+from experiments.command.exit_codes import BAD_INPUT, HUNG_UP, INTERRUPTED, RUNS_FAILED, STOPPED
 from experiments.command.options import ExperimentFile, NoProgress, SweepFolder
 from experiments.command.progress_bar import following
 from experiments.command.streams import say
@@ -59,7 +59,8 @@ def sweep(
 ) -> None:
     """Compute every run of an experiment that is not stored yet. The same command resumes, after whatever happened.
 
-    Exit codes: 0 done; 2 bad input; 3 the store cannot be written; 5 at the end, but some runs failed; 130 interrupted.
+    Exit codes: 0 done; 2 bad input; 3 the store cannot be written; 5 at the end, but some runs failed; 129 its
+    terminal was closed; 130 interrupted.
     """
     experiment, plan = load(file)
     task = ModelTask.of(experiment).prepared(plan.plugins)
@@ -83,7 +84,7 @@ def sweep(
             on_progress=on_progress,
         )
     if report.interrupted:
-        stop(sweep_report.interrupted(report), INTERRUPTED)
+        stop(sweep_report.interrupted(report), HUNG_UP if report.hung_up else INTERRUPTED)
     say(sweep_report.ended(report, part))
     if report.progress.failed:
         raise typer.Exit(RUNS_FAILED)

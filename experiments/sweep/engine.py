@@ -413,6 +413,7 @@ class _Session:
             manifest,
             self.note,
             self.store.mended,
+            self.stop.hung_up,
         )
 
     def _changed(self) -> bool:

@@ -26,6 +26,7 @@ import numpy as np
 import pebble
 
 from experiments.runs import provenance
+from experiments.runs.signals import hearing
 from experiments.runs.steady_numbers import steady_environment
 from experiments.sweep.jobs import (
     DIED,
@@ -46,6 +47,10 @@ from experiments.sweep.jobs import (
 )
 from sim.base import inputs
 from sim.base.inputs import Input, files_of, name_of
+
+MOST_RESTARTS = 2
+START_SECONDS = 120.0  # longest that the first worker may take to come up
+MAIN_GUARD = "a script must start its sweep under `if __name__ == '__main__':`"
 
 _environment_lock = threading.Lock()
 
@@ -148,6 +153,8 @@ def prepare_worker(environment: Mapping[str, str | None]) -> None:
     _set_environment(environment)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if hasattr(signal, "SIGHUP"):  # the sweep hears it too, and ends its workers
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
     parent = os.getppid()
 
     def watch() -> None:
@@ -227,7 +234,7 @@ class LocalPool:
         self, workers: int, preload: Sequence[str] = ("experiments.measures.outcomes", "sim.model")
     ) -> None:
         if getattr(multiprocessing.current_process(), "_inheriting", False):
-            raise ExecutorError("a script must start its sweep under `if __name__ == '__main__':`")
+            raise ExecutorError(MAIN_GUARD)
         self.workers = workers
         self._ended: queue.SimpleQueue[Ended] = queue.SimpleQueue()
         method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
@@ -235,11 +242,15 @@ class LocalPool:
         if method == "forkserver":
             self._context.set_forkserver_preload(list(preload))
         self._open: dict[int, Any] = {}
+        self._is_up = False  # whether a worker has begun anything
+        self._restarts = 0  # of the pool, before that
+        self._began = time.monotonic()
         self._pool = self._start()
 
     def _start(self) -> Any:
         steady_environment()
-        with _search_path_handed_down() as environment:
+        # A terminal that closes tells every process of it: the fork server goes when its parent does.
+        with _search_path_handed_down() as environment, hearing(signal.SIG_IGN):
             if self._context.get_start_method() == "forkserver":
                 forkserver.ensure_running()
         return pebble.ProcessPool(
@@ -255,6 +266,9 @@ class LocalPool:
             future = self._pool.schedule(compute, args=[batch], timeout=batch.seconds)
         except (RuntimeError, BrokenProcessPool):
             # A worker that died between two tasks breaks a pool of pebble; what was waiting in it comes back as lost.
+            self._restarts += not self._is_up
+            if self._restarts > MOST_RESTARTS:
+                raise ExecutorError(f"workers end before they begin a run; {MAIN_GUARD}") from None
             self._pool = self._start()
             future = self._pool.schedule(compute, args=[batch], timeout=batch.seconds)
         self._open[batch.number] = future
@@ -262,12 +276,23 @@ class LocalPool:
 
     def next(self, seconds: float) -> Ended | None:
         """A batch that ended, or nothing within `seconds`."""
+        self._check_start()
         try:
             ended = self._ended.get(timeout=seconds) if seconds > 0 else self._ended.get_nowait()
         except queue.Empty:
             return None
         self._open.pop(ended.batch.number, None)
+        self._is_up |= not ended.lost
         return ended
+
+    def _check_start(self) -> None:
+        """Workers that never come up are not waited for without end."""
+        if not self._is_up:
+            self._is_up = any(future.running() for future in self._open.values())
+        if not self._is_up and self._open and time.monotonic() - self._began > START_SECONDS:
+            raise ExecutorError(
+                f"no worker came up within {START_SECONDS:g} s; is the machine short of memory or processes?"
+            )
 
     def close(self, *, abandon: bool) -> None:
         """End the workers."""

@@ -2,12 +2,13 @@
 
 import contextlib
 import signal
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from experiments.runs.signals import hearing, is_hang_up
 
 
 @dataclass(slots=True)
@@ -61,6 +62,8 @@ class Report:
         Failed runs of this session: id, status, one line.
     mended
         A line for each stored file that was damaged, and is set aside now, or was not there.
+    hung_up
+        It was interrupted because its terminal was closed.
     """
 
     folder: Path
@@ -71,29 +74,25 @@ class Report:
     manifest: dict[str, Any]
     note: str = ""
     mended: list[str] = field(default_factory=list)
+    hung_up: bool = False
 
 
 class Stop:
-    """What the user or the scheduler asked: finish running tasks (Ctrl-C), or drop them (SIGTERM, second Ctrl-C)."""
+    """What the user or the scheduler asked: finish running tasks (Ctrl-C), or drop them (second Ctrl-C, SIGTERM, SIGHUP)."""
 
     def __init__(self) -> None:
         self.asked = False
         self.at_once = False
+        self.hung_up = False
 
     def __call__(self, number: int, frame: object) -> None:
         """Note a signal."""
-        self.at_once = self.asked or number == signal.SIGTERM
+        self.at_once = self.asked or number != signal.SIGINT
+        self.hung_up = self.hung_up or is_hang_up(number)
         self.asked = True
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
-        """Receive Ctrl-C and SIGTERM inside a block; threads other than the main one cannot."""
-        if threading.current_thread() is not threading.main_thread():
+        """Receive them inside a block; threads other than the main one cannot."""
+        with hearing(self, signal.SIGINT, signal.SIGTERM):
             yield
-            return
-        before = {number: signal.signal(number, self) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
