@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from random import Random
 
+from sim.places.places import BOXES, continents
 from tests.attack.cell_mutations import REFUSED, Kind, Make, Mutant, in_cells
 from tests.attack.sheets import Sheet
 
@@ -30,6 +31,18 @@ def row_with(column: str = "", line_of: bool = True, **cells: str | Callable[[st
 def any_of(*makes: Make) -> Make:
     """One of several."""
     return lambda sheet, rng: rng.choice(makes)(sheet, rng)
+
+
+def of_the_other_half(sheet: Sheet, rng: Random) -> Mutant | None:
+    """A site mirrored at the equator; where its continent lies on both sides of it, that is a place of its own."""
+    changed, row = sheet.copied(), rng.randrange(len(sheet.rows))
+    cells, at = changed.rows[row], sheet.at("lat")
+    low, high = BOXES[continents()[cells[sheet.at("country")]]][0]
+    mirrored = -float(cells[at])
+    if low <= mirrored <= high:
+        return None
+    cells[at] = f"{mirrored}"
+    return Mutant(changed.text().encode(), row + 2, "lat")
 
 
 # -- replays ----------------------------------------------------------------------------------------------
@@ -194,7 +207,7 @@ def same_name(sheet: Sheet, rng: Random) -> Mutant:
 SITES = (
     Kind("degrees swapped", REFUSED, swapped("lat", "lon", "lat")),
     Kind("degrees without their sign", REFUSED, row_with("lon", lon=lambda cell: cell.lstrip("-"))),
-    Kind("degrees of another half of the earth", REFUSED, row_with("lat", lat=lambda cell: f"-{cell}")),
+    Kind("degrees of another half of the earth", REFUSED, of_the_other_half),
     Kind("degrees and minutes", REFUSED, in_cells(only("lat", "lon"), lambda cell, _: f"{cell}\u00b0")),
     Kind("megawatts swapped", REFUSED, swapped("operational_mw", "planned_mw", "planned_mw")),
     Kind(
