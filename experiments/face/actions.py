@@ -111,7 +111,8 @@ def sweep(
     Returns
     -------
     SweepResults
-        Tables of runs and points. Failed runs are rows of it, with a warning; ``failures`` says why.
+        Tables of runs and points. Failed runs are rows of it, with a warning; ``failures`` says why. A stored file that was
+        damaged is set aside and computed again, with a warning too.
 
     Raises
     ------
@@ -127,6 +128,8 @@ def sweep(
     report = compute(plan, ModelTask.of(plan.experiment), place, executor=dask or workers)
     if report.interrupted:
         raise KeyboardInterrupt(f"{place}: interrupted; the same call goes on where it stopped")
+    for line in report.mended:
+        warnings.warn(line, RuntimeWarning, stacklevel=2)
     if report.progress.failed:
         text = f"{place}: {report.progress.failed:,} runs failed; `failures` of the result says why"
         warnings.warn(text, RuntimeWarning, stacklevel=2)

@@ -25,7 +25,7 @@ from experiments.design.plan import plan_of
 from experiments.design.scenario import load as load_scenario
 from experiments.figures import analysis_figures, run_figures
 from experiments.runs import run as runs
-from experiments.runs.folder import MARKER, StoreError, put, writing
+from experiments.runs.folder import MARKER, StoreError, marker_of, put, writing
 from experiments.runs.store import put_tables
 from experiments.sweep import engine, journal
 from experiments.sweep.journal import Lock
@@ -211,6 +211,18 @@ def things(place: Path) -> dict[str, str | bytes]:
     return found
 
 
+def parts(place: Path) -> set[str]:
+    """What belongs to parts of results, such as figures, and goes with them: their folders, markers and listed files."""
+    found: set[str] = set()
+    for path in place.rglob(MARKER):
+        with contextlib.suppress(StoreError):
+            marker = marker_of(path.parent)
+            if marker is not None and marker.is_part and not path.parent.is_symlink():
+                folder = path.parent.relative_to(place)
+                found |= {(folder / name).as_posix() for name in (".", MARKER, *marker.files)}
+    return found
+
+
 def attack(count: int, seed: int) -> Report:
     """Let every writer write into trees."""
     luck, report = random.Random(seed), Report()
@@ -233,6 +245,8 @@ def _try(name: str, target: Path, luck: random.Random, what: str, report: Report
     with contextlib.suppress(StoreError):  # a thing that another made impossible
         grow(target, luck)
     before = {known: held for known, held in things(target).items() if own.get(known) != held}
+    for known in parts(target):
+        before.pop(known, None)
     lock = Lock(target / LOCK) if own and name == "sweep" and luck.random() < 0.2 else None
     held = lock is not None and lock.take(exclusive=True)
     try:
