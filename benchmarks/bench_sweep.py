@@ -5,6 +5,7 @@ Other work on the machine makes wall times longer and leaves processor times alo
 """
 
 import argparse
+import hashlib
 import os
 import resource
 import subprocess
@@ -17,7 +18,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 import sweep_tasks
@@ -26,7 +26,7 @@ from experiments.design.plan import Plan, plan_of
 from experiments.measures.outcomes import OUTCOMES
 from experiments.sweep import engine
 from experiments.sweep.engine import Progress, sweep
-from experiments.sweep.journal import OUTCOME
+from experiments.sweep.journal import OUTCOME, parquet
 from experiments.sweep.model_task import FINGERPRINT
 from experiments.sweep.store import SweepStore, load
 from experiments.sweep.tables import FIXED
@@ -192,7 +192,9 @@ def rows(folder: Path) -> Iterator[Line]:
             for point in plan.points[points : points + 1000]
             for r in range(100)
         ]
-        pq.write_table(stored_rows(plan, ids, points), folder / "journal" / f"{points:08}.parquet")
+        data = parquet(stored_rows(plan, ids, points))
+        name = f"{points:016x}-{hashlib.sha256(data).hexdigest()}.parquet"
+        (folder / "journal" / name).write_bytes(data)
         written += len(ids)
     began = time.perf_counter()
     everything = {point.index: 100 for point in plan.points}
