@@ -9,6 +9,7 @@ the file or option that holds it.
 """
 
 import datetime
+import re
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from sim.parameters import ParameterError, Parameters
 RESERVED = {"default": "the scenario without any arm", "all": "every arm", "beside": "runs to compare with"}
 ALLOWED = ("name", "title", "description", "base", "beside", "plugin", "overrides", "arms")
 DEEPEST_BASE = 16
+MOST_DOTS = 200  # the parser takes a time that grows with the square of the dots in a key
 DEEPEST_TABLE = 16  # deeper ones are no parameters
 
 
@@ -235,12 +237,30 @@ def toml(text: str, source: str) -> dict[str, Any]:
     ScenarioError
         Names the file and the line.
     """
+    for number, line in enumerate(text.split("\n"), start=1):
+        if re.split("[=,#]", line, maxsplit=1)[0].count(".") > MOST_DOTS:
+            raise ScenarioError(
+                f"{source}: line {number}: a key of more than {MOST_DOTS} dots: nested too deeply"
+            )
     try:
-        return tomllib.loads(text)
+        tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ScenarioError(f"{source}: not valid TOML: {error}") from None
     except RecursionError:
-        raise ScenarioError(f"{source}: not valid TOML: nested too deeply") from None
+        raise ScenarioError(f"{source}: nested too deeply") from None
+    level: list[Any] = [tables]
+    for _ in range(DEEPEST_TABLE):
+        level = [inner for one in level for inner in _inside(one)]
+    if level:
+        raise ScenarioError(f"{source}: nested too deeply; nothing here has more than {DEEPEST_TABLE} levels")
+    return tables
+
+
+def _inside(value: Any) -> list[Any]:
+    """What a table or a list holds."""
+    if isinstance(value, dict):
+        return list(value.values())
+    return value if isinstance(value, list) else []
 
 
 def from_folder(folder: Path | None, overrides: Mapping[str, Any]) -> dict[str, Any]:
