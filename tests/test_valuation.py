@@ -194,7 +194,7 @@ def test_values_without_time_by_hand(form: Callable[..., np.ndarray]) -> None:
     assert value() == pytest.approx(3 * hour * 0.6 + 1_000)
     assert value(cost_per_hour=0.0) == pytest.approx(3 * hour + 1_000)
     assert value(salvage=0.0) == pytest.approx(3 * hour * 0.6)
-    assert value(cost_per_hour=1.0) == 1_000
+    assert value(cost_per_hour=1.0) == value(cost_per_hour=1.0, salvage_decay=0.1) == 1_000
     assert value(remaining_life_years=0.0) == 1_000
     # Parts lose a tenth a year, and are reached the less often the more units fail.
     assert value(salvage_decay=0.1) == pytest.approx(3 * hour * 0.6 + 1_000 * np.exp(-0.3))
@@ -224,6 +224,14 @@ def test_values_with_steps_by_hand(form: Callable[..., np.ndarray]) -> None:
     )
     assert value(remaining_life_years=1.5, salvage=0.0) == pytest.approx(hour * (0.6 + 0.35 / 2))
     assert value(step_drops=np.array([0.0, 0.0]), salvage=0.0) == pytest.approx(hour * 1.8)
+    # Gone after 2.51 years, before the second drop after 2.9: the parts are sold then.
+    end = np.log(0.75 / 0.4) / 0.25
+    late = value(
+        trend=0.25, step_years=np.array([1.0, 2.9]), step_drops=np.array([0.25, 0.5]), salvage_decay=0.1
+    )
+    first = (1 - np.exp(-0.25)) / 0.25 - 0.4
+    second = 0.75 * (np.exp(-0.25) - np.exp(-0.25 * end)) / 0.25 - 0.4 * (end - 1.0)
+    assert late == pytest.approx(hour * (first + second) + 1_000 * np.exp(-0.1 * end))
     none = np.zeros(0)
     assert value(step_years=none, step_drops=none) == pytest.approx(hour * 1.8 + 1_000)
     for lacking in ({"step_years": None}, {"step_drops": None}):
@@ -256,6 +264,7 @@ def test_lives_by_hand() -> None:
         (0.8, 0.0, 1.0, 0.4, 12.0),  # falls back below cost
         (-0.8, 0.3, 1.0, 0.2, 2.0),
         (-0.3, -0.05, 0.6, 0.4, 6.0),  # rents that rise
+        (-1.0, 0.1, 0.5, 0.72, 12.0),  # earns only around the peak after 2.6 years
     ],
 )
 def test_conditional_mean_over_long_lives(
@@ -291,17 +300,23 @@ def test_conditional_mean_with_steps_against_brute_force(demand: float) -> None:
     assert float(value) == pytest.approx(by_steps(demand, 0.6, years, drops, **v), abs=0.05)
 
 
+@pytest.mark.parametrize("form", BOTH_FORMS, ids=["closed", "mean"])
+def test_one_row_of_steps_serves_all_rents(form: Callable[..., np.ndarray]) -> None:
+    found = form(
+        **(FLAT | {"rent": np.array([2.0, 4.0]), "salvage": 0.0}), step_years=[1.0], step_drops=[0.25]
+    )
+    assert found == pytest.approx([8760 * (0.6 + 2 * 0.35), 8760 * (1.6 + 2 * 1.1)])
+
+
 def test_many_units_are_valued_as_each_alone() -> None:
     rents, gaps = np.array([0.3, 0.6, 2.0]), np.array([[-1.0], [0.0], [0.7]])
-    table = conditional_mean_value(
-        demand=gaps, mean_reversion=0.8, **(BASE | {"rent": rents, "remaining_life_years": 9.0})
-    )
+    # Some are idle at first and recover, others not.
+    units = BASE | {"trend": 0.02, "remaining_life_years": 9.0}
+    table = conditional_mean_value(demand=gaps, mean_reversion=0.8, **(units | {"rent": rents}))
     assert table.shape == (3, 3)
     for i, gap in enumerate(gaps[:, 0]):
         for j, rent in enumerate(rents):
-            alone = conditional_mean_value(
-                demand=gap, mean_reversion=0.8, **(BASE | {"rent": rent, "remaining_life_years": 9.0})
-            )
+            alone = conditional_mean_value(demand=gap, mean_reversion=0.8, **(units | {"rent": rent}))
             assert table[i, j] == pytest.approx(float(alone), rel=1e-12)
     none = conditional_mean_value(demand=0.1, mean_reversion=0.8, **(BASE | {"rent": np.zeros((2, 0))}))
     assert none.shape == (2, 0)
