@@ -29,9 +29,9 @@ MODULES = {
     "sim.discount.anatomy": ("test_anatomy",),
     "sim.discount.arcs": ("test_anatomy",),
     "sim.discount.collateral": ("test_collateral",),
-    "sim.discount.relaxation": ("test_shapley",),
+    "sim.discount.relaxation": ("test_relaxation",),
     "sim.discount.shapley": ("test_shapley",),
-    "sim.discount.three_prices": ("test_anatomy",),
+    "sim.discount.three_prices": ("test_three_prices",),
 }
 
 
