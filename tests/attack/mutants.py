@@ -28,7 +28,7 @@ MODULES = {
     "agents.valuation": ("test_valuation",),
     "sim.discount.anatomy": ("test_anatomy",),
     "sim.discount.arcs": ("test_anatomy",),
-    "sim.discount.collateral": ("test_collateral",),
+    "sim.discount.collateral": ("test_collateral_prices",),
     "sim.discount.relaxation": ("test_relaxation",),
     "sim.discount.shapley": ("test_shapley",),
     "sim.discount.three_prices": ("test_three_prices",),
