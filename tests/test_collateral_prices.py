@@ -69,7 +69,7 @@ def examined(
         debtor=np.array(list(breach), dtype=np.int64),
         breach=SimpleNamespace(any=np.array(list(breach.values()), dtype=np.bool_)),
     )
-    monkeypatch.setattr(collateral, "examine_loans", lambda world, week: found)
+    monkeypatch.setattr(collateral, "examine_loans", lambda world, week: found if week in (13, 26) else world)
     by = basis or {}
     monkeypatch.setattr(
         collateral,
@@ -124,6 +124,10 @@ def test_dates() -> None:
         {"discount.first_probe_quarter": 1, "discount.probe_quarters": 1}
     ).discount
     assert [week for week in range(40) if collateral.probed(week, options)] == [13, 26, 39]
+    options = Parameters.from_overrides(
+        {"discount.first_probe_quarter": 3, "discount.probe_quarters": 2}
+    ).discount
+    assert [week for week in range(100) if collateral.probed(week, options)] == [39, 65, 91]
 
 
 def test_a_quarter_without_prices(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -201,6 +205,13 @@ def test_if_nobody_fails_collateral_is_sold_alone(world: World, monkeypatch: pyt
     assert found["systemic_usd"].tolist() == found["liquidation_usd"].tolist()
     assert not found["breached"].any()
     assert len(prices.asked) == 2
+    # The second sells half as much alone, and so gets more.
+    world.ledger.lots.quantity[2] = 12
+    assert collateral.rows(week_of(world, 26))["liquidation_usd"].tolist() == [
+        KEPT * (16 * 976 + 8 * 376),
+        KEPT * 12 * 888,
+    ]
+    world.ledger.lots.quantity[2] = 24
     # A pool without a price pays the parts.
     world.ledger.lots.pool[2] = 3
     assert collateral.rows(week_of(world, 26))["liquidation_usd"][1] == KEPT * 24 * 20
@@ -302,6 +313,7 @@ def test_a_quote_is_of_one_unit_where_most_of_a_generation_stand(
     asked: list[SellOrders] = []
 
     def price_with(week: Any, buy: Any, extra: SellOrders) -> np.ndarray:
+        assert buy == "bids"
         asked.append(extra)
         return np.arange(N_PRODUCTS)[:, None] * 100.0 + np.arange(4)[None, :]
 

@@ -27,7 +27,7 @@ from sim.market.venue import Venue
 from sim.model import FireSaleModel
 from sim.parameters import Parameters
 
-A100, H100, GB200 = 4, 7, 16
+V100, A100, H100, GB200 = 1, 4, 7, 16
 NONE = frozenset[str]()
 
 
@@ -46,6 +46,7 @@ def network_of(freight: list[list[int]]) -> Network:
     lanes = np.array([[0, 1], [0, 2], [1, 0]], dtype=np.int32)
     table = np.tile(np.array([[5, 6, 7]]), (N_PRODUCTS, 1))
     table[[H100, GB200]] = freight
+    table[V100] = 0, 6, 7
     return Network(3, lanes, table, PRODUCT_UNIT.copy(), unit_watts, PRODUCT_LIQUID.copy())
 
 
@@ -73,7 +74,7 @@ def wishes(*products: int) -> BuyIntents:
 
 
 class Cleared:
-    """Stands for the kernel: remembers what it was asked, and prices everything at 100 and a unit less at 1 more."""
+    """Stands for the kernel: remembers what it was asked; a unit less on offer is a cent more, a class later 10,000."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.asked: list[SimpleNamespace] = []
@@ -83,6 +84,7 @@ class Cleared:
         self.asked.append(SimpleNamespace(sell=sell, buy=buy, venue=venue, whole=whole))
         price = np.full((N_PRODUCTS, 3), 1_000.0 - sell.quantity.sum())
         price[:, 2] += 100
+        price += 10_000 * np.arange(N_PRODUCTS)[:, None]
         return None, SimpleNamespace(price=price)
 
 
@@ -112,12 +114,12 @@ def test_each_combination_is_cleared_once_and_quoted_from_its_sellers_pools(
     assert market.forced.tolist() == [H100]
     # 1,000 less 72 on offer at pool 0, 100 more at pool 1, weighed 16 to 48.
     for _ in range(2):
-        assert market.price_cents(NONE, H100) == 928 + 75
-        assert market.price_cents(relaxed("cash"), H100) == 928 + 75
+        assert market.price_cents(NONE, H100) == 70_928 + 75
+        assert market.price_cents(relaxed("cash"), H100) == 70_928 + 75
     assert (len(cleared.asked), asked) == (2, [NONE, relaxed("cash")])
     # One unit of eight, the rest as it was.
     for _ in range(2):
-        assert market.first_lot_price_cents(NONE, H100) == 984 + 75
+        assert market.first_lot_price_cents(NONE, H100) == 70_984 + 75
     assert len(cleared.asked) == 3
     assert cleared.asked[2].sell.quantity.tolist() == [8, 0, 8, 0]
     assert not any(call.whole for call in cleared.asked)
@@ -179,6 +181,7 @@ def test_lanes_without_freight_and_with_cooling_everywhere(monkeypatch: pytest.M
     assert changed(network, 1, relaxed("power", "cash")) is network
     wet = changed(network, 1, relaxed("liquid"))
     assert wet.freight[[H100, GB200, A100]].tolist() == [[9, 9, -1], [-1, -1, 4], [5, 6, 7]]
+    assert wet.freight[V100].tolist() == [0, 6, 7]
     free = changed(network, 1, relaxed("transport"))
     assert free.freight[[H100, GB200, A100]].tolist() == [[-1, 0, -1], [-1, -1, 0], [0, 0, 0]]
     both = changed(network, 1, relaxed("transport", "liquid"))
@@ -199,7 +202,7 @@ def test_lanes_without_freight_and_with_cooling_everywhere(monkeypatch: pytest.M
 
 @pytest.fixture(scope="module")
 def model() -> FireSaleModel:
-    found = FireSaleModel(Parameters.from_overrides({"clock.weeks": 3}), rng=3)
+    found = FireSaleModel(Parameters.from_overrides({"clock.weeks": 3, "miners.reserve_months": 3.0}), rng=3)
     found.run_for(1)
     return found
 
@@ -213,7 +216,7 @@ class Asked:
 
     def ask_what_if(self, view: Any, section: Any) -> Intents:
         self.questions.append((view, section))
-        buy = replace(wishes(H100, GB200), party=np.full(2, self.party), cash_cents=np.array([500, 10**6]))
+        buy = replace(wishes(H100, GB200), party=np.full(2, self.party), cash_cents=np.array([500, 3]))
         return Intents(buy=replace(buy, value_cents=np.array([1_000, -5])))
 
 
@@ -248,10 +251,10 @@ def test_margins_and_cash_are_lifted_on_what_was_said_too(model: FireSaleModel) 
     """Cash covers the value of all that is wanted, where it did not; a bid below nothing needs none."""
     cohort = Asked(NeoCloud, 14)
     rebuild = AgentsRebuild(week_of(model, cohort))
-    assert rebuild(relaxed("cash")).cash_cents.tolist() == [8_000, 10**6]
+    assert rebuild(relaxed("cash")).cash_cents.tolist() == [8_000, 3]
     assert rebuild(relaxed("cash")).margin.tolist() == [0.1, 0.1]
     assert rebuild(relaxed("margins")).margin.tolist() == [0.0, 0.0]
-    assert rebuild(relaxed("margins")).cash_cents.tolist() == [500, 10**6]
+    assert rebuild(relaxed("margins")).cash_cents.tolist() == [500, 3]
     fields = relaxation.relaxed_fields
     section = model.parameters.section_of(NeoCloud)
     margins, appetites = fields(type(section), "margins"), fields(type(section), "order_limits")
@@ -304,18 +307,18 @@ def test_views_under_a_relaxation(model: FireSaleModel) -> None:
 def ward(model: FireSaleModel) -> tuple[AgentsRebuild, Any]:
     """All miners rich but three: 2 has failed and sold its halls, 3 is held by its lenders, 4 is short of its reserve.
 
-    Five others have 100, 200, ... USD above a reserve of 50 USD; neo-clouds are all sick, so none of them can be healed.
+    The next has a cent above a reserve of 50 USD, the others 500, 600, ... USD; neo-clouds are all sick, so none is healed.
     """
     world = model.world
     kind = world.ledger.parties.kind
     miners = np.flatnonzero(kind == AgentKind.MINER)
     clouds = np.flatnonzero(kind == AgentKind.NEO_CLOUD)
-    cash, obligations = np.zeros((2, len(kind)), dtype=np.int64)
+    cash, obligations = np.full(len(kind), 10**9), np.zeros(len(kind), dtype=np.int64)
     months = model.parameters.section_of(Miner).reserve_months
     obligations[miners] = round(5_000 / months)
     reserve = np.rint(obligations * months).astype(np.int64)
     cash[miners] = reserve[miners] + 10_000 * np.arange(1, len(miners) + 1)
-    cash[4] = reserve[4]
+    cash[[4, 5]] = reserve[4], reserve[5] + 1
     may, distressed, failed = (
         np.ones(len(kind), dtype=bool),
         np.zeros(len(kind), bool),
@@ -345,13 +348,28 @@ def test_who_is_distressed(model: FireSaleModel) -> None:
     miners = model.world.rows(AgentKind.MINER)
     healthy = np.flatnonzero(rebuild._healthy())
     assert healthy.tolist() == sorted(set(miners.tolist()) - {2, 3, 4})
+    spare, keep = rebuild._spendable()
+    assert np.isnan(spare[[0, 30, 41]]).all()
+    assert (spare[5], spare[6], keep[6]) == (1, 50_000, 5_001)
+
+
+def test_where_all_are_well_nobody_is_healed(model: FireSaleModel) -> None:
+    _, view = ward(model)
+    n = len(view.parties.cash_cents)
+    credit = replace(
+        view.credit, may_spend=np.ones(n, bool), distressed=np.zeros(n, bool), failed=np.zeros(n, bool)
+    )
+    well = replace(view, credit=credit, parties=replace(view.parties, cash_cents=np.full(n, 10**15)))
+    rebuild = AgentsRebuild(replace(model.market_week, view=well))
+    assert len(rebuild._distressed()) == 0
+    assert "distressed_insiders" not in rebuild.active()
 
 
 def test_the_healed_bid_with_the_median_of_the_healthy(model: FireSaleModel) -> None:
     rebuild, view = ward(model)
     healed = rebuild._view(relaxed("distressed_insiders"))
     miners = model.world.rows(AgentKind.MINER)
-    spare = 10_000 * np.arange(4, len(miners) + 1)
+    spare = [1, *(10_000 * np.arange(5, len(miners) + 1))]
     expected = view.parties.cash_cents.copy()
     months = model.parameters.section_of(Miner).reserve_months
     for row in (2, 3, 4):
@@ -391,7 +409,8 @@ def test_families_at_work(model: FireSaleModel) -> None:
     assert set(active(sell=offers((GB200, 72, False)))) == {*always, "liquid"}
     assert set(active(lanes=[[-1, 6, 7], [5, 6, 7]])) == {*always, "liquid"}
     assert set(active(lanes=[[0, 6, -1], [5, 6, 7]])) == set(always)
-    assert set(active(buy=replace(buy, margin=np.array([0.01])))) == {*always, "margins"}
+    two = replace(wishes(H100, H100), margin=np.array([0.0, 0.01]))
+    assert set(active(buy=two)) == {*always, "margins"}
     away = np.ones_like(week.present)
     away[3] = False
     assert set(active(present=away)) == {*always, "search"}

@@ -164,11 +164,18 @@ def offers(rows: list[tuple[int, int, int, int]], forced: list[bool] | None = No
 def market(monkeypatch: pytest.MonkeyPatch) -> Any:
     """A cleared market: 24 and 8 H100 forced in pools 0 and 1, some of their own will, an empty mandate; fewer fetch more."""
     sell = offers(
-        [(0, H100, 24, 0), (1, H100, 8, 300_000), (0, H100, 40, 0), (0, H100_AS_IS, 0, 0), (1, A100, 8, 0)],
-        forced=[True, True, False, True, True],
+        [
+            (0, H100, 24, 0),
+            (1, H100, 8, 300_000),
+            (0, H100, 40, 0),
+            (0, H100_AS_IS, 0, 0),
+            (1, A100, 1, 0),
+            (2, H100, 0, 0),
+        ],
+        forced=[True, True, False, True, True, True],
     )
-    table = np.full((N_PRODUCTS, 4), 50_000.0)
-    table[H100, 2:] = 400_000, 200_000
+    table = np.full((N_PRODUCTS, 5), 50_000.0)
+    table[H100, 2:] = 400_000, 200_000, np.nan
     asked: list[tuple[int, int]] = []
 
     def fewer(result: Any, product: int, quantity: int) -> np.ndarray:
@@ -211,6 +218,10 @@ def test_every_forced_class_is_quoted_and_no_other(monkeypatch: pytest.MonkeyPat
     assert [quote.best_use_value_usd for quote in quotes] == [value[1], value[2]]
     believed = slow_best(view, "myopic")
     assert [quote.believed_value_usd for quote in quotes] == pytest.approx([believed[1], believed[2]])
+    result.orders.sell.forced[[0, 1]] = False
+    assert [quote.product for quote in prices.three_prices(result, view, value, np.zeros(N_PRODUCTS))] == [
+        A100
+    ]
     result.orders.sell.forced[:] = False
     assert prices.three_prices(result, view, value, np.zeros(N_PRODUCTS)) == ()
 

@@ -69,8 +69,8 @@ def judge(report: Report, module: str, mutants: list[Mutant]) -> None:
     """Run the module's tests against its mutants and write down what came of it."""
     start = time.perf_counter()
     answer = verdicts(module, mutants)
-    if not answer["passed"]:
-        report.faults.append(f"{module}: its tests fail with nothing wrong")
+    if answer["failed"]:
+        report.faults.append(f"{module}: with nothing wrong this fails: {', '.join(answer['failed'])}")
         return
     found: dict[str, str] = answer["verdicts"]
     survived = [mutant for mutant in mutants if found[mutant.name].startswith("survived")]

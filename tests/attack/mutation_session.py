@@ -18,6 +18,7 @@ from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 import pytest
+from _pytest.doctest import DoctestItem
 from hypothesis import Phase, settings
 
 from tests.attack.mutation import Mutant, mutants_of
@@ -33,9 +34,9 @@ TOOL = sys.monitoring.PROFILER_ID
 
 @dataclass
 class Measured:
-    """What the tests did with nothing wrong: lines run, seconds, and whether they passed."""
+    """What the tests did with nothing wrong: those that failed, lines run, and seconds."""
 
-    passed: bool = False
+    failed: list[str] = field(default_factory=list)
     lines: dict[int, list[int]] = field(default_factory=dict)  # line -> tests
     setup: dict[str, float] = field(default_factory=dict)  # file -> seconds
     call: list[float] = field(default_factory=list)
@@ -49,6 +50,11 @@ def pytest_sessionstart() -> None:
     settings.load_profile("noticing")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Of the module itself the examples are run; a function of it that is called `test...` is no test."""
+    items[:] = [item for item in items if isinstance(item, DoctestItem) or item.path.name.startswith("test_")]
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> bool:
     """Measure, then run the tests for each mutant of the plan; verdicts go to the plan's answer file."""
@@ -56,8 +62,8 @@ def pytest_runtestloop(session: pytest.Session) -> bool:
     source = Path(plan["file"])
     module = sys.modules[plan["module"]]
     measured = _measure(session, module)
-    answer: dict[str, Any] = {"passed": measured.passed, "tests": len(session.items), "verdicts": {}}
-    if measured.passed:
+    answer: dict[str, Any] = {"failed": measured.failed, "tests": len(session.items), "verdicts": {}}
+    if not measured.failed:
         wanted = set(plan["names"])
         mutants = [mutant for mutant in mutants_of(source.read_text()) if mutant.name in wanted]
         seconds = AT_LEAST + SLOWER * (sum(measured.setup.values()) + sum(measured.call))
@@ -158,7 +164,7 @@ def _measure(session: pytest.Session, module: ModuleType) -> Measured:
         text = told.read()
     os.waitpid(pid, 0)
     if not text:
-        return Measured()
+        return Measured(["the process that ran them died"])
     found = Measured(**json.loads(text))
     found.lines = {int(line): tests for line, tests in found.lines.items()}
     return found
@@ -193,17 +199,20 @@ def _traced(session: pytest.Session, module: ModuleType) -> Measured:
         call.append(watch.spent["call"])
     sys.monitoring.free_tool_id(TOOL)
     tests = {line: sorted(run) for line, run in lines.items()}
-    return Measured(session.testsfailed == 0, tests, dict(setup), call)
+    return Measured(watch.failed, tests, dict(setup), call)
 
 
 class _Stopwatch:
-    """Seconds of the phases of a test."""
+    """Seconds of the phases of a test, and tests that failed."""
 
     def __init__(self) -> None:
+        self.failed: list[str] = []
         self.spent: dict[str, float] = defaultdict(float)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self.spent[report.when] += report.duration
+        if report.failed:
+            self.failed.append(report.nodeid)
 
 
 # -- the mutant in the place of the module -------------------------------------------------------------------------
