@@ -30,7 +30,7 @@ def week(monkeypatch: pytest.MonkeyPatch) -> Any:
     clean[[A100, H100, H100_AS_IS]] = 5_500.0, 22_000.0, 21_000.0
     price = np.zeros((N_PRODUCTS, 5))
     low, high = price + np.nan, price + np.nan
-    low[H100, 3], high[H100, 3] = 900_000.9, 1_200_000.0 - 1e-7
+    low[H100, 3], high[H100, 3] = 900_000.995, 1_200_000.0 - 1e-7
     low[H100_AS_IS, 4] = 5.0
     buy = SimpleNamespace(party=np.array([40, 41, 42]))
     sell = SimpleNamespace(

@@ -156,6 +156,9 @@ def test_lanes_that_are_not_tight_are_caught_on_floats() -> None:
     for delivered in (1_010.002, 1_009.998, 990.0, 1_000.0):
         with pytest.raises(IdentityBroken, match="arc 1: lanes used are not tight"):
             arcs._paid(cleared(delivered), AsItIs(exact=False), 1)  # type: ignore[arg-type]
+    million = cleared(1_000_000.0)
+    million.clearing.price[H100, 1] = 999_989.0
+    assert arcs._paid(million, AsItIs(exact=False), 1).delivered == 999_999  # type: ignore[arg-type]
     # Of prices below a cent, a millionth of a cent.
     free = cleared(2.0**-21)
     free.clearing.price[H100, 1], free.trades.freight_cents[1] = 0.0, 0
@@ -230,7 +233,7 @@ def cause(
 def test_cash_stops_who_could_not_pay_for_one_unit_more() -> None:
     """Eight wanted at a limit of 100 and a price of 50: 799 neither cover the wish nor a second unit."""
     assert cause(money=799) == "cash"
-    assert cause(money=800) == "order_limit"
+    assert cause(money=800) == cause(money=800, gross=51) == "order_limit"
     assert cause(money=799, gross=49) == "order_limit"
     assert cause(money=800, top=101) == "order_limit"
     assert cause(money=799, top=101) == "cash"
@@ -314,7 +317,7 @@ def week(monkeypatch: pytest.MonkeyPatch, *, searching: bool = False, free_slot:
     ]
     about = Worth(*(np.array(column) for column in ((free_slot, 15), (50_000, 0), (30_000, 0), (0, 0))))
     monkeypatch.setattr(
-        arcs, "worth", lambda view, result, rows, miners: about if rows is trades.buy else None
+        arcs, "worth", lambda view, result, rows, miners: about if result.trades.buy is rows else None
     )
     monkeypatch.setattr(arcs, "_scale", lambda result: "scale")
     monkeypatch.setattr(arcs, "_paid", lambda result, scale, i: paid[i] if scale == "scale" else None)
@@ -324,6 +327,20 @@ def week(monkeypatch: pytest.MonkeyPatch, *, searching: bool = False, free_slot:
 
 BEST = np.full(N_PRODUCTS, 20)
 BEST[H100] = 2_000_000
+
+
+@pytest.mark.parametrize(("price", "rent", "marginal"), [(1_500_000, 47_000, 20), (1_615_000, 0, 22)])
+def test_of_two_arcs_of_a_lot_one_is_marginal(
+    price: int, rent: int, marginal: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second pays no rent and keeps a cent and a half; at its limit and without rent the first keeps nothing."""
+    found = week(monkeypatch)
+    found.result.trades.sell[:] = 0
+    found.result.trades.price_cents[0] = price
+    second = arcs._paid(found.result, "scale", 1)  # type: ignore[arg-type]
+    first = Paid(Fraction(price), Fraction(price + 5_000), Fraction(rent), Fraction(0))
+    monkeypatch.setattr(arcs, "_paid", lambda result, scale, i: second if i else first)
+    assert arcs.arcs_of(found, BEST).marginal_buyer.tolist() == [marginal, marginal]
 
 
 @pytest.mark.parametrize("searching", [False, True])

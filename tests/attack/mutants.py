@@ -30,7 +30,7 @@ MODULES = {
     "sim.discount.arcs": ("test_arcs",),
     "sim.discount.collateral": ("test_collateral_prices",),
     "sim.discount.relaxation": ("test_relaxation",),
-    "sim.discount.shapley": ("test_shapley",),
+    "sim.discount.shapley": ("test_shapley_games",),
     "sim.discount.three_prices": ("test_three_prices",),
 }
 
