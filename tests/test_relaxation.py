@@ -21,7 +21,7 @@ from agents.vocabulary import (
     SellOrders,
 )
 from sim.discount import relaxation
-from sim.discount.relaxation import AMPLE_CASH, AMPLE_WATTS, FAMILIES, AgentsRebuild, Setting
+from sim.discount.relaxation import FAMILIES, AgentsRebuild, Setting
 from sim.kernel.book import Network
 from sim.market.venue import Venue
 from sim.model import FireSaleModel
@@ -135,6 +135,8 @@ def test_one_unit_on_offer_is_its_own_first_lot(monkeypatch: pytest.MonkeyPatch)
     assert len(cleared.asked) == 1
     assert market.first_lot_price_cents(NONE, A100) == market.price_cents(NONE, A100) + 8
     assert market.forced.tolist() == [A100, H100]
+    assert (market.price_cents(NONE, H100), market.price_cents(NONE, A100)) == (70_936, 40_936)
+    assert setting(offers((H100, 1, True))).forced.tolist() == [H100]
 
 
 def test_power_and_cooling_without_limits(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -172,6 +174,13 @@ def test_without_limits_of_power_only_rivals_for_what_is_scarce_are_cleared(
     (call,) = cleared.asked
     assert call.sell.product[call.sell.quantity > 0].tolist() == sorted(kept, key=classes.index)
     assert call.buy.product.tolist() == sorted(kept, key=classes.index)
+
+
+def test_racks_compete_with_a_rack_that_is_forced_beside_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    cleared = Cleared(monkeypatch)
+    market = setting(offers((H100, 8, True), (GB200, 72, True), (GB200 + 3, 72, False), (A100, 8, False)))
+    market.price_cents(relaxed("power"), H100)
+    assert cleared.asked[0].sell.quantity.tolist() == [8, 72, 72, 0]
 
 
 def test_lanes_without_freight_and_with_cooling_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -264,7 +273,7 @@ def test_margins_and_cash_are_lifted_on_what_was_said_too(model: FireSaleModel) 
     assert [getattr(lifted, name) for name in appetites] == [getattr(section, name) for name in appetites]
     rebuild(relaxed("order_limits"))
     lifted = cohort.questions[2][1]
-    assert [getattr(lifted, name) for name in appetites] == [AMPLE_WATTS] * len(appetites)
+    assert [getattr(lifted, name) for name in appetites] == [1e15] * len(appetites)
     assert [getattr(lifted, name) for name in margins] == [getattr(section, name) for name in margins]
 
 
@@ -296,7 +305,7 @@ def test_views_under_a_relaxation(model: FireSaleModel) -> None:
         assert (seen.pools.free_watts == free).all()
         assert (seen.pools.free_liquid_watts == wet).all()
         assert (seen.pools.liquid_capacity_watts == capacity).all()
-    assert (cash.parties.cash_cents == AMPLE_CASH).all()
+    assert (cash.parties.cash_cents == 10**17).all()
     assert np.array_equal(plain.parties.cash_cents, week.view.parties.cash_cents)
     assert np.array_equal(power.parties.cash_cents, week.view.parties.cash_cents)
 
@@ -363,6 +372,10 @@ def test_where_all_are_well_nobody_is_healed(model: FireSaleModel) -> None:
     rebuild = AgentsRebuild(replace(model.market_week, view=well))
     assert len(rebuild._distressed()) == 0
     assert "distressed_insiders" not in rebuild.active()
+    failed = np.zeros(n, bool)
+    failed[7] = True
+    one = replace(well, credit=replace(credit, failed=failed))
+    assert "distressed_insiders" in AgentsRebuild(replace(model.market_week, view=one)).active()
 
 
 def test_the_healed_bid_with_the_median_of_the_healthy(model: FireSaleModel) -> None:
@@ -406,7 +419,8 @@ def test_families_at_work(model: FireSaleModel) -> None:
 
     always = ["transport", "power", "cash", "order_limits"]
     assert active() == always
-    assert set(active(sell=offers((GB200, 72, False)))) == {*always, "liquid"}
+    for racks in (((GB200, 72, False),), ((GB200, 1, False),), ((H100, 8, False), (GB200, 72, False))):
+        assert set(active(sell=offers(*racks))) == {*always, "liquid"}
     assert set(active(lanes=[[-1, 6, 7], [5, 6, 7]])) == {*always, "liquid"}
     assert set(active(lanes=[[0, 6, -1], [5, 6, 7]])) == set(always)
     two = replace(wishes(H100, H100), margin=np.array([0.0, 0.01]))

@@ -17,7 +17,7 @@ from sim.discount.shapley import BELIEFS, NOT_ATTRIBUTED, Calendar, decompose, e
 A100, H100, H100_AS_IS = 4, 7, 8
 THREE = ("transport", "power", "cash")
 # Worth of {}, {0}, {1}, {0, 1}, {2}, ... of three players; the empty coalition need not be worth nothing.
-TABLE = [5, 8, 4, 20, 5, 9, 30, 41]
+TABLE = dict(enumerate([5, 8, 4, 20, 5, 9, 30, 41]))
 
 
 def worth(mask: int) -> Fraction:
@@ -34,12 +34,14 @@ def gains(order: tuple[int, ...]) -> dict[int, Fraction]:
 
 
 def test_all_orders_of_three_players() -> None:
+    """Of the game and of its negative, in which players add most when they come first."""
     every = [gains(order) for order in permutations(range(3))]
-    found = exact(worth, 3)
+    found, other = exact(worth, 3), exact(lambda mask: -worth(mask), 3)
     for i in range(3):
         mine = [gain[i] for gain in every]
-        assert found.value_cents[i] == sum(mine) / 6
+        assert found.value_cents[i] == -other.value_cents[i] == sum(mine) / 6
         assert (found.low_cents[i], found.high_cents[i]) == (min(mine), max(mine))
+        assert (other.low_cents[i], other.high_cents[i]) == (-max(mine), -min(mine))
     assert found.first_in_cents == [3, -1, 0]
     assert found.last_in_cents == [41 - 30, 41 - 9, 41 - 20]
     assert (found.orders, found.error_cents) == (6, [0.0] * 3)
@@ -89,6 +91,11 @@ def test_two_orders_and_their_reverses_by_hand() -> None:
     one = sampled(worth, 3, orders[:1])
     assert np.isnan(one.error_cents).all()
     assert (one.orders, one.value_cents) == (2, means[0])
+    for shares in (one, sampled(worth, 3, [[1, 0, 2]])):
+        way = (0, 1, 2) if shares is one else (1, 0, 2)
+        for i in range(3):
+            mine = [gains(way)[i], gains(way[::-1])[i], full.first_in_cents[i], full.last_in_cents[i]]
+            assert (shares.low_cents[i], shares.high_cents[i]) == (min(mine), max(mine))
     three = sampled(worth, 3, [[0, 1, 2], [2, 0, 1], [1, 0, 2]])
     last = [(gains((1, 0, 2))[i] + gains((2, 0, 1))[i]) / 2 for i in range(3)]
     spread = np.std([[float(x) for x in row] for row in (*means, last)], axis=0, ddof=1) / sqrt(3)
@@ -138,6 +145,13 @@ class Prices:
 
 LEVEL = [100.5, 103.5, 99.5, 115.5, 100.5, 104.5, 125.5, 136.75]
 MORE = [40.25, 38.0, 30.0, 20.0, 40.0, 35.0, 10.0, 3.5]
+
+
+def test_games_start_from_nothing() -> None:
+    market: Any = Prices(LEVEL, MORE)
+    level, impact = shapley.level_of(market, THREE, H100), shapley.impact_of(market, THREE, H100)
+    assert [level(mask) for mask in (0, 1, 7)] == [0, 3, Fraction(145, 4)]
+    assert [impact(mask) for mask in (0, 1, 7)] == [0, Fraction(9, 4), Fraction(147, 4)]
 
 
 def decomposed(
@@ -226,11 +240,11 @@ def test_a_class_is_due_when_it_comes_sells_or_has_waited() -> None:
     assert calendar.due(6, here, 4) == set()
     assert calendar.due(7, here, 4) == {A100}
     assert calendar.due(8, here, 4) == set()
-    assert calendar.due(9, here, 4) == {H100}
     # Away for a week it is new again.
-    assert calendar.due(10, [quote(H100)], 4) == set()
-    assert calendar.due(11, here, 4) == {A100}
-    assert calendar.last == {H100: 9, A100: 11}
+    assert calendar.due(9, [quote(H100)], 4) == {H100}
+    assert calendar.due(10, here, 4) == {A100}
+    assert calendar.last == {H100: 9, A100: 10}
+    assert calendar.due(11, [quote(H100, 1), quote(A100)], 4) == {H100}
     assert Calendar().due(3, here, 0) == set()
     assert Calendar().due(0, [quote(H100, 1)], 0) == set()
     assert Calendar({H100: 2}).due(3, [quote(H100)], 1) == {H100}

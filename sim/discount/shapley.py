@@ -194,7 +194,7 @@ class Game:
     worth: Worth
     total: int
     left: Mapping[str, int]
-    played: bool = True
+    played: bool
 
 
 def decompose(
@@ -258,6 +258,7 @@ def _games(
             level_of(setting, families, product),
             freed // 1 - price // 1,
             {BELIEFS: best - believed, NOT_ATTRIBUTED: believed - freed // 1},
+            played=True,
         ),
         "impact": Game(
             impact_of(setting, families, product),
