@@ -265,6 +265,8 @@ def test_lives_by_hand() -> None:
         (-0.8, 0.3, 1.0, 0.2, 2.0),
         (-0.3, -0.05, 0.6, 0.4, 6.0),  # rents that rise
         (-1.0, 0.1, 0.5, 0.72, 12.0),  # earns only around the peak after 2.6 years
+        (-1.0, 0.1, 0.5, 0.736, 12.0),
+        (0.8, 0.0, 1.0, 0.6, 12.0),  # gone within a year
     ],
 )
 def test_conditional_mean_over_long_lives(
@@ -273,6 +275,13 @@ def test_conditional_mean_over_long_lives(
     v = BASE | {"trend": trend, "rent": rent, "cost_per_hour": cost, "remaining_life_years": life}
     value = float(conditional_mean_value(demand=demand, mean_reversion=0.8, **v))
     assert value == pytest.approx(by_riemann(demand, 0.8, **v), abs=0.05)
+
+
+def test_conditional_mean_of_a_quick_recovery() -> None:
+    """Rents come back within months and fall by 0.6 a year: they pay around 0.54 years alone."""
+    v = BASE | {"trend": 0.6, "rent": 0.5, "cost_per_hour": 0.52, "remaining_life_years": 6.0}
+    value = float(conditional_mean_value(demand=-1.0, mean_reversion=3.0, **v))
+    assert value == pytest.approx(by_riemann(-1.0, 3.0, **v), abs=0.05)
 
 
 def by_steps(demand: float, kappa: float, years: list[float], drops: list[float], **v: float) -> float:
@@ -306,6 +315,15 @@ def test_one_row_of_steps_serves_all_rents(form: Callable[..., np.ndarray]) -> N
         **(FLAT | {"rent": np.array([2.0, 4.0]), "salvage": 0.0}), step_years=[1.0], step_drops=[0.25]
     )
     assert found == pytest.approx([8760 * (0.6 + 2 * 0.35), 8760 * (1.6 + 2 * 1.1)])
+
+
+def test_rents_that_recover_twice() -> None:
+    """Below cost at first and again after a release, and both times they come back."""
+    v = BASE | {"rent": 0.5, "trend": 0.02, "cost_per_hour": 0.64, "remaining_life_years": 12.0}
+    value = conditional_mean_value(
+        demand=-1.5, mean_reversion=0.3, step_years=np.array([2.0]), step_drops=np.array([0.3]), **v
+    )
+    assert float(value) == pytest.approx(by_steps(-1.5, 0.3, [2.0], [0.3], **v), abs=0.05)
 
 
 def test_many_units_are_valued_as_each_alone() -> None:

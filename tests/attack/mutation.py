@@ -48,7 +48,7 @@ OPPOSITES = {
     "all": "any",
     "argmax": "argmin",
 }
-SYMMETRIC = frozenset(OPPOSITES) | {"union1d", "array_equal", "dot"}
+SYMMETRIC = frozenset(OPPOSITES) | {"union1d", "array_equal", "dot", "clip"}
 # Keywords that guard the program or choose a type, and state no law of the model.
 LEFT_ALONE = frozenset({"dtype", "strict", "slots", "frozen", "init", "repr", "compare", "copy"})
 LARGER = 10_000
