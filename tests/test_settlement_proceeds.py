@@ -173,16 +173,17 @@ def test_scrap_is_paid_for_its_parts_and_leaves_the_world(world: World) -> None:
     closes(world)
 
 
-def test_a_poor_salvager_pays_what_it_has(world: World) -> None:
-    """100 cents for 16 units are 6 a unit."""
+@pytest.mark.parametrize(("units", "paid"), [(16, 96), (1, 100)])
+def test_a_poor_salvager_pays_what_it_has(world: World, units: int, paid: int) -> None:
+    """100 cents for 16 units are 6 a unit, and all of them for one."""
     pool = pool_of(world, PoolKind.PRIVATE)
     give(world, MINER, pool, 16)
     world.ledger.pay(
         SALVAGER, REST_OF_WORLD, int(world.ledger.parties.cash_cents[SALVAGER]) - 100, Account.PAYOUT
     )
     world.ledger.flows[:] = 0
-    scrap(world, (MINER, pool, H100, 16))
-    assert flows(world) == {(MINER, "SALVAGE"): 96, (SALVAGER, "SALVAGE"): -96}
+    scrap(world, (MINER, pool, H100, units))
+    assert flows(world) == {(MINER, "SALVAGE"): paid, (SALVAGER, "SALVAGE"): -paid}
     closes(world)
 
 

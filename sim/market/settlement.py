@@ -197,7 +197,7 @@ def _transfer(
         lots.product[lot] = product_of(int(PRODUCT_GENERATION[product]), Condition.CLEAN)
         lots.vintage[lot] = arrival
     stored = world.topology.pool_kind[pool] == PoolKind.WAREHOUSE
-    lots.owner[lot], lots.pool[lot], lots.lien[lot] = buyer, pool, -1
+    lots.owner[lot], lots.pool[lot] = buyer, pool
     lots.liquidator[lot], lots.deadline[lot] = -1, -1
     lots.arrival[lot] = arrival
     lots.status[lot] = LotStatus.INVENTORY if stored else LotStatus.IN_TRANSIT
