@@ -21,13 +21,8 @@ def parts_of(total: int) -> list[int]:
     return each
 
 
-@pytest.fixture
-def week(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Three offers: 24 H100 forced in pool 1, of which 16 are sold on two arcs, 8 A100 all sold, 8 H100 as they are unsold."""
-    best = np.full(N_PRODUCTS, 1.0)
-    best[[A100, H100, H100_AS_IS]] = 5_000.126, 22_000.0, 15_000.0
-    clean = np.full(N_PRODUCTS, 2.0)
-    clean[[A100, H100, H100_AS_IS]] = 5_500.0, 22_000.0, 21_000.0
+def result() -> Any:
+    """24 H100 forced in pool 1, of which 16 are sold on two arcs, 8 A100 all sold, 8 H100 as they are unsold."""
     price = np.zeros((N_PRODUCTS, 5))
     low, high = price + np.nan, price + np.nan
     low[H100, 3], high[H100, 3] = 900_000.995, 1_200_000.0 - 1e-7
@@ -48,6 +43,21 @@ def week(monkeypatch: pytest.MonkeyPatch) -> Any:
         price_cents=np.array([1_140_000, 400_000, 1_140_000]),
         buyer_node=np.array([2, 3, 4]),
     )
+    return SimpleNamespace(
+        trades=trades,
+        orders=SimpleNamespace(buy=buy, sell=sell),
+        clearing=SimpleNamespace(price=price, price_low=low, price_high=high),
+        venue=SimpleNamespace(first_node=2),
+    )
+
+
+@pytest.fixture
+def week(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The market of `result`, its arcs, and the best uses and marks of its classes."""
+    best = np.full(N_PRODUCTS, 1.0)
+    best[[A100, H100, H100_AS_IS]] = 5_000.126, 22_000.0, 15_000.0
+    clean = np.full(N_PRODUCTS, 2.0)
+    clean[[A100, H100, H100_AS_IS]] = 5_500.0, 22_000.0, 21_000.0
     arcs = SimpleNamespace(
         parts=np.array([parts_of(1_060_000), parts_of(100_013), parts_of(1_060_000)]),
         marginal_buyer=np.array([40, 41, 40]),
@@ -77,12 +87,7 @@ def week(monkeypatch: pytest.MonkeyPatch) -> Any:
             SimpleNamespace(product=H100_AS_IS, first_lot_price_usd=float("nan")),
             SimpleNamespace(product=A100, first_lot_price_usd=1.0),
         ),
-        result=SimpleNamespace(
-            trades=trades,
-            orders=SimpleNamespace(buy=buy, sell=sell),
-            clearing=SimpleNamespace(price=price, price_low=low, price_high=high),
-            venue=SimpleNamespace(first_node=2),
-        ),
+        result=result(),
         world=SimpleNamespace(
             credit=SimpleNamespace(appraisal_usd=mark),
             best_use_marks=SimpleNamespace(filtered_usd=np.repeat(np.arange(8) * 3_100.0, 3)),

@@ -3,9 +3,7 @@
 UNUSED = (
     "the number stands where the outer choice takes the other value; it only keeps a division from failing"
 )
-SET_BELOW = (
-    "a unit from the factory changes hands at once, and the change of title sets lien, mandate and deadline"
-)
+SET_BELOW = "a unit from the factory changes hands at once, and that sets lien, mandate and deadline"
 NEGATIVE_SIZE = "numpy reads any negative size as the one to be found"
 NO_PAIR = "the first family has none before it to be paired with"
 ORDER_OF_TWO = "the lesser and the larger of two do not ask which is named first"
@@ -42,6 +40,7 @@ EQUIVALENT = {
         "_peak_years: 1e-300 => 1e-296": BEFORE_NOW,
         "_peak_years: 1e-300 => 1.0": BEFORE_NOW,
         "_peak_years: trend > 0 => trend >= 0": BEFORE_NOW,
+        "_peak_years: gap < 0 => gap <= 0": "a rent that neither falls nor recovers is as high at any time",
         "conditional_mean_value: 1 => 2 #3": NEGATIVE_SIZE,
         "conditional_mean_value: 1 => 10000 #3": NEGATIVE_SIZE,
         "conditional_mean_value: 1.0 + _NODES => 1.0 - _NODES": "nodes and weights are symmetric",
