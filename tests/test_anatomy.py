@@ -184,7 +184,9 @@ def test_no_bid_lots_stand_alone(model):
 
 def test_a_price_off_the_optimum_is_caught(model):
     week = fixture_f1b(model)
-    week.result.clearing.price[H, 1] += 1.0  # A cent more delivered than paid at the seller plus freight
+    price = week.result.clearing.price.copy()
+    price[H, 1] += 1.0  # A cent more delivered than paid at the seller plus freight
+    week = replace(week, result=replace(week.result, clearing=replace(week.result.clearing, price=price)))
     with pytest.raises(IdentityBroken, match="sum to"):
         anatomy.columns(week)
 
