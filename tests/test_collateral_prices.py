@@ -392,3 +392,17 @@ def test_spiral_by_hand(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     assert collateral._spiral_share(world, 2, 10_000.0, 10_000_000.0) == pytest.approx(0.02)
     net[CLOUD] = 1
     assert collateral._spiral_share(world, 2, 10_000.0, 10_000_000.0) > 1
+
+
+def test_bounds_of_ratios_and_dates() -> None:
+    """Collateral worth nothing makes a ratio infinite, a quarter without prices leaves it out; no ratio is below zero."""
+    for name, may_lack in (("appraised", False), ("liquidation", True), ("systemic", True)):
+        bounds = collateral.COLLATERAL[f"loan_to_value_{name}"].bounds
+        assert bounds is not None
+        assert [bounds.allows(value) for value in (0.0, 0.5, np.inf, -0.001, np.nan)] == [True] * 3 + [
+            False,
+            may_lack,
+        ]
+    dates = collateral.COLLATERAL["drawn_week"].bounds
+    assert dates is not None
+    assert [dates.allows(week) for week in (-300, 0, 300)] == [True] * 3

@@ -49,6 +49,8 @@ OPPOSITES = {
     "argmax": "argmin",
 }
 SYMMETRIC = frozenset(OPPOSITES) | {"union1d", "array_equal", "dot", "clip"}
+# Calls of words: the unit and the meaning of a column. Numbers in them, its bounds, are made wrong as all others.
+WORDED = {"Declared"}
 # Keywords that guard the program or choose a type, and state no law of the model.
 LEFT_ALONE = frozenset({"dtype", "strict", "slots", "frozen", "init", "repr", "compare", "copy"})
 LARGER = 10_000
@@ -270,7 +272,7 @@ def _called(node: ast.Call) -> Iterator[Change]:
         other = copy.deepcopy(node.func)
         setattr(other, "attr" if isinstance(other, ast.Attribute) else "id", OPPOSITES[name])
         yield _setting(func=other)
-    if name in SYMMETRIC or any(isinstance(a, ast.Starred) for a in node.args) or len(node.args) < 2:
+    if name in SYMMETRIC | WORDED or any(isinstance(a, ast.Starred) for a in node.args) or len(node.args) < 2:
         return
     # Of a choice the two that are chosen from, of anything else the first two.
     first = 1 if name == "where" else 0

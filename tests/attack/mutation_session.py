@@ -4,6 +4,7 @@ The fork has the mutant in the place of the module: the code of every function i
 have imported it run the mutant. Files are never changed. A first fork without a mutant says which tests run which lines.
 """
 
+import ast
 import contextlib
 import json
 import os
@@ -67,42 +68,60 @@ def pytest_runtestloop(session: pytest.Session) -> bool:
         wanted = set(plan["names"])
         mutants = [mutant for mutant in mutants_of(source.read_text()) if mutant.name in wanted]
         seconds = AT_LEAST + SLOWER * (sum(measured.setup.values()) + sum(measured.call))
-        answer["verdicts"] = _verdicts(session, module, mutants, measured, int(seconds))
+        judge = _Judge(session, module, measured, int(seconds))
+        if judge.dies(ast.parse(source.read_text())):
+            answer["failed"] = ["every test, or some, once the module is put in its own place"]
+        answer["verdicts"] = judge.verdicts(mutants)
     Path(plan["answer"]).write_text(json.dumps(answer))
     return True
 
 
-def _verdicts(
-    session: pytest.Session, module: ModuleType, mutants: list[Mutant], measured: Measured, seconds: int
-) -> dict[str, str]:
-    at_once = min(2, len(os.sched_getaffinity(0)))
-    verdicts: dict[str, str] = {}
-    running: dict[int, str] = {}
+@dataclass(frozen=True)
+class _Judge:
+    """Runs the tests against what is put in the place of the module, for so many CPU seconds at most."""
 
-    def wait() -> None:
-        pid, status = os.wait()
-        code = os.waitstatus_to_exitcode(status)
-        verdicts[running.pop(pid)] = {0: "survived", 1: "killed"}.get(code, "killed: died or hung")
+    session: pytest.Session
+    module: ModuleType
+    measured: Measured
+    seconds: int
 
-    for mutant in mutants:
-        tests = _order(session, mutant, measured)
-        if not tests:
-            verdicts[mutant.name] = "survived: no test runs it"
-            continue
-        while len(running) >= at_once:
+    def dies(self, tree: ast.Module) -> bool:
+        """Whether any test fails; it must not for the module itself, or every mutant would be killed."""
+        _, status = os.waitpid(self._start(tree, "", list(range(len(self.session.items)))), 0)
+        return status != 0
+
+    def verdicts(self, mutants: list[Mutant]) -> dict[str, str]:
+        """Name of each mutant -> what the tests say of it."""
+        at_once = min(2, len(os.sched_getaffinity(0)))
+        found: dict[str, str] = {}
+        running: dict[int, str] = {}
+
+        def wait() -> None:
+            pid, status = os.wait()
+            code = os.waitstatus_to_exitcode(status)
+            found[running.pop(pid)] = {0: "survived", 1: "killed"}.get(code, "killed: died or hung")
+
+        for mutant in mutants:
+            tests = _order(self.session, mutant, self.measured)
+            if not tests:
+                found[mutant.name] = "survived: no test runs it"
+                continue
+            while len(running) >= at_once:
+                wait()
+            running[self._start(mutant.tree(), mutant.constant, tests)] = mutant.name
+        while running:
             wait()
+        return found
 
-        def body(mutant: Mutant = mutant, tests: list[int] = tests) -> int:
-            resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+    def _start(self, tree: ast.Module, constant: str, tests: list[int]) -> int:
+        def body() -> int:
+            resource.setrlimit(resource.RLIMIT_CPU, (self.seconds, self.seconds))
             resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
-            signal.alarm(seconds * WAITING)
-            exchange(module, mutant)
-            return int(_run(session, tests))
+            signal.alarm(self.seconds * WAITING)
+            exchange(self.module, tree, constant)
+            return int(_run(self.session, tests))
 
-        running[_fork(body)] = mutant.name
-    while running:
-        wait()
-    return verdicts
+        return _fork(body)
 
 
 def _fork(body: Callable[[], int]) -> int:
@@ -218,10 +237,10 @@ class _Stopwatch:
 # -- the mutant in the place of the module -------------------------------------------------------------------------
 
 
-def exchange(module: ModuleType, mutant: Mutant) -> None:
-    """Give the functions of a loaded module the code of a mutant, or all who use a constant its other value."""
+def exchange(module: ModuleType, tree: ast.Module, constant: str = "") -> None:
+    """Give the functions of a loaded module the code of another, and all who use a constant of it the other's value."""
     other: dict[str, Any] = {"__name__": module.__name__, "__file__": module.__file__}
-    exec(compile(mutant.tree(), str(module.__file__), "exec"), other)
+    exec(compile(tree, str(module.__file__), "exec"), other)
     theirs = _functions(other, module.__name__)
     for name, function in _functions(vars(module), module.__name__).items():
         function.__code__ = theirs[name].__code__
@@ -229,11 +248,11 @@ def exchange(module: ModuleType, mutant: Mutant) -> None:
             theirs[name].__defaults__,
             theirs[name].__kwdefaults__,
         )
-    if mutant.constant:
-        old = getattr(module, mutant.constant)
+    if constant:
+        old = getattr(module, constant)
         for user in list(sys.modules.values()):
-            if vars(user).get(mutant.constant) is old:
-                setattr(user, mutant.constant, other[mutant.constant])
+            if vars(user).get(constant) is old:
+                setattr(user, constant, other[constant])
 
 
 def _functions(names: dict[str, Any], module: str) -> dict[str, FunctionType]:
