@@ -356,7 +356,7 @@ def test_paths_start_in_the_folder_of_the_file_that_names_them(tmp_path: Path) -
         text + '[vary]\n"bitcoin.replay_file" = ["prices.csv"]\n', encoding="utf-8"
     )
     point = load_experiment(tmp_path / "sweep.toml")[1].points[0]
-    assert point.values == {"bitcoin.replay_file": str(tmp_path / "prices.csv")}
+    assert point.overrides["bitcoin.replay_file"] == str(tmp_path / "prices.csv")
 
 
 @pytest.mark.parametrize(
