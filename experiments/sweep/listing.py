@@ -157,8 +157,8 @@ def check_whole(folder: Path) -> Listing:
     known = listing(folder)
     if known is None:
         raise StoreError(f"{folder}: no result of a sweep (it has no {MARKER} that says so)")
-    # The marker alone may be from before an exchange.
-    unclear = [COMMIT] if os.path.lexists(folder / COMMIT) and committed(folder) is None else []
+    # The marker alone does not say which shards an exchange has replaced.
+    unclear = [COMMIT] if committed(folder) is None else []
     for name in (*unclear, *sorted(known.missing)):
         raise damaged(folder / name, folder)
     return known
