@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -198,3 +199,17 @@ def test_manifest_names_neither_user_nor_machine(tmp_path: Path) -> None:
 def test_columns_of_unequal_length_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="differ in length"):
         store.save(tmp_path, {"t": {"a": np.zeros(2), "b": np.zeros(3)}}, {}, {})
+
+
+@pytest.mark.parametrize("name", ["codebook.csv", "figures/anatomy.csv"])
+def test_a_digest_is_of_a_run_of_which_every_file_is_whole(
+    stored_run: Path, tmp_path: Path, name: str
+) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(stored_run, folder)
+    with writing(folder / "figures", kind="figures", is_part=True) as scratch:
+        (scratch / "anatomy.csv").write_text("share\n0.5\n", encoding="utf-8")
+    assert store.digest(folder) == store.digest(stored_run)
+    (folder / name).write_text("share\n0.6\n", encoding="utf-8")
+    with pytest.raises(StoreError, match="not as it was written"):
+        store.digest(folder)

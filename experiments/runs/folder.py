@@ -214,6 +214,30 @@ def verified(folder: str | Path, name: str) -> bytes:
     return data
 
 
+def check_files(folder: str | Path) -> None:
+    """Hold every file of a result, or of a folder in one, against its list, those of its parts included.
+
+    Raises
+    ------
+    StoreError
+        If one is missing or damaged.
+    """
+    place = Path(folder)
+    for above in (place, *place.parents):
+        marker = marker_of(above)
+        if marker is not None:
+            break
+    else:
+        raise StoreError(f"{folder}: no result of this firesale (it has no {MARKER})")
+    for name in marker.files:
+        if (above / name).is_relative_to(place):
+            verified(above, name)
+    for child in sorted(place.iterdir()):
+        inner = marker_of(child)
+        if inner is not None and inner.is_part:
+            check_files(child)
+
+
 def foreign_paths(folder: Path) -> list[str]:
     """What stands in a result folder and is not of the result, as paths inside it.
 

@@ -32,14 +32,13 @@ from experiments.runs.code_digest import code_digest
 from experiments.runs.source_digest import source_digest
 from experiments.runs.steady_numbers import ABOVE_AVX2
 from sim.base import reference
-from sim.base.inputs import Input, files_of, name_of
+from sim.base.inputs import SHOWN, Input, files_of, name_of
 
 Record = Mapping[str, Any]
 
 COMPUTES = ("mesa", "networkx", "numpy", "scipy")
 RECORDED = ("firesale", "pandas", "pyarrow", "pydantic")
 CALLED = {"mesa": "Mesa", "networkx": "NetworkX", "numpy": "NumPy", "scipy": "SciPy"}
-SHOWN = 12  # digits of a digest in a message
 GIT_SECONDS = 5.0
 
 
@@ -196,7 +195,7 @@ def differences(
         one, other = (" or ".join(sorted(side[name])) for side in (a, b))
         if ": content of " in name:
             key, path = name.split(": content of ", 1)
-            name, one = f"{key}: other content at the same path {path},", f"{one}"
+            name = f"{key}: other content at the same path {path},"
         lines.append(f"{name} {words[0]} {one}, {words[1]} {other}")
     return lines
 

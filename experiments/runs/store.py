@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from experiments.runs.folder import StoreError, put, verified
+from experiments.runs.folder import StoreError, check_files, put, verified
 from sim.base.declared import bounds_of
 
 if TYPE_CHECKING:
@@ -234,9 +234,10 @@ def digest(folder: str | Path) -> str:
     Raises
     ------
     StoreError
-        If a table is not the one the manifest was written for.
+        If a file of the run is damaged or missing, or a table is not the one the manifest was written for.
     """
     manifest = load_manifest(folder)
+    check_files(folder)
     found = {name: table_digest(table) for name, table in load_tables(folder).items()}
     for name, entry in manifest["tables"].items():
         if found[name] != entry["digest"]:
