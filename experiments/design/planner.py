@@ -1,5 +1,6 @@
 """Resolves an experiment against its scenario and the parameters' schema, before the first run is paid for."""
 
+from collections import Counter
 from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
@@ -14,7 +15,7 @@ from experiments.design.plan import Contents, Plan, Point, parameter_line, param
 from experiments.design.portable import portable, stored_name
 from experiments.measures.outcomes import outcomes_of
 from sim.base.faults import nearest
-from sim.base.inputs import files_of, name_of
+from sim.base.inputs import FILE, files_of, name_of
 from sim.base.renamed import since_when
 from sim.parameters import ParameterError, Parameters, walk
 from sim.parameters.needs import check_files, needs_of
@@ -53,8 +54,11 @@ class Planner:
         varied = list(values[0])
         arms = {str(point.get(ARM, experiment.arm)) for point in values}
         whole = {arm: Parameters.from_overrides(self._layers(arm), self.label).flat() for arm in arms}
+        files = [key for key in next(iter(whole.values()), {}) if key.endswith(FILE)]
         for point in values:
-            check_files({**whole[str(point.get(ARM, experiment.arm))], **point}, self.needs)
+            flat = whole[str(point.get(ARM, experiment.arm))]
+            if any(point.get(key, flat[key]) for key in files):
+                check_files({**flat, **point}, self.needs)
         flats = {
             arm: {key: parameter_line(key, flat[key], self.contents) for key in sorted(flat)}
             for arm, flat in whole.items()
@@ -122,9 +126,9 @@ class Planner:
         whole = key in self.fields and self.fields[key].annotation is int
         if variation.values is not None:
             checked = tuple(self._checked(where, key, value) for value in variation.values)
-            twice = [value for number, value in enumerate(checked) if value in checked[:number]]
-            if twice:
-                raise ExperimentError(f"{self.label}: {where}: {twice[0]} is listed twice")
+            twice = next((value for value, times in Counter(checked).items() if times > 1), None)
+            if twice is not None:
+                raise ExperimentError(f"{self.label}: {where}: {twice} is listed twice")
             return Factor(key, variation.model_copy(update={"values": checked}), whole)
         for end in (variation.low, variation.high):
             assert end is not None
