@@ -67,6 +67,7 @@ seed = 7
 clock.weeks = 6
 forced_sale.week = 2
 forced_sale.deadline_weeks = 2
+discount.shapley_weeks = 0
 [vary]
 "forced_sale.gpus" = [1000, 5000]
 "site.vacancy" = [0.01, 0.04]

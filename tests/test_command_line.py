@@ -125,7 +125,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_does_not(stored_run: Pat
 def test_all_arms_side_by_side(tmp_path: Path) -> None:
     result = firesale("run", *SALE, "--arm", "all", "--out", tmp_path / "arms", "--no-figures")
     assert result.exit_code == 0, result.output
-    folders = sorted(path.name for path in (tmp_path / "arms").iterdir())
+    folders = sorted(path.name for path in (tmp_path / "arms").iterdir() if path.is_dir())
     assert folders == sorted(["default", *load("ten_thousand_h100").arms])
     for name in folders:
         assert name in result.stdout

@@ -19,6 +19,7 @@ from experiments.sweep.engine import replay, sweep
 from experiments.sweep.executors import compute
 from experiments.sweep.jobs import Batch, ExecutorError, Job, Origin
 from experiments.sweep.model_task import ModelTask
+from experiments.sweep.replayed_run import outcomes_beside
 from experiments.sweep.store import load
 from sim.base import inputs
 from sim.base.user_table import Number, read_table
@@ -109,6 +110,26 @@ def test_another_content_at_the_same_path_is_named() -> None:
     assert line.startswith("world.sites_file: other content at the same path mine.csv, was sha256 ab12")
 
 
+def test_replay_says_that_a_file_has_other_content_now_and_computes_with_the_copy(tmp_path: Path) -> None:
+    file = tmp_path / "fleet.csv"
+    shutil.copy(USER_FILES / "fleet_ok.csv", file)
+    asked = tmp_path / "asked.toml"
+    asked.write_text(
+        f'name = "asked"\nscenario = "calm"\n[overrides]\nclock.weeks = 1\n[vary]\n"world.fleets_file" = ["{file}"]\n'
+        "[replications]\ncount = 1\n",
+        encoding="utf-8",
+    )
+    experiment, plan = planner.load(asked)
+    sweep(plan, ModelTask.of(experiment), tmp_path / "sweep", executor=0)
+    run_id = load(tmp_path / "sweep").runs["run_id"][0]
+    assert "Since then" not in outcomes_beside(tmp_path / "sweep", run_id)
+    file.write_text(file.read_text(encoding="utf-8").replace("8000", "8008"), encoding="utf-8")
+    said = outcomes_beside(tmp_path / "sweep", run_id)
+    assert f"Since then: world.fleets_file: other content at the same path {file}, was sha256" in said
+    assert f"repeated with the copies of its files in {tmp_path / 'sweep'}." in said
+    assert said.endswith("All outcomes are equal.")
+
+
 def test_workers_are_steady_whatever_numpy_chose_here() -> None:
     known = with_(numpy_cpu_features=["X86_V3", "X86_V4", "AVX512_SKX"])
     assert provenance.steady(known)["numpy_cpu_features"] == ["X86_V3"]
@@ -140,8 +161,9 @@ def sum_of_file(parameters: Any, seed: int, replication: int) -> Any:
     return {"value": float(Path(parameters["data_file"]).read_text(encoding="utf-8").split()[1])}, {}
 
 
+@pytest.mark.parametrize("executor", [0, 1])
 def test_a_file_edited_after_planning_stops_the_sweep_and_its_new_content_is_another_run(
-    tmp_path: Path,
+    tmp_path: Path, executor: int
 ) -> None:
     file = table(tmp_path, 1)
 
@@ -151,8 +173,10 @@ def test_a_file_edited_after_planning_stops_the_sweep_and_its_new_content_is_ano
     sweep(plan(2), sum_of_file, tmp_path / "sweep", executor=0)
     planned = plan(4)
     table(tmp_path, 2)
-    with pytest.raises(ExecutorError, match=r"mine\.csv: other content than when the run was planned"):
-        sweep(planned, sum_of_file, tmp_path / "sweep", executor=0)
+    with pytest.raises(
+        inputs.InputChanged, match=r"^\S*mine\.csv: other content than when the run was planned"
+    ):
+        sweep(planned, sum_of_file, tmp_path / "sweep", executor=executor)
     report = sweep(plan(4), sum_of_file, tmp_path / "sweep", executor=0)
     assert report.progress.done == 4
     results = load(tmp_path / "sweep")

@@ -12,7 +12,16 @@ from pathlib import Path
 import pytest
 
 from experiments.runs import folder as folders
-from experiments.runs.folder import MARKER, StoreError, foreign_paths, marker_of, put, verified, writing
+from experiments.runs.folder import (
+    MARKER,
+    KeptWarning,
+    StoreError,
+    foreign_paths,
+    marker_of,
+    put,
+    verified,
+    writing,
+)
 
 
 def result(place: Path, text: str = "old", *, kind: str = "run", overwrite: bool = False) -> None:
@@ -31,6 +40,27 @@ def test_a_result_is_replaced_whole(tmp_path: Path) -> None:
     result(tmp_path / "a", "new", overwrite=True)
     assert (tmp_path / "a/arm/weeks.parquet").read_text() == "new"
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+@pytest.mark.parametrize("edited", ["weeks.parquet", "arm/weeks.parquet", "figures/a.png"])
+def test_a_result_that_was_edited_is_kept_beside_the_new_one(tmp_path: Path, edited: str) -> None:
+    place = tmp_path / "a"
+    result(place)
+    put(place / "figures", {"a.png": b"x"}, kind="figures", is_part=True)
+    (place / edited).write_text("edited")
+    before = everything(place)
+    for number, text in enumerate(("new", "newer"), start=1):
+        with pytest.warns(
+            KeptWarning, match=f"{edited} had been edited or damaged.* kept in .*a.changed-{number}"
+        ):
+            result(place, text, overwrite=True)
+        assert everything(tmp_path / f"a.changed-{number}") == before
+        assert (place / "weeks.parquet").read_text() == text
+        (place / edited).parent.mkdir(exist_ok=True)
+        (place / edited).write_text("edited")
+        before = everything(place)
+        if edited.startswith("figures"):
+            break
 
 
 INTRUDERS: dict[str, Callable[[Path], object]] = {

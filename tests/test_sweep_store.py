@@ -257,7 +257,8 @@ def test_a_damaged_shard_is_named_and_then_set_aside(tmp_path: Path) -> None:
     assert len(load(folder).runs) == 12
 
 
-def test_two_sweeps_cannot_write_one_folder(tmp_path: Path) -> None:
+def test_two_sweeps_cannot_write_one_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweep_store, "SHARE_SECONDS", 0.2)
     store = SweepStore(tmp_path / "sweep")
     with pytest.raises(StoreError, match="another sweep is writing here"):
         SweepStore(tmp_path / "sweep")

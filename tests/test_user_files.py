@@ -227,7 +227,7 @@ def test_two_equal_lots_are_one_too_many(tmp_path: Path) -> None:
         ("planned_mw", "500", "500, the whole site when built, is less than operational_mw 946"),
         ("name", "a" * 2000, "2,000 characters; allowed are 1,000"),
         ("name", 'the "old" mill', "holds a quotation mark"),
-        ("name", "Memphis\u00a0", "holds a control character"),
+        ("name", "Memphis\u00a0", r"holds \xa0, which is no letter"),
     ],
 )
 def test_a_site_that_cannot_be_is_refused(tmp_path: Path, column: str, cell: str, said: str) -> None:

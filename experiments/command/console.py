@@ -3,14 +3,16 @@
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 import typer
 
 from experiments.command.exit_codes import BAD_INPUT, BROKEN, HUNG_UP, INTERRUPTED, STOPPED, STORE_FAILED
 from experiments.command.streams import say, take_unsaid
+from experiments.runs.folder import KeptWarning
 from experiments.runs.signals import HungUp, hearing, is_hang_up
 from experiments.runs.steady_numbers import steady_environment
 
@@ -41,7 +43,8 @@ def one_line_errors() -> Iterator[None]:
     """Turn every expected failure into one line on stderr and its exit code."""
     # A stop asked for by a scheduler ends like Ctrl-C: cleanly, with nothing half-written.
     try:
-        with hearing(_interrupt, signal.SIGTERM):
+        with hearing(_interrupt, signal.SIGTERM), warnings.catch_warnings():
+            warnings.showwarning = _one_line_warning
             yield
         if unsaid := take_unsaid():
             stop(
@@ -85,6 +88,21 @@ def stop(message: str, code: int) -> NoReturn:
     """End the command with one line on stderr."""
     say(f"firesale: {message}", err=True)
     raise typer.Exit(code)
+
+
+def _one_line_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Say what a user should know in a line; what libraries remark on keeps its usual look."""
+    if issubclass(category, KeptWarning):
+        say(f"firesale: {message}", err=True)
+    else:
+        (file or sys.stderr).write(warnings.formatwarning(message, category, filename, lineno, line))
 
 
 def _interrupt(number: int, frame: object) -> NoReturn:

@@ -1,9 +1,12 @@
 """Execute notebooks: py:percent is the source, the executed .ipynb stands beside it, and its bytes can be checked.
 
-Cell ids are counted, timings and the name of the interpreter are left out, so that two executions are one file.
+Cell ids are counted, timings and the name of the interpreter are left out, so that two executions are one file. Each file
+holds the sha256 of its cells: one that was edited since, or written by somebody else, is never replaced.
 """
 
+import hashlib
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +33,17 @@ def execute_all(folder: str | Path, *, check: bool = False) -> list[str]:
     Raises
     ------
     NotebookError
-        If the folder holds no notebook, or a cell fails.
+        If the folder holds no notebook, a cell fails, or a file that was not written here would be replaced.
     """
     sources = sorted(Path(folder).glob("*.py"))
     if not sources:
         raise NotebookError(f"{folder}: holds no notebook")
+    for source in () if check else sources:
+        stored = source.with_suffix(".ipynb")
+        if os.path.lexists(stored) and not _is_own(stored):
+            raise NotebookError(
+                f"{stored}: edited, or not written by `firesale notebooks`; not overwritten, move it away"
+            )
     stale = []
     for source in sources:
         text = execute(source)
@@ -83,12 +92,26 @@ def execute(source: str | Path) -> str:
     notebook.metadata.pop("language_info", None)
     content: dict[str, Any] = {
         "cells": notebook.cells,
-        "metadata": dict(notebook.metadata),
+        "metadata": {**notebook.metadata, "firesale": {"sha256": _sha256_of(notebook.cells)}},
         "nbformat": 4,
         "nbformat_minor": 5,
     }
     nbformat.validate(content)
     return json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def _is_own(stored: Path) -> bool:
+    """Whether a file is a notebook that was written here and not edited since."""
+    try:
+        content = json.loads(stored.read_text(encoding="utf-8"))
+        known = content["metadata"]["firesale"]["sha256"]
+        return bool(known == _sha256_of(content["cells"])) and not stored.is_symlink()
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _sha256_of(cells: Any) -> str:
+    return hashlib.sha256(json.dumps(cells, sort_keys=True).encode()).hexdigest()
 
 
 def _settled(output: Any) -> Any:

@@ -59,8 +59,8 @@ def sweep(
 ) -> None:
     """Compute every run of an experiment that is not stored yet. The same command resumes, after whatever happened.
 
-    Exit codes: 0 done; 2 bad input; 3 the store cannot be written; 5 at the end, but some runs failed; 129 its
-    terminal was closed; 130 interrupted.
+    Exit codes: 0 done; 2 bad input, or a file edited since the sweep was planned; 3 the store cannot be written;
+    5 at the end, but some runs failed; 129 its terminal was closed; 130 interrupted.
     """
     experiment, plan = load(file)
     task = ModelTask.of(experiment).prepared(plan.plugins)

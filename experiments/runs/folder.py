@@ -5,7 +5,8 @@ Rules
 1. A result is written into a hidden sibling of its folder, flushed to the disk, and takes its name in one step. Whatever stops
    it, the old result or the new one stands there, whole.
 2. A folder that stands there already is replaced only if that is asked for, and only if it is a result of the same kind. A file
-   its marker does not list, another result inside it, a link or an empty folder refuses: they are somebody's.
+   its marker does not list, another result inside it, a link or an empty folder refuses: they are somebody's. A listed file
+   that was edited since it was written, or damaged, makes the old result stay, as ``NAME.changed-1`` beside the new one.
 3. Parts that firesale adds to a result later, such as figures, are folders with a marker of their own that says so; they go
    with it.
 4. Every file has its sha256 in the marker; who reads a file checks it.
@@ -22,6 +23,7 @@ import os
 import shutil
 import sys
 import tempfile
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,6 +32,10 @@ from pathlib import Path
 MARKER = ".firesale.json"
 AT_FDCWD, RENAME_EXCHANGE = -100, 2
 UNFINISHED, SET_ASIDE = "unfinished", "set-aside"
+
+
+class KeptWarning(UserWarning):
+    """A result that had been edited or damaged was replaced; says where the old one is kept."""
 
 
 class StoreError(Exception):
@@ -81,6 +87,11 @@ def writing(
     ------
     StoreError
         If something stands there that must not be replaced, or the disk is full or cannot be written to.
+
+    Warns
+    -----
+    KeptWarning
+        If the result that was replaced had been edited or damaged, so that it is kept.
     """
     target = Path(folder)
     _recover(target)
@@ -91,6 +102,7 @@ def writing(
     except OSError as error:
         raise StoreError(f"{target}: cannot be written: {error.strerror}") from None
     came_between: list[str] = []
+    changed: list[str] = []
     try:
         yield scratch
         _mark(scratch, kind, is_part)
@@ -100,14 +112,23 @@ def writing(
         _check_free(target, kind, overwrite=overwrite)
         _take_name(scratch, target)
         came_between = _came_between(scratch)
+        changed = _changed_files(scratch)
     except OSError as error:
         raise StoreError(f"{target}: not written, nothing is left there: {error.strerror or error}") from None
     finally:
         # What was replaced stands there now, or what was not finished; a file put in between is not ours.
-        if not came_between:
+        if not came_between and not changed:
             shutil.rmtree(scratch, ignore_errors=True)
     if came_between:
         raise StoreError(f"{target}: written; {came_between[0]} came in between and is kept in {scratch}")
+    if changed:
+        more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
+        kept = _keep_changed(scratch, target)
+        warnings.warn(
+            f"{target}: replaced; {changed[0]}{more} had been edited or damaged, so the old result is kept in {kept}",
+            KeptWarning,
+            stacklevel=3,
+        )
 
 
 def inside(folder: str | Path, name: str | Path) -> Path:
@@ -338,6 +359,41 @@ def _take_name(scratch: Path, target: Path) -> None:
 def _came_between(scratch: Path) -> list[str]:
     """Files of others in a result that was replaced, which were not there when it was looked at."""
     return foreign_paths(scratch) if (scratch / MARKER).is_file() else []
+
+
+def _keep_changed(old: Path, target: Path) -> Path:
+    """Give a result that was replaced, and had been edited, a name beside the new one; its path then."""
+    beside = (target.with_name(f"{target.name}.changed-{number}") for number in range(1, 1_000_000))
+    kept = next(path for path in beside if not os.path.lexists(path))
+    try:
+        old.rename(kept)
+    except OSError:
+        return old
+    flush_folder(kept.parent)
+    return kept
+
+
+def _changed_files(folder: Path) -> list[str]:
+    """Files of a result that are not as they were written, those of its parts included, as paths inside the folder."""
+    marker = marker_of(folder)
+    if marker is None:
+        return []
+    found = [name for name, sha256 in marker.files.items() if _is_changed(folder / name, sha256)]
+    for child in sorted(path for path in folder.iterdir() if path.is_dir()):
+        inner = marker_of(child)
+        if inner is not None and inner.is_part:
+            found += [f"{child.name}/{name}" for name in _changed_files(child)]
+    return found
+
+
+def _is_changed(path: Path, sha256: str) -> bool:
+    """Whether a file is there and is another than it was, or cannot be read."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest() != sha256
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
 
 
 def _exchanged(one: Path, other: Path) -> bool:

@@ -10,6 +10,7 @@ and the checkout. It is made by the process that computed the run. Some of it de
 `environment` alone reports what belongs to a process. It is taken once.
 """
 
+import contextlib
 import hashlib
 import importlib
 import json
@@ -32,7 +33,8 @@ from experiments.runs.code_digest import code_digest
 from experiments.runs.source_digest import source_digest
 from experiments.runs.steady_numbers import ABOVE_AVX2
 from sim.base import reference
-from sim.base.inputs import SHOWN, Input, files_of, name_of
+from sim.base.faults import InputError
+from sim.base.inputs import SHOWN, Input, content_of, files_of, name_of
 
 Record = Mapping[str, Any]
 
@@ -143,6 +145,15 @@ def record(
             "rows": one.rows if one is not None else None,
         }
     return {"code": dict(code), "inputs": found, **(environment() if known is None else known)}
+
+
+def inputs_now(found: Record) -> dict[str, dict[str, str]]:
+    """Inputs of a record with the content that stands at their paths now; those that cannot be read are left out."""
+    now = {}
+    for key, one in found.get("inputs", {}).items():
+        with contextlib.suppress(InputError):
+            now[key] = {"path": one["path"], "sha256": content_of(one["path"])}
+    return now
 
 
 def text_of(found: Record) -> str:

@@ -33,7 +33,7 @@ from experiments.sweep.progress import Progress, Report, Stop
 from experiments.sweep.stopping import OPEN, PointProgress
 from experiments.sweep.store import SweepStore, find
 from experiments.sweep.travel import check_travels
-from sim.base.inputs import expecting
+from sim.base.inputs import InputChanged, expecting
 
 BATCH_SECONDS = 0.5  # work sent to a worker at once, so that short runs do not wait for the post
 MOST_JOBS = 64
@@ -309,6 +309,8 @@ class _Session:
         tries = self.attempts[job.run_id] = self.attempts.get(job.run_id, 0) + 1
         if result.error.startswith("ExecutorError"):
             raise SweepError(result.error.removeprefix("ExecutorError: "))
+        if result.error.startswith("InputChanged"):
+            raise InputChanged(result.error.removeprefix("InputChanged: "))
         # An exception is a function of the input and would come again; a death or a time-out may not.
         if result.status not in (OK, RAISED) and tries <= self.limits.retries:
             self.again.append((job,))

@@ -52,7 +52,10 @@ def check_own(folder: Path) -> None:
         if marker is not None:
             raise StoreError(f"{folder}: is a {marker.kind}, not a sweep; choose another with --out")
         if any(not _is_begun(path) for path in folder.iterdir()):
-            raise StoreError(f"{folder}: is not empty and no result of a sweep; choose another with --out")
+            raise StoreError(
+                f"{folder}: is not empty and no result of a sweep (neither {MARKER} nor {COMMIT} says so); "
+                "choose another with --out"
+            )
     own = {**known.files, **known.missing, **known.gone} if known is not None else {}
     check_free(folder, [name for name in (*TABLES, *TEXTS) if name not in own])
     for name in (*own, COMMIT, MARKER):

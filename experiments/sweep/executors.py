@@ -77,14 +77,11 @@ def _check_environment(origin: Origin) -> None:
 def _compute(run: Run, job: Job, origin: Origin) -> Result:
     names = [name_of(path) for path in files_of(job.parameters).values()]
     files = {name: origin.inputs[name] for name in names if name in origin.inputs}
-    try:
-        inputs.check(files)
-        with inputs.expecting(files), inputs.noting() as read:
-            result = _computed(run, job)
-        # A function of the user's reads files by itself.
-        inputs.check(files)
-    except inputs.InputChanged as fault:
-        raise ExecutorError(str(fault)) from None
+    inputs.check(files)
+    with inputs.expecting(files), inputs.noting() as read:
+        result = _computed(run, job)
+    # A function of the user's reads files by itself.
+    inputs.check(files)
     seen = {path: read.get(path, Input(path, sha256, None)) for path, sha256 in files.items()}
     return replace(
         result, provenance=provenance.text_of(provenance.record(origin.code, job.parameters, seen))
@@ -313,8 +310,8 @@ def _ended(batch: Batch, future: Any) -> Ended:
         return Ended(batch, status=DIED, error=_death(fault.exitcode))
     except (BrokenProcessPool, CancelledError):
         return Ended(batch)
-    except ExecutorError as fault:
-        return Ended(batch, status=RAISED, error=f"ExecutorError: {fault}")
+    except (ExecutorError, inputs.InputChanged) as fault:
+        return Ended(batch, status=RAISED, error=f"{type(fault).__name__}: {fault}")
     except Exception as fault:  # the batch or its results cannot travel between processes
         return Ended(batch, status=RAISED, error=f"{type(fault).__name__}: {' '.join(str(fault).split())}")
 

@@ -36,9 +36,13 @@ def outcomes_beside(folder: Path, run_id: str) -> str:
         differing += not same
         lines.append(f"{name:<28} {before!r:>24} {value!r:>24}{'' if same else '  differs'}")
     record = provenance.read_text(entry["provenance"])
+    then, now_there = record.get("inputs", {}), provenance.inputs_now(record)
     lines += [
-        f"Since then: {line}." for line in provenance.differences([record], [provenance.record(task.code)])
+        f"Since then: {line}."
+        for line in provenance.differences([record], [provenance.record(task.code) | {"inputs": now_there}])
     ]
+    if any(one["sha256"] != then[key]["sha256"] for key, one in now_there.items()):
+        lines.append(f"The run was repeated with the copies of its files in {folder}.")
     lines.append(f"{differing} of {len(now)} outcomes differ." if differing else "All outcomes are equal.")
     return "\n".join(lines)
 

@@ -64,6 +64,8 @@ def explained(error: ValidationError, root: type[BaseModel]) -> str:
     if first["type"] == "value_error":
         # A whole table is not shown: what is wrong with it is said of its keys.
         return f"{given if isinstance(got, str | int | float) else key}: {_rule(first['msg'])}"
+    if first["type"] == "string_pattern_mismatch" and field.description:
+        return f"{given}: {field.description}"
     meaning = f" ({field.description})" if field.description else ""
     rule = _rule(first["msg"])
     return f"{given}{meaning}: {rule[0].lower()}{rule[1:]}"

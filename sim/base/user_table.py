@@ -38,6 +38,8 @@ from typing import Any, NoReturn
 
 from sim.base import inputs
 from sim.base.faults import InputError, nearest
+from sim.base.names import NAME, SAID
+from sim.base.texts import spelt
 from sim.base.user_file import bytes_of
 
 DECIMAL = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?")
@@ -86,7 +88,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Text(Column):
-    """Text of one line, without quotation marks and control characters."""
+    """Text of one line that prints, without quotation marks."""
 
     most: int = 1_000  # characters
 
@@ -95,9 +97,21 @@ class Text(Column):
         if len(cell) > self.most:
             raise ValueError(f"{len(cell):,} characters; allowed are {self.most:,}")
         if not cell.isprintable():
-            raise ValueError(f"{cell!r} holds a control character")
+            sign = next(one for one in cell if not one.isprintable())
+            raise ValueError(f"{cell!r} holds {spelt(sign)}, which is no letter, digit, sign or plain space")
         if '"' in cell:
             raise ValueError(f"{cell!r} holds a quotation mark")
+        return cell
+
+
+@dataclass(frozen=True, slots=True)
+class Name(Column):
+    """A name that may become a folder, a file or a column."""
+
+    def value(self, cell: str) -> str:
+        """The name."""
+        if not NAME.fullmatch(cell):
+            raise ValueError(f"{shown(cell)}; allowed are {SAID}")
         return cell
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from agents.vocabulary import GENERATIONS, N_GENERATIONS, Bools, Floats, Ints
 from sim.base import reference
-from sim.base.user_table import Column, Label, Number, Row, Text, UserTable, read_table
+from sim.base.user_table import Column, Label, Name, Number, Row, Text, UserTable, read_table
 from sim.parameters import Parameters
 
 Names = np.ndarray[tuple[int, ...], np.dtype[np.str_]]
@@ -204,7 +204,7 @@ def _check_site(table: UserTable, row: Row) -> None:
 def _site_columns() -> tuple[Column, ...]:
     remarks = ("state", "coord_precision", "cooling_basis", "source_url", "as_of", "grade", "note")
     return (
-        Text("place_id"),
+        Name("place_id"),
         Text("name"),
         Label("country", labels=tuple(continents())),
         Label("grid_zone", labels=tuple(reference.zone_prices())),
