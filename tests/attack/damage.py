@@ -12,6 +12,7 @@ import contextlib
 import random
 import shutil
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from typing import Any
 from experiments.design.plan import Plan, plan_of
 from experiments.face.run import Run, run_of
 from experiments.runs import store
-from experiments.runs.folder import MARKER, StoreError
+from experiments.runs.folder import MARKER, KeptWarning, StoreError
 from experiments.runs.run import simulate
 from experiments.sweep import engine, journal
 from experiments.sweep.listing import TABLES, TEXTS
@@ -271,7 +272,17 @@ def _try_run(folder: Path, run: Run, file: str, tally: Tally) -> None:
     frames = tally.asked("tables of a run", lambda: store.load_tables(folder))
     if frames is not None and store.digest_of_tables(frames) != run.digest:
         tally.fault("silent", "the tables of a run are others")
-    written = tally.asked("run again", lambda: run.save(folder, overwrite=True))
+    damaged = (folder / file).read_bytes() if (folder / file).is_file() else None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", KeptWarning)
+        written = tally.asked("run again", lambda: run.save(folder, overwrite=True))
+    kept = list(folder.parent.glob(f"{folder.name}.changed-*"))
+    if written is not None and [(old / file).read_bytes() for old in kept] != [damaged] * (
+        damaged is not None
+    ):
+        tally.fault("lost", "the old result, which may have been edited by a user, is not kept")
+    for old in kept:
+        shutil.rmtree(old)
     again = tally.asked("digest of the run again", lambda: store.digest(folder))
     if written is None and file != MARKER:
         tally.fault("not mended", "a run is not written again")
