@@ -96,13 +96,8 @@ def writing(
     target = Path(folder)
     _recover(target)
     _check_free(target, kind, overwrite=overwrite)
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.{UNFINISHED}-", dir=target.parent))
-    except OSError as error:
-        raise StoreError(f"{target}: cannot be written: {error.strerror}") from None
-    came_between: list[str] = []
-    changed: list[str] = []
+    scratch = _scratch(target)
+    removable = True
     try:
         yield scratch
         _mark(scratch, kind, is_part)
@@ -111,24 +106,28 @@ def writing(
         scratch.chmod(0o777 & ~_umask())
         _check_free(target, kind, overwrite=overwrite)
         _take_name(scratch, target)
-        came_between = _came_between(scratch)
-        changed = _changed_files(scratch)
+        # What was replaced stands there now, and may hold what is not ours.
+        removable = False
+        came_between, changed = _came_between(scratch), _changed_files(scratch)
+        removable = not came_between and not changed
     except OSError as error:
         raise StoreError(f"{target}: not written, nothing is left there: {error.strerror or error}") from None
     finally:
-        # What was replaced stands there now, or what was not finished; a file put in between is not ours.
-        if not came_between and not changed:
+        if removable:
             shutil.rmtree(scratch, ignore_errors=True)
     if came_between:
         raise StoreError(f"{target}: written; {came_between[0]} came in between and is kept in {scratch}")
     if changed:
-        more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
-        kept = _keep_changed(scratch, target)
-        warnings.warn(
-            f"{target}: replaced; {changed[0]}{more} had been edited or damaged, so the old result is kept in {kept}",
-            KeptWarning,
-            stacklevel=3,
-        )
+        _keep(scratch, target, changed)
+
+
+def _scratch(target: Path) -> Path:
+    """A hidden sibling of a folder."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        return Path(tempfile.mkdtemp(prefix=f".{target.name}.{UNFINISHED}-", dir=target.parent))
+    except OSError as error:
+        raise StoreError(f"{target}: cannot be written: {error.strerror}") from None
 
 
 def inside(folder: str | Path, name: str | Path) -> Path:
@@ -361,16 +360,18 @@ def _came_between(scratch: Path) -> list[str]:
     return foreign_paths(scratch) if (scratch / MARKER).is_file() else []
 
 
-def _keep_changed(old: Path, target: Path) -> Path:
-    """Give a result that was replaced, and had been edited, a name beside the new one; its path then."""
+def _keep(old: Path, target: Path, changed: list[str]) -> None:
+    """Give a result that was replaced, and had been edited, a name beside the new one, and say so."""
     beside = (target.with_name(f"{target.name}.changed-{number}") for number in range(1, 1_000_000))
     kept = next(path for path in beside if not os.path.lexists(path))
     try:
         old.rename(kept)
+        flush_folder(kept.parent)
     except OSError:
-        return old
-    flush_folder(kept.parent)
-    return kept
+        kept = old
+    more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
+    said = f"{changed[0]}{more} had been edited or damaged, so the old result is kept in {kept}"
+    warnings.warn(f"{target}: replaced; {said}", KeptWarning, stacklevel=4)
 
 
 def _changed_files(folder: Path) -> list[str]:
