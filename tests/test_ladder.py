@@ -24,6 +24,7 @@ from experiments.methods.ladder import (
     ladder_report,
     rung_table,
 )
+from experiments.runs.folder import ResultWarning
 from sim.parameters import Parameters
 
 
@@ -137,3 +138,7 @@ def test_a_small_ladder_is_computed_stored_and_resumed(tmp_path: Path) -> None:
     journal = {path: path.stat().st_mtime_ns for path in (tmp_path / "mechanisms").rglob("runs.parquet")}
     assert len(compute(ladder("credit_crisis", 2, settings), tmp_path / "mechanisms", 0)) == 2 * len(NAMES)
     assert journal == {path: path.stat().st_mtime_ns for path in journal}
+    (damaged,) = journal
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+    with pytest.warns(ResultWarning, match=r"runs\.parquet: damaged; kept as .* computed again"):
+        compute(ladder("credit_crisis", 2, settings), tmp_path / "mechanisms", 0)

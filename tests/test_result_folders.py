@@ -14,7 +14,7 @@ import pytest
 from experiments.runs import folder as folders
 from experiments.runs.folder import (
     MARKER,
-    KeptWarning,
+    ResultWarning,
     StoreError,
     foreign_paths,
     marker_of,
@@ -51,7 +51,7 @@ def test_a_result_that_was_edited_is_kept_beside_the_new_one(tmp_path: Path, edi
     before = everything(place)
     for number, text in enumerate(("new", "newer"), start=1):
         with pytest.warns(
-            KeptWarning, match=f"{edited} had been edited or damaged.* kept in .*a.changed-{number}"
+            ResultWarning, match=f"{edited} had been edited or damaged.* kept in .*a.changed-{number}"
         ):
             result(place, text, overwrite=True)
         assert everything(tmp_path / f"a.changed-{number}") == before

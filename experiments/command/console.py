@@ -12,7 +12,7 @@ import typer
 
 from experiments.command.exit_codes import BAD_INPUT, BROKEN, HUNG_UP, INTERRUPTED, STOPPED, STORE_FAILED
 from experiments.command.streams import say, take_unsaid
-from experiments.runs.folder import KeptWarning
+from experiments.runs.folder import ResultWarning
 from experiments.runs.signals import HungUp, hearing, is_hang_up
 from experiments.runs.steady_numbers import steady_environment
 
@@ -99,7 +99,7 @@ def _one_line_warning(
     line: str | None = None,
 ) -> None:
     """Say what a user should know in a line; what libraries remark on keeps its usual look."""
-    if issubclass(category, KeptWarning):
+    if issubclass(category, ResultWarning):
         say(f"firesale: {message}", err=True)
     else:
         (file or sys.stderr).write(warnings.formatwarning(message, category, filename, lineno, line))

@@ -126,10 +126,7 @@ def sweep(
     plan = _planned(experiment)
     place = folder_of(plan, folder)
     report = compute(plan, ModelTask.of(plan.experiment), place, executor=dask or workers)
-    if report.interrupted:
-        raise KeyboardInterrupt(f"{place}: interrupted; the same call goes on where it stopped")
-    for line in report.mended:
-        warnings.warn(line, RuntimeWarning, stacklevel=2)
+    report.check()
     if report.progress.failed:
         text = f"{place}: {report.progress.failed:,} runs failed; `failures` of the result says why"
         warnings.warn(text, RuntimeWarning, stacklevel=2)

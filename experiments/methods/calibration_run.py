@@ -109,8 +109,7 @@ def run_wave(
     names = [*HEADLINES, *(row.id for row in chosen)]
 
     def swept(plan: Plan, run: Run, part: str) -> "pd.DataFrame":
-        if sweep(plan, run, place / part, executor=workers, on_progress=on_progress).interrupted:
-            raise KeyboardInterrupt
+        sweep(plan, run, place / part, executor=workers, on_progress=on_progress).check()
         runs = load(place / part).runs.sort_values(["point", "replication"])
         return runs.reindex(columns=names).astype(float).reset_index(drop=True)
 

@@ -125,15 +125,13 @@ def compute(
     KeyboardInterrupt
         If it was interrupted; what was computed is stored, and the same call goes on.
     """
-    report = sweep(
+    sweep(
         plan_experiment(experiment),
         ModelTask.of(experiment),
         folder,
         executor=workers,
         on_progress=on_progress,
-    )
-    if report.interrupted:
-        raise KeyboardInterrupt
+    ).check()
     runs: pd.DataFrame = sweep_store.load(folder).runs
     return runs[runs["status"] == "ok"].reindex(columns=["point", "replication", *OUTCOMES])
 

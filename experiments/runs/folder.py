@@ -34,8 +34,8 @@ AT_FDCWD, RENAME_EXCHANGE = -100, 2
 UNFINISHED, SET_ASIDE = "unfinished", "set-aside"
 
 
-class KeptWarning(UserWarning):
-    """A result that had been edited or damaged was replaced; says where the old one is kept."""
+class ResultWarning(RuntimeWarning):
+    """Something of a stored result was edited or damaged; says what is kept, and where."""
 
 
 class StoreError(Exception):
@@ -90,7 +90,7 @@ def writing(
 
     Warns
     -----
-    KeptWarning
+    ResultWarning
         If the result that was replaced had been edited or damaged, so that it is kept.
     """
     target = Path(folder)
@@ -371,7 +371,7 @@ def _keep(old: Path, target: Path, changed: list[str]) -> None:
         kept = old
     more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
     said = f"{changed[0]}{more} had been edited or damaged, so the old result is kept in {kept}"
-    warnings.warn(f"{target}: replaced; {said}", KeptWarning, stacklevel=4)
+    warnings.warn(f"{target}: replaced; {said}", ResultWarning, stacklevel=4)
 
 
 def _changed_files(folder: Path) -> list[str]:

@@ -11,7 +11,8 @@ import pyarrow as pa
 from experiments.design.plan import Plan
 from experiments.sweep.executors import LocalPool
 from experiments.sweep.jobs import OK, Batch, Job, Result, Run
-from experiments.sweep.journal import Record, finished, journal, read, shard
+from experiments.sweep.journal import Record, finished, read, shard
+from experiments.sweep.listing import shards
 
 PILOTS = 3
 
@@ -89,7 +90,7 @@ def stored_cost(folder: Path) -> Cost | None:
     seconds, peaks = _finite(table, "seconds"), _finite(table, "peak_mb")
     if len(seconds) < PILOTS:
         return None
-    room = sum(path.stat().st_size for path in (*folder.glob("*.parquet"), *journal(folder)))
+    room = sum(path.stat().st_size for path in (*folder.glob("*.parquet"), *shards(folder)))
     return Cost(
         f"{len(seconds)} stored runs", seconds, max(peaks, default=math.nan), room / 1e6 / len(seconds), []
     )

@@ -91,11 +91,6 @@ class Sources:
                 self.chosen[run_id] = position
 
 
-def journal(folder: Path) -> list[Path]:
-    """Shards of the journal in order of their names."""
-    return shards(folder)
-
-
 def parquet_file(data: bytes, path: Path) -> pq.ParquetFile:
     """Bytes that are as they were written as a Parquet file; StoreError names one that cannot be understood."""
     try:
@@ -140,7 +135,7 @@ def _read(folder: Path, columns: Sequence[str] | None) -> Sources | None:
         paths.append(folder / SERIES_TABLE)
     archive = whole_bytes(folder, ARCHIVE)
     others = [] if archive is None else [(folder / ARCHIVE, archive)]
-    others += [(path, shard_bytes(path)) for path in journal(folder)]
+    others += [(path, shard_bytes(path)) for path in shards(folder)]
     for path, data in others:
         names = columns
         if names is None:

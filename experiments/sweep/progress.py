@@ -3,12 +3,14 @@
 import contextlib
 import signal
 import time
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from experiments.runs.signals import hearing, is_hang_up
+from experiments.runs.folder import ResultWarning
+from experiments.runs.signals import HungUp, hearing, is_hang_up
 
 
 @dataclass(slots=True)
@@ -75,6 +77,25 @@ class Report:
     note: str = ""
     mended: list[str] = field(default_factory=list)
     hung_up: bool = False
+
+    def check(self) -> None:
+        """Raise if the session was interrupted, else warn of stored files that were damaged.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            If it was; what was computed is stored, and the same call goes on.
+
+        Warns
+        -----
+        ResultWarning
+            For each line of `mended`.
+        """
+        if self.interrupted:
+            kind = HungUp if self.hung_up else KeyboardInterrupt
+            raise kind(f"{self.folder}: interrupted; the same call goes on where it stopped")
+        for line in self.mended:
+            warnings.warn(line, ResultWarning, stacklevel=3)
 
 
 class Stop:

@@ -32,7 +32,6 @@ from experiments.sweep.journal import (
     SeriesReader,
     Sink,
     Sources,
-    journal,
     json_bytes,
     parquet,
     read,
@@ -48,6 +47,7 @@ from experiments.sweep.listing import (
     listing,
     part_of,
     shard_bytes,
+    shards,
 )
 from experiments.sweep.results import SweepResults
 from experiments.sweep.stored import digest, find, read_manifest
@@ -125,7 +125,7 @@ class SweepStore:
 
     def has_journal(self) -> bool:
         """Rows stand in the journal that are not in the tables yet."""
-        return bool(journal(self.folder))
+        return bool(shards(self.folder))
 
     # -- writing --------------------------------------------------------------------------------------------
 
@@ -234,7 +234,7 @@ class SweepStore:
             for name, text in about.items():
                 self._exchange.stage(name, text.encode())
             self._stage_failures(log, points)
-            gone = [f"{JOURNAL}/{path.name}" for path in journal(self.folder)]
+            gone = [f"{JOURNAL}/{path.name}" for path in shards(self.folder)]
             gone += [name for name in self._exchange.known.files if name not in self._exchange.staged]
             self._exchange.commit(gone, heals=True)
             self._shards = []
@@ -368,7 +368,7 @@ def load(path: str | Path) -> SweepResults:
     folder = Path(path)
     check_whole(folder)
     manifest = read_manifest(folder)
-    if manifest.get("complete") and not journal(folder):
+    if manifest.get("complete") and not shards(folder):
         return SweepResults(folder, manifest)
     plan = SweepResults(folder, manifest).plan()
     sources = read(folder)

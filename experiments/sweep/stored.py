@@ -8,8 +8,8 @@ from experiments.design.experiment import DEFAULT_ARM
 from experiments.design.plan import Plan
 from experiments.runs.folder import StoreError, default_folder
 from experiments.runs.store import check_format, refuse_earlier, table_digest
-from experiments.sweep.journal import journal, read, read_parquet
-from experiments.sweep.listing import check_whole, whole, whole_bytes
+from experiments.sweep.journal import read, read_parquet
+from experiments.sweep.listing import check_whole, shards, whole, whole_bytes
 from experiments.sweep.tables import FIXED
 
 
@@ -54,7 +54,7 @@ def digest(folder: str | Path) -> str:
     for name in check_whole(place).files:
         whole(place, name)
     manifest, data = read_manifest(place), whole_bytes(place, "runs.parquet")
-    if not manifest.get("complete") or data is None or journal(place):
+    if not manifest.get("complete") or data is None or shards(place):
         raise StoreError(f"{place}: the sweep is not at its end; the same `firesale sweep` command goes on")
     found = table_digest(read_parquet(data, place / "runs.parquet"))
     if found != manifest["digest"]:

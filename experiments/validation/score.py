@@ -141,8 +141,7 @@ def validate(
     """
     plan = plan_of([{}], name="validation", seed=SEED, replications={"count": seeds})
     run = Replication(tuple(only))
-    if sweep(plan, run, folder, executor=workers, on_progress=on_progress).interrupted:
-        raise KeyboardInterrupt
+    sweep(plan, run, folder, executor=workers, on_progress=on_progress).check()
     runs = sweep_store.load(folder).runs.set_index("replication").sort_index()
     values = runs[[row.id for row in registered() if row.id in runs]]
     return score(registered(), values), values

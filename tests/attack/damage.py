@@ -21,7 +21,7 @@ from typing import Any
 from experiments.design.plan import Plan, plan_of
 from experiments.face.run import Run, run_of
 from experiments.runs import store
-from experiments.runs.folder import MARKER, KeptWarning, StoreError
+from experiments.runs.folder import MARKER, ResultWarning, StoreError
 from experiments.runs.run import simulate
 from experiments.sweep import engine, journal
 from experiments.sweep.listing import TABLES, TEXTS
@@ -274,7 +274,7 @@ def _try_run(folder: Path, run: Run, file: str, tally: Tally) -> None:
         tally.fault("silent", "the tables of a run are others")
     damaged = (folder / file).read_bytes() if (folder / file).is_file() else None
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", KeptWarning)
+        warnings.simplefilter("ignore", ResultWarning)
         written = tally.asked("run again", lambda: run.save(folder, overwrite=True))
     kept = list(folder.parent.glob(f"{folder.name}.changed-*"))
     if written is not None and [(old / file).read_bytes() for old in kept] != [damaged] * (
