@@ -6,6 +6,7 @@ import clearing_books
 import numpy as np
 import pytest
 
+from sim.kernel.book import Book, Network
 from sim.kernel.clearing import clear
 from sim.kernel.exact_optimum import ExactOptimum
 from sim.kernel.flow_scale import FlowScale
@@ -159,3 +160,45 @@ def test_fixed_point_stands_where_rounding_is_proved_harmless():
     clearing = clear(clearing_books.book(ordinary(), [15_000_000]), odd())
     assert not clearing.certificate.exact
     assert 0 <= clearing.certificate.gap <= 1e-9
+
+
+def test_whole_units_of_little_worth_beside_a_dear_bid_are_added_up_exactly() -> None:
+    """Prices are scaled to a bid of 247 million cents, whose power does not suffice for a whole unit; 72 cents are left."""
+    book = Book(
+        side=np.array([0, 1, 0, 0, 1, 0, 1, 1, 0, 1, 0, 1, 0, 0], dtype=np.int8),
+        node=np.array([0, 1, 0, 0, 0, 0, 1, 0, 0, 1, 1, 0, 1, 1], dtype=np.int32),
+        generation=np.array([1, 1, 1, 1, 1, 1, 0, 0, 1, 1, 1, 0, 1, 1], dtype=np.int32),
+        quantity=np.array([45, 1, 1727, 10, 102, 22, 4, 4813, 332, 19, 1015, 1811, 7145, 2135]),
+        price=np.array(
+            [
+                10204,
+                247413118,
+                7432528,
+                343065,
+                30,
+                70665961,
+                13565937,
+                5294,
+                90872684,
+                14,
+                10,
+                3835546,
+                1907,
+                62,
+            ]
+        ),
+        power=np.array([119934787, 300739735]),
+        cooling=np.array([85378915, 57812568]),
+    )
+    network = Network(
+        n_nodes=2,
+        lanes=np.array([[0, 1]], dtype=np.int32),
+        freight=np.array([[3830], [4554]]),
+        unit=np.array([3335, 6]),
+        unit_watts=np.array([192015266, 743039]),
+        liquid=np.array([False, False]),
+    )
+    found = clear(book, network, whole=True)
+    worth = np.where(book.side == 1, 1, -1) * book.price * found.filled
+    assert found.surplus == worth.sum() == 72
+    assert found.certificate.gap <= 1e-9

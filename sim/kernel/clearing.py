@@ -19,7 +19,7 @@ from sim.kernel._shadow_prices import Solution
 from sim.kernel.book import OTHER_TYPES, RULES, Book, Floats, Ints, KeptMemory, Network, typed_orders
 from sim.kernel.certificate import Certificate, Duals, Evidence, Fields, Flow, prove
 from sim.kernel.flow_scale import LARGEST_COST, LARGEST_PATH, FlowScale
-from sim.kernel.wide_books import finish, rounding_is_harmless, within_reach
+from sim.kernel.wide_books import finish, rounding_is_harmless, value_of, within_reach
 
 # Bounds of a scaled cost: where potentials leave the range of 64 bits, the next one is tried. At the last one no path through
 # a network of 2^30 nodes does.
@@ -253,6 +253,9 @@ def _report(
     used = problem.moves
     flow = Flow(np.empty(used, dtype=np.int64), np.empty(used, dtype=np.int64), np.empty(used))
     problem.moved(flow.lane, flow.generation, flow.quantity)
+    if whole and not scale.exact:
+        # Rounding at prices of fixed point can leave trades that are worth little beside what prices were scaled to.
+        surplus = float(value_of(book, network, units, flow.lane, flow.generation, flow.quantity))
     proof = partial(_proven, book, network, claim, theta, whole)
     return _cleared(
         book, network, units if whole else share, table, flow, (surplus, bound, problem.pivots), proof

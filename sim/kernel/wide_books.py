@@ -6,7 +6,6 @@ proves the fixed-point optimum as good as promised, it stands; otherwise `ExactO
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -120,9 +119,10 @@ def value_of(
     book: Book, network: Network, filled: Ints, lane: Ints, product: Ints, quantity: Floats
 ) -> Fraction:
     """Surplus of fills and flows at the prices of the book, cents."""
-    big: Any = object
-    sign = np.where(book.side == 1, 1, -1).astype(big)
-    worth = sum((Fraction(x) for x in (sign * book.price * filled.astype(big)).tolist()), Fraction(0))
+    traded = np.flatnonzero(filled)
+    sign = np.where(book.side[traded] == 1, 1, -1)
+    each = zip(sign.tolist(), filled[traded].tolist(), book.price[traded].tolist(), strict=True)
+    worth = sum(side * units * price for side, units, price in each)
     cents = network.freight[product, lane].tolist()
     return worth - sum((c * Fraction(q) for c, q in zip(cents, quantity.tolist(), strict=True)), Fraction(0))
 

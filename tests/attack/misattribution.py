@@ -35,7 +35,7 @@ from experiments.sweep.dask_cluster import DaskCluster
 from experiments.sweep.engine import sweep
 from experiments.sweep.jobs import ExecutorError, Run, SweepError
 from experiments.sweep.store import load
-from sim.base.inputs import content_of
+from sim.base.inputs import InputChanged, content_of
 from tests.attack.attack import Attack, Report
 
 MODULE = "attacked_function"
@@ -155,7 +155,7 @@ def sharded(place: Place, folder: Path, change: Callable[[Place], None], cluster
     change(place)
     try:
         sweep(place.plan(POINTS), place.function(), folder, executor=0, shard=(2, 2))
-    except (SweepError, ExecutorError):
+    except (SweepError, ExecutorError, InputChanged):
         return REFUSED
     return _went_on(place, folder, missing=0)
 
@@ -167,7 +167,7 @@ def on_dask(place: Place, folder: Path, change: Callable[[Place], None], cluster
     change(place)
     try:
         report = sweep(planned, place.function(), folder, executor=DaskCluster(cluster))
-    except (SweepError, ExecutorError):
+    except (SweepError, ExecutorError, InputChanged):
         _went_on(place, folder, missing=0)
         return REFUSED
     return REUSED if report.progress.stored else RECOMPUTED
