@@ -122,7 +122,7 @@ def value_of(
     traded = np.flatnonzero(filled)
     sign = np.where(book.side[traded] == 1, 1, -1)
     each = zip(sign.tolist(), filled[traded].tolist(), book.price[traded].tolist(), strict=True)
-    worth = sum(side * units * price for side, units, price in each)
+    worth = sum((Fraction(side * units * price) for side, units, price in each), Fraction(0))
     cents = network.freight[product, lane].tolist()
     return worth - sum((c * Fraction(q) for c, q in zip(cents, quantity.tolist(), strict=True)), Fraction(0))
 
