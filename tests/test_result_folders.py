@@ -63,6 +63,46 @@ def test_a_result_that_was_edited_is_kept_beside_the_new_one(tmp_path: Path, edi
             break
 
 
+def test_a_part_below_an_arm_is_checked_and_kept_too(tmp_path: Path) -> None:
+    place = tmp_path / "a"
+    result(place)
+    put(place / "arm" / "figures", {"a.csv": b"x"}, kind="figures", is_part=True)
+    folders.check_files(place)
+    (place / "arm" / "figures" / "a.csv").write_text("mine")
+    with pytest.raises(StoreError, match="not as it was written"):
+        folders.check_files(place)
+    with pytest.warns(ResultWarning, match=r"arm/figures/a\.csv had been edited"):
+        result(place, "new", overwrite=True)
+    assert (tmp_path / "a.changed-1" / "arm" / "figures" / "a.csv").read_text() == "mine"
+
+
+def test_a_part_that_was_edited_becomes_the_user_s(tmp_path: Path) -> None:
+    place = tmp_path / "a"
+    result(place)
+    for text in ("x", "y"):
+        if text == "y":
+            (place / "figures" / "a.csv").write_text("mine")
+        warned = pytest.warns(ResultWarning) if text == "y" else contextlib.nullcontext()
+        with warned, writing(place / "figures", kind="figures", overwrite=True, is_part=True) as scratch:
+            (scratch / "a.csv").write_text(text)
+    folders.check_files(place)
+    assert (place / "figures.changed-1" / "a.csv").read_text() == "mine"
+    assert foreign_paths(place) == ["figures.changed-1"]
+
+
+def test_a_single_file_that_was_edited_is_kept_when_it_is_written_again(tmp_path: Path) -> None:
+    place = tmp_path / "a"
+    put(place, {"a.csv": b"x"}, kind="ladder")
+    put(place, {"a.csv": b"y"}, kind="ladder")
+    (place / "a.csv").write_text("mine")
+    with pytest.warns(
+        ResultWarning, match=r"a\.csv: had been edited or damaged; kept as .*a\.csv\.changed-1"
+    ):
+        put(place, {"a.csv": b"z"}, kind="ladder")
+    assert (place / "a.csv").read_text() == "z" and (place / "a.csv.changed-1").read_text() == "mine"
+    folders.check_files(place)
+
+
 INTRUDERS: dict[str, Callable[[Path], object]] = {
     "a paper": lambda place: (place / "paper.tex").write_text("years of work"),
     "a paper in an arm": lambda place: (place / "arm" / "paper.tex").write_text("years of work"),

@@ -224,6 +224,7 @@ def test_two_equal_lots_are_one_too_many(tmp_path: Path) -> None:
     ("column", "cell", "said"),
     [
         ("lon", "90.03472", "90.0347; US lies in north america: allowed -180 to -50 degrees"),
+        ("place_id", "../../evil", "'../../evil'; allowed are letters, digits"),
         ("planned_mw", "500", "500, the whole site when built, is less than operational_mw 946"),
         ("name", "a" * 2000, "2,000 characters; allowed are 1,000"),
         ("name", 'the "old" mill', "holds a quotation mark"),

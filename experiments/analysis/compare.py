@@ -19,6 +19,7 @@ from experiments.measures.outcomes import OUTCOMES
 from experiments.runs import provenance, store
 from experiments.runs.folder import StoreError
 from experiments.sweep import store as sweep_store
+from sim.base.inputs import SHOWN
 from sim.parameters import ParameterError, Parameters
 
 if TYPE_CHECKING:
@@ -179,7 +180,12 @@ def _changed(a: Side, b: Side) -> "pd.DataFrame":
 
     def said(side: Side, key: str) -> str:
         if key not in side.parameters:
-            return str(side.fixed.get(key, "not there"))
+            value = side.fixed.get(key, "not there")
+            contents = sorted(
+                {one["inputs"][key]["sha256"] for one in side.records if key in one.get("inputs", {})}
+            )
+            # A file is what stands in it, under whatever name.
+            return f"sha256 {' or '.join(one[:SHOWN] for one in contents)}" if contents else str(value)
         values = sorted(set(side.runs[key].tolist()), key=str)
         listed = f"{len(values)} values from {min(values)} to {max(values)}"
         return f"varies: {', '.join(map(str, values))}" if len(values) <= 6 else f"varies: {listed}"

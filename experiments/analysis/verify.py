@@ -9,6 +9,7 @@ import numpy as np
 
 from experiments.analysis.errors import AnalysisError
 from experiments.runs import provenance
+from experiments.runs.folder import StoreError
 from experiments.runs.provenance import Record
 from experiments.sweep.engine import replay
 from experiments.sweep.model_task import ModelTask
@@ -103,6 +104,8 @@ def verify(
         run_id = str(stored["run_id"])
         try:
             again = repeat(run_id)
+        except StoreError:
+            raise
         except Exception as error:
             mismatches.append(Mismatch(run_id, "status", "ok", f"{type(error).__name__}: {error}"))
             continue

@@ -52,9 +52,10 @@ def compare(
     a: Annotated[Path, typer.Argument(help="Result folder of a sweep or a run.", show_default=False)],
     b: Annotated[Path, typer.Argument(help="The other one, with the same seeds.", show_default=False)],
     out: Annotated[Path | None, typer.Option(help="Folder for table and figure.")] = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Compare two results run by run on the same shocks: differences b - a with intervals."""
-    say(comparison_report(a, b, out))
+    say(comparison_report(a, b, out, overwrite=overwrite))
 
 
 def verify(

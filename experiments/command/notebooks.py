@@ -1,16 +1,20 @@
 """Execute notebooks: py:percent is the source, the executed .ipynb stands beside it, and its bytes can be checked.
 
 Cell ids are counted, timings and the name of the interpreter are left out, so that two executions are one file. Each file
-holds the sha256 of its cells: one that was edited since, or written by somebody else, is never replaced.
+holds the sha256 of the rest of it: one that was edited since, or written by somebody else, is never replaced.
 """
 
 import hashlib
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
+from experiments.runs.folder import StoreError
+
 SECONDS_PER_CELL = 300
+CELL = re.compile(r"^# %%", re.MULTILINE)
 
 
 class NotebookError(Exception):
@@ -33,22 +37,23 @@ def execute_all(folder: str | Path, *, check: bool = False) -> list[str]:
     Raises
     ------
     NotebookError
-        If the folder holds no notebook, a cell fails, or a file that was not written here would be replaced.
+        If the folder holds no notebook, or a cell fails.
+    StoreError
+        If a file that was edited, or not written here, would be replaced.
     """
-    sources = sorted(Path(folder).glob("*.py"))
+    sources = [
+        path for path in sorted(Path(folder).glob("*.py")) if CELL.search(path.read_text(encoding="utf-8"))
+    ]
     if not sources:
-        raise NotebookError(f"{folder}: holds no notebook")
+        raise NotebookError(f"{folder}: holds no notebook (a .py with cells that begin with `# %%`)")
     for source in () if check else sources:
-        stored = source.with_suffix(".ipynb")
-        if os.path.lexists(stored) and not _is_own(stored):
-            raise NotebookError(
-                f"{stored}: edited, or not written by `firesale notebooks`; not overwritten, move it away"
-            )
+        _check_own(source.with_suffix(".ipynb"))
     stale = []
     for source in sources:
         text = execute(source)
         stored = source.with_suffix(".ipynb")
         if not check:
+            _check_own(stored)  # it may have been saved meanwhile
             stored.write_text(text, encoding="utf-8")
         elif not stored.is_file() or stored.read_text(encoding="utf-8") != text:
             stale.append(stored.name)
@@ -92,26 +97,34 @@ def execute(source: str | Path) -> str:
     notebook.metadata.pop("language_info", None)
     content: dict[str, Any] = {
         "cells": notebook.cells,
-        "metadata": {**notebook.metadata, "firesale": {"sha256": _sha256_of(notebook.cells)}},
+        "metadata": dict(notebook.metadata),
         "nbformat": 4,
         "nbformat_minor": 5,
     }
+    content["metadata"]["firesale"] = {"sha256": _sha256_of(content)}
     nbformat.validate(content)
     return json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def _check_own(stored: Path) -> None:
+    if os.path.lexists(stored) and not _is_own(stored):
+        raise StoreError(
+            f"{stored}: edited, or not written by `firesale notebooks`; not overwritten, move it away"
+        )
 
 
 def _is_own(stored: Path) -> bool:
     """Whether a file is a notebook that was written here and not edited since."""
     try:
         content = json.loads(stored.read_text(encoding="utf-8"))
-        known = content["metadata"]["firesale"]["sha256"]
-        return bool(known == _sha256_of(content["cells"])) and not stored.is_symlink()
-    except (OSError, ValueError, KeyError, TypeError):
+        known = content["metadata"].pop("firesale")["sha256"]
+        return bool(known == _sha256_of(content)) and not stored.is_symlink()
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
 
 
-def _sha256_of(cells: Any) -> str:
-    return hashlib.sha256(json.dumps(cells, sort_keys=True).encode()).hexdigest()
+def _sha256_of(content: Any) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _settled(output: Any) -> Any:

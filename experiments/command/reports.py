@@ -12,9 +12,9 @@ from experiments.analysis import compare, discovery, sensitivity, verify
 from experiments.analysis.errors import AnalysisError
 from experiments.figures import analysis_figures
 from experiments.methods.calibration_run import CALIBRATION, calibration_code, run_wave
-from experiments.runs.folder import put
+from experiments.runs.folder import put, writing
 from experiments.runs.provenance import model_code, record
-from experiments.runs.store import put_tables
+from experiments.runs.store import csv_files, put_tables
 from experiments.sweep.engine import Progress
 from experiments.sweep.store import load
 from experiments.validation import score
@@ -30,8 +30,9 @@ def sensitivity_report(folder: Path, outcomes: Sequence[str] = ()) -> str:
     if not tables:
         raise AnalysisError(f"{folder}: nothing to analyse: {'; '.join(notes)}")
     place = folder / "sensitivity"
-    put_tables(place, tables, kind="sensitivity", is_part=True)
-    analysis_figures.write(place / "figures", analysis_figures.sensitivity(tables))
+    asked = {"outcomes": list(outcomes), "of": _state_of(folder)}
+    with writing(place, kind="sensitivity", overwrite=True, is_part=True) as scratch:
+        _write(scratch, tables, analysis_figures.sensitivity(tables), asked)
     lines = [f"{folder}: {', '.join(tables)}"]
     for outcome in dict.fromkeys(tables[next(iter(tables))]["outcome"]):
         lines.append("")
@@ -67,9 +68,10 @@ def discovery_report(folder: Path, condition: str, *, coverage: float, by_run: b
     box = discovery.discover(load(folder), asked, coverage=coverage, by_run=by_run)
     place = folder / "discovery"
     found = {"limits": box.limits, "trajectory": box.trajectory}
-    put_tables(place, found, kind="discovery", is_part=True)
     drawing = analysis_figures.prim_tradeoff(box.trajectory, str(asked))
-    analysis_figures.write(place / "figures", {"tradeoff": drawing})
+    question = {"condition": str(asked), "coverage": coverage, "by_run": by_run, "of": _state_of(folder)}
+    with writing(place, kind="discovery", overwrite=True, is_part=True) as scratch:
+        _write(scratch, found, {"tradeoff": drawing}, question)
     lines = [
         f"{asked}: {box.of_interest} of {box.cases} cases",
         f"box: coverage {box.coverage:.1%}, density {box.density:.1%}, mass {box.mass:.1%}",
@@ -80,7 +82,7 @@ def discovery_report(folder: Path, condition: str, *, coverage: float, by_run: b
     return "\n".join(lines)
 
 
-def comparison_report(a: Path, b: Path, out: Path | None = None) -> str:
+def comparison_report(a: Path, b: Path, out: Path | None = None, *, overwrite: bool = False) -> str:
     """Compare two results; with `out`, write table and figure there; returns what is printed."""
     found = compare.compare(compare.read_side(a), compare.read_side(b))
     lines = [f"a = {a}", f"b = {b}", ""]
@@ -95,11 +97,13 @@ def comparison_report(a: Path, b: Path, out: Path | None = None) -> str:
     lines += found.notes
     if out is not None:
         tables = {"differences": found.differences, "parameters": found.parameters}
-        put_tables(out, tables, kind="comparison")
+        drawings = {}
         if (found.differences["high"] > found.differences["low"]).any():
-            drawing = analysis_figures.paired_differences(found.differences)
-            analysis_figures.write(out / "figures", {"differences": drawing})
-        lines.append(f"Tables and figure: {out}")
+            drawings = {"differences": analysis_figures.paired_differences(found.differences)}
+        sides = {"a": {"folder": str(a), "of": _state_of(a)}, "b": {"folder": str(b), "of": _state_of(b)}}
+        with writing(out, kind="comparison", overwrite=overwrite) as scratch:
+            _write(scratch, tables, drawings, sides)
+        lines.append(f"Tables and figure: {out}" if drawings else f"Tables: {out}")
     return "\n".join(lines)
 
 
@@ -190,6 +194,23 @@ def calibration_report(
         f"Tables and figure: {out}" if measured else f"Tables: {out}; fewer than ten survivors make no figure"
     )
     return "\n".join([*lines, place])
+
+
+def _write(
+    scratch: Path, tables: dict[str, pd.DataFrame], drawings: dict[str, Any], asked: dict[str, Any]
+) -> None:
+    """Tables, figures, and in ``asked.json`` the question that they answer."""
+    figures = {f"figures/{name}": data for name, data in analysis_figures.drawn(drawings).items()}
+    for name, data in {**csv_files(tables), **figures}.items():
+        (scratch / name).parent.mkdir(exist_ok=True)
+        (scratch / name).write_bytes(data)
+    (scratch / "asked.json").write_text(f"{json.dumps(asked, indent=1)}\n", encoding="utf-8")
+
+
+def _state_of(folder: Path) -> str:
+    """Digest of the numbers of a sweep or a run as they are now."""
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    return str(manifest.get("digest", ""))
 
 
 def _manifest(folder: Path, more: dict[str, Any], kind: str) -> None:

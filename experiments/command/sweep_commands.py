@@ -10,7 +10,7 @@ import typer
 
 from experiments.command.console import stop
 from experiments.command.exit_codes import BAD_INPUT, HUNG_UP, INTERRUPTED, RUNS_FAILED, STOPPED
-from experiments.command.options import ExperimentFile, NoProgress, SweepFolder
+from experiments.command.options import ExperimentFile, NoProgress, Overwrite, SweepFolder
 from experiments.command.progress_bar import following
 from experiments.command.streams import say
 from experiments.design.plan import Plan
@@ -64,6 +64,7 @@ def sweep(
     """
     experiment, plan = load(file)
     task = ModelTask.of(experiment).prepared(plan.plugins)
+    task.check_tables(plan)
     folder = folder_of(plan, out)
     part = _part(shard)
     processes = _cores() if workers is None else workers
@@ -111,10 +112,14 @@ def replay(
     sweep_folder: SweepFolder,
     run_id: Annotated[str, typer.Argument(help="Id of a run, or its beginning.", show_default=False)],
     out: Annotated[Path | None, typer.Option(help="Store all tables of the run there.")] = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Repeat one run of a sweep in this process: its outcomes beside the stored ones, or its error with all of its origin."""
     try:
-        say(store_run(sweep_folder, run_id, out) if out else outcomes_beside(sweep_folder, run_id))
+        if out is None:
+            say(outcomes_beside(sweep_folder, run_id))
+        else:
+            say(store_run(sweep_folder, run_id, out, overwrite=overwrite))
     except RunError as error:
         say("".join(traceback.format_exception(error)), err=True)
         stop(f"run {run_id}: {error}", STOPPED)
@@ -137,7 +142,7 @@ def _tell_cost(
     code, note = code_that_counts(manifest, task, origin, allow=allow_code_change)
     left = left_of(plan, folder, code, manifest, part)
     say(sweep_report.planned(plan, left))
-    for warning in sweep_report.idle_factors(plan):
+    for warning in [*sweep_report.idle_factors(plan), *sweep_report.repeated_points(plan)]:
         say(warning)
     if note:
         say(f"Note: {note}")

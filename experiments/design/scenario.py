@@ -154,8 +154,11 @@ def _load(name: str, folder: Path, loading: tuple[str, ...]) -> Scenario:
     table = toml(text, source)
     for key in table:
         if key not in ALLOWED:
-            under = "parameters stand under [overrides]" if isinstance(table[key], Mapping) else None
-            raise ScenarioError(f"{source}: no scenario key is called {key}{nearest(key, ALLOWED, under)}")
+            under = "parameters stand under [overrides]"
+            ending = nearest(key, ALLOWED, under if isinstance(table[key], Mapping) else None)
+            if key in Parameters.model_fields:
+                ending = f"; {under}"
+            raise ScenarioError(f"{source}: no scenario key is called {key}{ending}")
     overrides: dict[str, Any] = {}
     arms: dict[str, dict[str, Any]] = {}
     base = _text(table, "base", source, "")

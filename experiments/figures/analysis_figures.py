@@ -38,6 +38,12 @@ def write(folder: str | Path, drawings: "Mapping[str, Drawing]") -> list[Path]:
         If the folder is somebody's, or a file of one of the names stands there that firesale did not write.
     """
     place = Path(folder)
+    put(place, drawn(drawings), kind="figures", is_part=True)
+    return [place / f"{name}.png" for name in drawings]
+
+
+def drawn(drawings: "Mapping[str, Drawing]") -> dict[str, bytes]:
+    """Figures as PNG and PDF, and what they show as CSV: name of the file -> bytes."""
     files: dict[str, bytes] = {}
     with house_style():
         for name, (figure, plotted) in drawings.items():
@@ -47,8 +53,7 @@ def write(folder: str | Path, drawings: "Mapping[str, Drawing]") -> list[Path]:
                 files[f"{name}.{kind}"] = picture.getvalue()
             text = plotted.to_csv(index=False, lineterminator="\n", float_format="%.6g")
             files[f"{name}.csv"] = text.encode()
-    put(place, files, kind="figures", is_part=True)
-    return [place / f"{name}.png" for name in drawings]
+    return files
 
 
 def sensitivity(tables: "Mapping[str, pd.DataFrame]") -> "dict[str, Drawing]":

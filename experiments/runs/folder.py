@@ -172,6 +172,11 @@ def put(folder: str | Path, files: Mapping[str, bytes], *, kind: str, is_part: b
     ------
     StoreError
         If the folder is another's, holds a file of one of the names that firesale did not write, or cannot be written to.
+
+    Warns
+    -----
+    ResultWarning
+        If a file that is replaced had been edited or damaged: it is kept as ``NAME.changed-1``.
     """
     place = Path(folder)
     marker = marker_of(place)
@@ -190,6 +195,13 @@ def put(folder: str | Path, files: Mapping[str, bytes], *, kind: str, is_part: b
     listed = marker.files | {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
     try:
         place.mkdir(parents=True, exist_ok=True)
+        for name, sha256 in marker.files.items():
+            path = place / name
+            if name in files and _is_changed(path, sha256) and _is_changed(path, listed[name]):
+                kept = path.rename(_beside(path))
+                warnings.warn(
+                    f"{path}: had been edited or damaged; kept as {kept}", ResultWarning, stacklevel=3
+                )
         # First what is ours and then the files: a stop in between must not leave files that nobody wrote.
         _replace(place / MARKER, marker_text(Marker(kind, listed, marker.is_part)))
         for name, data in files.items():
@@ -252,10 +264,21 @@ def check_files(folder: str | Path) -> None:
     for name in marker.files:
         if (above / name).is_relative_to(place):
             verified(above, name)
-    for child in sorted(place.iterdir()):
-        inner = marker_of(child)
-        if inner is not None and inner.is_part:
-            check_files(child)
+    check_parts(place)
+
+
+def check_parts(folder: Path) -> None:
+    """Hold every file of the parts in a folder against their lists.
+
+    Raises
+    ------
+    StoreError
+        If one is missing or damaged.
+    """
+    for part in _parts(folder):
+        marker = marker_of(part)
+        for name in marker.files if marker is not None else ():
+            verified(part, name)
 
 
 def foreign_paths(folder: Path) -> list[str]:
@@ -362,9 +385,11 @@ def _came_between(scratch: Path) -> list[str]:
 
 def _keep(old: Path, target: Path, changed: list[str]) -> None:
     """Give a result that was replaced, and had been edited, a name beside the new one, and say so."""
-    beside = (target.with_name(f"{target.name}.changed-{number}") for number in range(1, 1_000_000))
-    kept = next(path for path in beside if not os.path.lexists(path))
+    kept = _beside(target)
     try:
+        marker = marker_of(old)
+        if marker is not None and marker.is_part:  # of no result any more: it is the user's
+            (old / MARKER).unlink()
         old.rename(kept)
         flush_folder(kept.parent)
     except OSError:
@@ -374,17 +399,32 @@ def _keep(old: Path, target: Path, changed: list[str]) -> None:
     warnings.warn(f"{target}: replaced; {said}", ResultWarning, stacklevel=4)
 
 
+def _beside(path: Path) -> Path:
+    """A free name for what stood under a name until now."""
+    names = (path.with_name(f"{path.name}.changed-{number}") for number in range(1, 1_000_000))
+    return next(name for name in names if not os.path.lexists(name))
+
+
 def _changed_files(folder: Path) -> list[str]:
     """Files of a result that are not as they were written, those of its parts included, as paths inside the folder."""
-    marker = marker_of(folder)
-    if marker is None:
+    if not (folder / MARKER).is_file():
         return []
-    found = [name for name, sha256 in marker.files.items() if _is_changed(folder / name, sha256)]
-    for child in sorted(path for path in folder.iterdir() if path.is_dir()):
+    found = []
+    for place in (folder, *_parts(folder)):
+        marker = marker_of(place)
+        for name, sha256 in marker.files.items() if marker is not None else ():
+            if _is_changed(place / name, sha256):
+                found.append((place / name).relative_to(folder).as_posix())
+    return list(dict.fromkeys(found))
+
+
+def _parts(folder: Path) -> Iterator[Path]:
+    """Folders inside a result that belong to it and have a marker of their own, at any depth."""
+    for child in sorted(path for path in folder.iterdir() if path.is_dir() and not path.is_symlink()):
         inner = marker_of(child)
-        if inner is not None and inner.is_part:
-            found += [f"{child.name}/{name}" for name in _changed_files(child)]
-    return found
+        if inner is None or inner.is_part:
+            yield from () if inner is None else (child,)
+            yield from _parts(child)
 
 
 def _is_changed(path: Path, sha256: str) -> bool:

@@ -58,6 +58,24 @@ class Finished:
         return str(self.manifest["scenario"]) if self.arm == DEFAULT_ARM else self.arm
 
 
+def built(parameters: Parameters, seed: int, replication: int = 0) -> FireSaleModel:
+    """The model before its first week.
+
+    Raises
+    ------
+    InputError
+        If a parameter or a file that one names cannot be used.
+    RunError
+        If the world cannot be built.
+    """
+    try:
+        return FireSaleModel(parameters, rng=seed, replication=replication)
+    except InputError:
+        raise
+    except (ValueError, KeyError, OSError) as error:
+        raise RunError(f"the world cannot be built: {_line(error)}") from error
+
+
 def simulate(
     parameters: Parameters,
     seed: int,
@@ -80,12 +98,7 @@ def simulate(
     RunError
         If the world cannot be built or a week cannot be completed.
     """
-    try:
-        model = FireSaleModel(parameters, rng=seed, replication=replication)
-    except InputError:
-        raise
-    except (ValueError, KeyError, OSError) as error:
-        raise RunError(f"the world cannot be built: {_line(error)}") from error
+    model = built(parameters, seed, replication)
     for week in range(parameters.clock.weeks):
         try:
             model.run_for(1)

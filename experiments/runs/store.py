@@ -144,7 +144,6 @@ def put_tables(
     tables: "Mapping[str, pd.DataFrame]",
     *,
     kind: str,
-    is_part: bool = False,
     digits: str | None = None,
 ) -> None:
     """Write data frames as CSV files into a result folder of a kind, as `put` does; `digits` is a format such as ``%.6g``.
@@ -154,11 +153,15 @@ def put_tables(
     StoreError
         If a file of one of the names stands there that firesale did not write.
     """
-    texts = {
+    put(folder, csv_files(tables, digits), kind=kind)
+
+
+def csv_files(tables: "Mapping[str, pd.DataFrame]", digits: str | None = None) -> dict[str, bytes]:
+    """Data frames as CSV files: name of the file -> bytes."""
+    return {
         f"{name}.csv": table.to_csv(index=False, lineterminator="\n", float_format=digits).encode()
         for name, table in tables.items()
     }
-    put(folder, texts, kind=kind, is_part=is_part)
 
 
 def check_format(manifest: Mapping[str, Any], path: Path) -> None:

@@ -93,6 +93,8 @@ def sweep(
     store = SweepStore(folder, shared=shard is not None)
     try:
         prepared = run.prepared(plan.plugins) if isinstance(run, ModelTask) else run
+        if isinstance(prepared, ModelTask):
+            prepared.check_tables(plan)
         origin = origin_of(plan, prepared, executor)
         session = _Session(plan, prepared, origin, store, shard, allow_code_change, on_progress)
         return session.live(executor)
@@ -121,6 +123,7 @@ class _Session:
         self.now = provenance.fingerprint(self.code, origin.environment)
         self.before = store.manifest()
         self.fingerprint, self.note = code_that_counts(self.before, run, origin, allow=allow_code_change)
+        self._check_name()
         self._check_growth()
         self.limits = plan.experiment.limits
         self.keep = plan.experiment.record.series.keep if getattr(self.run, "series", True) else 0
@@ -142,6 +145,15 @@ class _Session:
         self.stop = Stop()
 
     # -- what is left ---------------------------------------------------------------------------------------
+
+    def _check_name(self) -> None:
+        """A folder holds one experiment; another one in it would put the first one's tables away."""
+        name = self.before.get("experiment", {}).get("name", self.plan.experiment.name)
+        if name != self.plan.experiment.name:
+            raise SweepError(
+                f"{self.store.folder}: holds the experiment {name}, not {self.plan.experiment.name}; "
+                "choose another folder with --out"
+            )
 
     def _check_growth(self) -> None:
         """A Latin hypercube of another size is another sample: no stored run would be part of it."""

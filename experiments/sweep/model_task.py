@@ -1,5 +1,6 @@
 """One run of the model as a sweep computes it, and the digest of the code that decides what it computes."""
 
+import contextlib
 import hashlib
 import sys
 from collections.abc import Iterable, Mapping
@@ -14,17 +15,19 @@ from agents.plugins import Plugin, PluginError, install, load
 from agents.registration import keep_types, registered
 from experiments.design.designs import Value
 from experiments.design.experiment import Experiment
+from experiments.design.plan import Plan
 from experiments.measures.forced_sales import forced_sales
 from experiments.measures.outcomes import OUTCOMES, Outcome, keep_outcomes, measured, outcomes_of
 from experiments.runs import provenance, run
 from experiments.runs.code_digest import code_digest, edited_files, held_digest
 from experiments.runs.provenance import MODEL_CODE, additions
-from experiments.runs.run import check_bounds, simulate
+from experiments.runs.run import RunError, built, check_bounds, simulate
 from experiments.runs.source_digest import source_digest
 from experiments.runs.store import arrow_table
 from experiments.sweep.jobs import Run
 from sim.base.declared import Declared
-from sim.parameters import Parameters
+from sim.base.inputs import expecting, files_of, name_of
+from sim.parameters import ParameterError, Parameters
 from sim.record.columns import TABLES
 
 HELD = (
@@ -124,6 +127,32 @@ class ModelTask:
         held = held_digest(*additions(names))
         return replace(self, added=Added(found, types, tuple(by_hand.items()), code, held))
 
+    def check_tables(self, plan: Plan) -> None:
+        """Have the model read the users' tables of a plan, each combination once, before the first run.
+
+        Raises
+        ------
+        sim.base.user_table.TableError
+            If one is not understood; a sweep of runs that all fail would say it only at its end.
+        """
+        seen = set()
+        for point in plan.points:
+            files = files_of(point.overrides)
+            read = (*sorted(files.items()), *(point.overrides.get(key) for key in READ_WITH))
+            if not files or read in seen:
+                continue
+            seen.add(read)
+            if self.added is not None:
+                self.added.install()
+            with (
+                # What else is wrong with a point is a row of the result.
+                contextlib.suppress(RunError, ParameterError),
+                expecting({name_of(path): plan.inputs[name_of(path)] for path in files.values()}),
+            ):
+                built(Parameters.from_overrides(point.overrides), plan.experiment.seed)
+            if len(seen) == MOST_READ:
+                break
+
     def __call__(
         self, parameters: Mapping[str, Value], seed: int, replication: int
     ) -> tuple[dict[str, float], dict[str, np.ndarray[Any, np.dtype[Any]]]]:
@@ -168,6 +197,8 @@ class ModelTask:
 
 
 READ = ("weeks", "trades", "events", "agents")
+READ_WITH = ("clock.start", "clock.weeks")  # parameters that decide what a table has to cover
+MOST_READ = 64  # combinations of tables that are read before a sweep begins
 
 
 # Taken when the code is loaded: a file edited during a sweep does not change what its workers compute.

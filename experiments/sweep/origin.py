@@ -11,6 +11,7 @@ from experiments.runs import provenance
 from experiments.sweep.dask_cluster import DaskCluster
 from experiments.sweep.executors import LocalPool
 from experiments.sweep.jobs import Executor, Origin, Run
+from experiments.sweep.listing import whole
 from experiments.sweep.model_task import code_of, fingerprint_of
 from sim.base.inputs import files_of, name_of
 
@@ -75,12 +76,18 @@ def rows_read(inputs: Iterable[Mapping[str, Any]]) -> dict[str, int | None]:
 
 
 def as_stored(folder: Path, entry: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
-    """Parameters of a stored run, with the copies that its folder holds of its files, and the content that each must have."""
+    """Parameters of a stored run, with the copies that its folder holds of its files, and the content that each must have.
+
+    Raises
+    ------
+    StoreError
+        If a copy is damaged.
+    """
     parameters: dict[str, Any] = json.loads(entry["parameters"])
     contents = {}
     for key, one in provenance.read_text(entry.get("provenance") or "").get("inputs", {}).items():
-        copy = folder / stored_name(one["path"], one["sha256"])
-        if copy.is_file():
+        copy = whole(folder, stored_name(one["path"], one["sha256"]))
+        if copy is not None:
             parameters[key] = str(copy)
         contents[parameters[key]] = one["sha256"]
     return parameters, contents

@@ -47,7 +47,7 @@ def outcomes_beside(folder: Path, run_id: str) -> str:
     return "\n".join(lines)
 
 
-def store_run(folder: Path, run_id: str, out: Path) -> str:
+def store_run(folder: Path, run_id: str, out: Path, *, overwrite: bool = False) -> str:
     """Store everything a run leaves behind, as `firesale run` does."""
     entry = find(folder, run_id)
     experiment = load(folder).experiment
@@ -56,7 +56,7 @@ def store_run(folder: Path, run_id: str, out: Path) -> str:
     # A scenario that is a file is known by the experiment that names it.
     called = experiment.name if experiment.scenario.endswith(".toml") else experiment.scenario
     scenario = Scenario(called, title, experiment.description, str(folder), overrides, {})
-    with writing(out, kind="run") as scratch, expecting(contents):
+    with writing(out, kind="run", overwrite=overwrite) as scratch, expecting(contents):
         run_arm(
             scenario,
             "default",

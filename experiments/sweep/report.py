@@ -52,6 +52,15 @@ def idle_factors(plan: Plan) -> list[str]:
     return [f"Warning: {key} varies and changes nothing: {why}" for key, why in (idle or {}).items()]
 
 
+def repeated_points(plan: Plan) -> list[str]:
+    """A line if points repeat others, as those of a random design over short lists do."""
+    own = len({point.id for point in plan.points})
+    if own == len(plan.points):
+        return []
+    repeated = f"{len(plan.points) - own:,} of {len(plan.points):,} points repeat another one"
+    return [f"Warning: {repeated}; equal points share their runs, so they add no information"]
+
+
 def estimated(left: Left, cost: Cost, workers: int) -> str:
     """Lines on time, memory and disk, as the pilot runs say."""
     fastest, slowest = min(cost.seconds), max(cost.seconds)
@@ -92,6 +101,10 @@ def ended(report: Report, shard: tuple[int, int] | None) -> str:
         )
         lines.append("puts the tables together and computes what is missing.")
     elif "digest" in report.manifest:
+        if report.manifest.get("archived"):
+            lines.append(
+                f"{report.manifest['archived']:,} runs that were stored earlier are not asked for; they stay in archive.parquet"
+            )
         lines.append(f"Digest of runs.parquet: {report.manifest['digest']}")
     lines.append(f"Results: {report.folder}")
     return "\n".join(lines)

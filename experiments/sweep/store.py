@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from experiments.design.plan import Plan
+from experiments.design.portable import INPUT
 from experiments.runs.folder import StoreError
 from experiments.runs.store import PARQUET, table_digest
 from experiments.sweep import journal as files
@@ -221,13 +222,14 @@ class SweepStore:
             for name, data in written.items():
                 self._exchange.stage(name, data)
             self._stage_series(log, sources, positions, points, replications, meanings)
-            self._stage_archive(sources, positions)
+            archived = self._stage_archive(sources, positions)
             described = [*self._exchange.staged, "manifest.json"]
             complete = {
                 **self.manifest(),
                 **manifest,
                 "digest": table_digest(runs),
                 "counts": _counts(runs, log),
+                "archived": archived,
             }
             self._exchange.stage("manifest.json", json_bytes(complete))
             about = metadata.describe(self.folder, plan.experiment, complete, described, self._part)
@@ -235,7 +237,12 @@ class SweepStore:
                 self._exchange.stage(name, text.encode())
             self._stage_failures(log, points)
             gone = [f"{JOURNAL}/{path.name}" for path in shards(self.folder)]
-            gone += [name for name in self._exchange.known.files if name not in self._exchange.staged]
+            # Copies of users' files stay: rows in the archive may have been computed from them.
+            gone += [
+                name
+                for name in self._exchange.known.files
+                if name not in self._exchange.staged and not INPUT.fullmatch(name)
+            ]
             self._exchange.commit(gone, heals=True)
             self._shards = []
         return complete
@@ -323,17 +330,18 @@ class SweepStore:
             files.disk.sync(handle)
         self._exchange.staged["series.parquet"] = content.sha256
 
-    def _stage_archive(self, sources: Sources | None, members: np.ndarray[Any, Any]) -> None:
-        """Keep stored runs that the experiment no longer asks for."""
+    def _stage_archive(self, sources: Sources | None, members: np.ndarray[Any, Any]) -> int:
+        """Keep stored runs that the experiment no longer asks for; says how many."""
         if sources is None:
-            return
+            return 0
         inside = set(members.tolist())
         rest = [position for position in sources.chosen.values() if position not in inside]
         if not rest:
-            return
+            return 0
         reader = SeriesReader(sources)
         records = [record_at(sources.table, position, reader) for position in sorted(rest)]
         self._exchange.stage("archive.parquet", parquet(shard(records)))
+        return len(rest)
 
     def _stage_failures(self, log: pa.Table, points: np.ndarray[Any, Any]) -> None:
         """One readable file per failed run; the log holds the same."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from experiments.design.experiment import DEFAULT_ARM
 from experiments.design.plan import Plan
-from experiments.runs.folder import StoreError, default_folder
+from experiments.runs.folder import StoreError, check_parts, default_folder
 from experiments.runs.store import check_format, refuse_earlier, table_digest
 from experiments.sweep.journal import read, read_parquet
 from experiments.sweep.listing import check_whole, shards, whole, whole_bytes
@@ -53,6 +53,7 @@ def digest(folder: str | Path) -> str:
     place = Path(folder)
     for name in check_whole(place).files:
         whole(place, name)
+    check_parts(place)
     manifest, data = read_manifest(place), whole_bytes(place, "runs.parquet")
     if not manifest.get("complete") or data is None or shards(place):
         raise StoreError(f"{place}: the sweep is not at its end; the same `firesale sweep` command goes on")

@@ -173,7 +173,13 @@ def load_places(parameters: Parameters, path: str | Path | None = None) -> Place
 def _read_sites(path: Path) -> UserTable:
     table = read_table(path, _site_columns(), unique=("place_id",))
     names: dict[str, int] = {}
+    ids: dict[str, int] = {}
     for row in table.rows:
+        same = ids.setdefault(row.values["place_id"].casefold(), row.line)
+        if same != row.line:
+            table.refuse(
+                row.line, "place_id", f"{row.values['place_id']} differs from line {same} in case alone"
+            )
         first = names.setdefault(row.values["name"], row.line)
         if first != row.line:
             table.refuse(row.line, "name", f"{row.values['name']} stands in line {first} already")
