@@ -99,6 +99,7 @@ def test_what_is_printed(runs, capsys):
     assert "…" not in text, "no number is cut"
 
 
+@pytest.mark.slow
 def test_figures_show_every_run_and_their_numbers(folder, runs):
     _, bars = anatomy(runs)
     wide = bars.pivot(index="run", columns="part", values="usd_per_gpu")

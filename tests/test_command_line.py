@@ -113,6 +113,7 @@ def test_summary_against_the_trades_themselves(stored_run: Path) -> None:
     assert low - 1 <= sale.price_usd <= high + 1
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bytes_and_another_does_not(stored_run: Path, tmp_path: Path) -> None:
     assert firesale("run", *SALE, "--out", tmp_path / "again", "--no-figures").exit_code == 0
     assert firesale("run", *SALE, "--seed", 8, "--out", tmp_path / "other", "--no-figures").exit_code == 0

@@ -22,6 +22,7 @@ def cases() -> pd.DataFrame:
 
 
 @needs_ema
+@pytest.mark.slow
 def test_the_box_that_was_put_there_is_found(cases):
     inside = (cases["site.vacancy"] < 0.4) & (cases["cash"] > 0.5) & (cases["driver"] == "flat")
     box = discovery.prim(cases, inside.to_numpy(), coverage=0.9)

@@ -236,6 +236,7 @@ def alternating(remembered: str) -> type[fs.Buyer]:
     return type("Alternating", (fs.Buyer,), {"decide": decide})
 
 
+@pytest.mark.slow
 def test_what_if_questions_find_agents_as_the_market_found_them() -> None:
     digests = {}
     for remembered in ("nothing", "self", "model"):

@@ -29,6 +29,7 @@ def test_every_figure_as_png_pdf_and_numbers(drawn: Path) -> None:
     assert set(json.loads((drawn / "figures/figures.json").read_text())) == expected
 
 
+@pytest.mark.slow
 def test_drawn_twice_is_the_same_bytes(drawn: Path) -> None:
     first = json.loads((drawn / "figures/figures.json").read_text())
     assert draw_all(drawn) == first

@@ -209,6 +209,7 @@ def test_the_space_is_the_graph_of_places(ended: fs.Model) -> None:
     assert all("usd" in " ".join(lane) for _, _, lane in ended.space.edges(data=True))
 
 
+@pytest.mark.slow
 def test_solara_opens_the_model() -> None:
     pytest.importorskip("solara")
     program = Path(__file__).with_name("solara_page.py")
@@ -280,6 +281,7 @@ print(digest_of(model.tables()))
 """
 
 
+@pytest.mark.slow
 def test_a_model_pickled_in_week_26_goes_on_in_another_process(tmp_path: Path) -> None:
     parameters = fs.scenario("credit_crisis").parameters().with_({"clock.weeks": 40})
     model = fs.Model(parameters, rng=7)

@@ -236,16 +236,16 @@ class SweepStore:
             for name, text in about.items():
                 self._exchange.stage(name, text.encode())
             self._stage_failures(log, points)
-            gone = [f"{JOURNAL}/{path.name}" for path in shards(self.folder)]
-            # Copies of users' files stay: rows in the archive may have been computed from them.
-            gone += [
-                name
-                for name in self._exchange.known.files
-                if name not in self._exchange.staged and not INPUT.fullmatch(name)
-            ]
-            self._exchange.commit(gone, heals=True)
+            self._exchange.commit(self._leaving(), heals=True)
             self._shards = []
         return complete
+
+    def _leaving(self) -> list[str]:
+        """Own files that count no more when the staged ones do."""
+        journal = [f"{JOURNAL}/{path.name}" for path in shards(self.folder)]
+        rest = [name for name in self._exchange.known.files if name not in self._exchange.staged]
+        # Copies of users' files stay: rows in the archive may have been computed from them.
+        return [*journal, *(name for name in rest if not INPUT.fullmatch(name))]
 
     def merge(self, other: str | Path) -> int:
         """Take over every run stored in another folder; returns how many rows were read."""

@@ -103,7 +103,7 @@ def _figures(place: Path) -> None:
 
 
 def _replaced(kind: str) -> Callable[[Path], None]:
-    """As `branches` and `absorption` write: a whole folder."""
+    """As `branches`, `absorption` and `compare` write: a whole folder."""
 
     def write(place: Path) -> None:
         with writing(place, kind=kind, overwrite=True) as scratch:
@@ -112,13 +112,12 @@ def _replaced(kind: str) -> Callable[[Path], None]:
     return write
 
 
-def _added(kind: str, *, sweep: str = "") -> Callable[[Path], None]:
-    """As `calibrate`, `validate`, `ladder` and `compare` write: files beside the sweep they come from."""
+def _added(kind: str, *, sweep: str) -> Callable[[Path], None]:
+    """As `calibrate`, `validate` and `ladder` write: files beside the sweep they come from."""
 
     def write(place: Path) -> None:
         put(place, {}, kind=kind)
-        if sweep:
-            engine.sweep(PLAN, noisy, place / sweep, executor=0)
+        engine.sweep(PLAN, noisy, place / sweep, executor=0)
         put_tables(place, {"a": pd.DataFrame({"x": [1]}), "ladder": pd.DataFrame({"x": [2]})}, kind=kind)
         drawing = Figure(figsize=(0.2, 0.2)), pd.DataFrame({"x": [1]})
         with mock.patch.object(analysis_figures, "NO_STAMP", {"png": {}}):
@@ -131,7 +130,8 @@ def _added(kind: str, *, sweep: str = "") -> Callable[[Path], None]:
 def _sensitivity(place: Path) -> None:
     if not (place / COMMIT).is_file():
         raise StoreError("no sweep to analyse")
-    put_tables(place / "sensitivity", {"a": pd.DataFrame({"x": [1]})}, kind="sensitivity", is_part=True)
+    with writing(place / "sensitivity", kind="sensitivity", overwrite=True, is_part=True) as scratch:
+        reports._write(scratch, {"a": pd.DataFrame({"x": [1]})}, {}, {"outcomes": []})
 
 
 WRITERS: dict[str, Callable[[Path], None]] = {
@@ -143,7 +143,7 @@ WRITERS: dict[str, Callable[[Path], None]] = {
     "calibrate": _added("calibration", sweep="seed"),
     "validate": _added("validation", sweep="runs"),
     "ladder": _added("ladder", sweep="mechanisms"),
-    "compare": _added("comparison"),
+    "compare": _replaced("comparison"),
     "sensitivity": _sensitivity,
 }
 # What must stand there before a writer that adds to a result.
