@@ -107,6 +107,7 @@ class FireSaleModel(mesa.Model):  # type: ignore[misc]
         parameters = (parameters if parameters is not None else Parameters()).complete()
         if flat:
             parameters = parameters.with_(dotted(flat))
+        parameters.check_files()
         randomness = Randomness(self.seed, replication)
         with noting() as self.inputs:
             topology = Topology(parameters, load_places(parameters))

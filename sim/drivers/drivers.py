@@ -73,7 +73,6 @@ class Drivers:
             raise ParameterError(
                 f"clock.start = {parameters.clock.start!r}; an ISO date such as 2026-10-05"
             ) from None
-        parameters.check_files()
         self.dates = np.datetime64(self.start) + 7 * np.arange(n_weeks)
         self.origin: dict[str, Ints] = {}
         self.compute_weight = reference.compute_weights()

@@ -216,9 +216,16 @@ class Parameters(Section):
         ParameterError
             Names the key that reads it.
         """
-        values = self.flat()
-        if any(value for key, value in values.items() if key.endswith("_file")):
-            check_files(values, needs_of(self))
+        sections = (getattr(self, name) for name in type(self).model_fields)
+        named = (
+            getattr(section, name)
+            for section in sections
+            if isinstance(section, Section)
+            for name in type(section).model_fields
+            if name.endswith("_file")
+        )
+        if any(named):
+            check_files(self.flat(), needs_of(self))
         return self
 
     def describe(self) -> list[dict[str, Any]]:
