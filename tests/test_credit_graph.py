@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import firesale as fs
 from experiments.figures.credit_figure import credit_network, export_graphs, graph_at, loans_at
 from sim.base.graphml import write_graphml
 from sim.debt.credit_graph import STATUS_ORDER, Layer, credit_graph, exposures
@@ -152,3 +153,27 @@ def test_credit_is_drawn_before_and_after(tmp_path: Path, borrowers: int) -> Non
     assert (tmp_path / "credit.png").stat().st_size > 5000
     for path in export_graphs(stored(borrowers), tmp_path):
         assert nx.read_graphml(path).number_of_edges() >= 4
+
+
+def test_a_run_in_which_nobody_owes_is_drawn_too(tmp_path: Path) -> None:
+    nothing = {
+        "clock.weeks": 2,
+        "world.miners": 1,
+        "world.neo_clouds": 1,
+        "world.lenders": 1,
+        "world.financed_share": 0.0,
+        "lenders.funding_advance": 0.0,
+        "neo_clouds.notes_share": 0.0,
+        "miners.convertible_share": 0.0,
+        "miners.bitcoin_pledged_share": 0.0,
+        "credit.commitment_share": 0.0,
+    }
+    run = fs.run("calm", settings=nothing)
+    frames = {"loans": run.loans, "agents": run.agents}
+    assert run.loans.empty
+    figure, plotted = credit_network(frames)
+    assert plotted.empty and len(figure.axes) == 2
+    assert [path.name for path in export_graphs(frames, tmp_path)] == [
+        "credit_before.graphml",
+        "credit_after.graphml",
+    ]

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from experiments.measures.credit import credit_record
 from experiments.runs import store
 from sim.base.recorder import Recorder
 from sim.model import FireSaleModel
@@ -95,3 +96,31 @@ def test_what_is_not_declared_is_not_written() -> None:
         recorder.rows("pools", {"pool": np.zeros(1), "place": np.zeros(1)})
     with pytest.raises(ValueError, match="weeks"):
         recorder.week({"date": 0})
+
+
+def test_a_table_without_rows_has_the_kinds_of_columns_of_one_with_rows(lived: FireSaleModel) -> None:
+    """A world that borrows nothing had a numeric column for the kind of its loans."""
+    nothing = {
+        "clock.weeks": 2,
+        "world.miners": 1,
+        "world.neo_clouds": 1,
+        "world.financed_share": 0.0,
+        "world.lenders": 1,
+        "lenders.funding_advance": 0.0,
+        "miners.convertible_share": 0.0,
+        "miners.bitcoin_pledged_share": 0.0,
+        "neo_clouds.notes_share": 0.0,
+        "credit.commitment_share": 0.0,
+    }
+    model = FireSaleModel(Parameters.from_overrides(nothing), rng=7)
+    model.run_for(2)
+    full, empty = lived.tables(), model.tables()
+    assert len(empty["loans"]["kind"]) == 0 < len(full["loans"]["kind"])
+    other = [
+        f"{table}.{name}"
+        for table, columns in empty.items()
+        for name, values in columns.items()
+        if name in full.get(table, {}) and values.dtype.kind != full[table][name].dtype.kind
+    ]
+    assert other == []
+    assert credit_record(empty).opening_debt_million_usd == 0.0

@@ -43,11 +43,11 @@ def loans_at(frames: "Frames", week: int) -> Any:
     Raises
     ------
     ValueError
-        No loans were recorded in that week.
+        No loans were recorded in that week of a run that has some.
     """
     loans = frames["loans"]
     now = loans[loans["week"] == week].set_index("loan")
-    if now.empty:
+    if now.empty and len(loans):
         known = sorted(int(w) for w in loans["week"].unique())
         raise ValueError(f"no loans recorded in week {week}; weeks with loans: {known}")
     past = loans[(loans["week"] < week) & (loans["balance_cents"] > 0)].sort_values("week", kind="stable")
@@ -130,9 +130,8 @@ def credit_network(frames: "Frames") -> "Drawing":
 
 
 def _ends(frames: "Frames") -> tuple[int, int]:
-    weeks = frames["loans"]["week"]
-    if len(weeks) == 0:
-        raise ValueError("no loans were recorded in this run")
+    """First and last week that were recorded of parties, and of their loans if they have any."""
+    weeks = frames["loans"]["week"] if len(frames["loans"]) else frames["agents"]["week"]
     return int(weeks.min()), int(weeks.max())
 
 

@@ -169,6 +169,6 @@ def _opening_debt(tables: Mapping[str, Columns]) -> tuple[int, float]:
     """Number of operators that owe in the first recorded week, and what they owe, million USD."""
     agents, loans = tables["agents"], tables["loans"]
     operators = np.unique(agents["party"][np.isin(agents["type"], ("miner", "neo_cloud"))])
-    first = loans["week"] == loans["week"].min()
+    first = loans["week"] == (loans["week"].min() if len(loans["week"]) else 0)
     own = first & np.isin(loans["debtor"], operators) & (loans["balance_cents"] > 0)
     return len(np.unique(loans["debtor"][own])), float(loans["balance_cents"][own].sum()) / CENTS_PER_MILLION

@@ -85,12 +85,12 @@ def _trades(recorder: Recorder, week: MarketWeek) -> None:
         "condition": np.array(CONDITIONS)[PRODUCT_CONDITION[trades.product]],
         "seller": seller,
         "buyer": buyer,
-        "buyer_type": np.array([world.ledger.parties.type[b] for b in buyer]),
+        "buyer_type": np.array([world.ledger.parties.type[b] for b in buyer], dtype=str),
         "origin_place": pools.pool_place[source],
         "destination_place": pools.pool_place[target],
         "seller_pool": source,
         "buyer_pool": target,
-        "pool_kind": np.array([PoolKind(k).name.lower() for k in pools.pool_kind[target]]),
+        "pool_kind": np.array([PoolKind(k).name.lower() for k in pools.pool_kind[target]], dtype=str),
         "quantity": trades.quantity,
         "price_cents": trades.price_cents,
         "freight_cents": trades.freight_cents,
@@ -117,7 +117,7 @@ def _pools(recorder: Recorder, week: MarketWeek) -> None:
         "week": np.full(len(rows), week.week),
         "pool": rows,
         "place": world.topology.pool_place[rows],
-        "kind": np.array([PoolKind(k).name.lower() for k in world.topology.pool_kind[rows]]),
+        "kind": np.array([PoolKind(k).name.lower() for k in world.topology.pool_kind[rows]], dtype=str),
         "headroom_watts": room[rows],
         "power_rent_cents_per_watt": power[rows],
         "cooling_rent_cents_per_watt": cooling[rows],
@@ -130,16 +130,16 @@ def _events(recorder: Recorder, world: World) -> None:
     if not events:
         return
     columns = {
-        "week": np.array([e.week for e in events]),
-        "kind": np.array([e.kind for e in events]),
-        "party": np.array([e.party for e in events]),
-        "counterparty": np.array([e.counterparty for e in events]),
+        "week": np.array([e.week for e in events], dtype=np.int64),
+        "kind": np.array([e.kind for e in events], dtype=str),
+        "party": np.array([e.party for e in events], dtype=np.int64),
+        "counterparty": np.array([e.counterparty for e in events], dtype=np.int64),
         "generation": np.array(
             [GENERATIONS[PRODUCT_GENERATION[e.product]] if e.product >= 0 else "" for e in events]
         ),
-        "quantity": np.array([e.quantity for e in events]),
-        "cents": np.array([e.cents for e in events]),
-        "detail": np.array([e.detail for e in events]),
+        "quantity": np.array([e.quantity for e in events], dtype=np.int64),
+        "cents": np.array([e.cents for e in events], dtype=np.int64),
+        "detail": np.array([e.detail for e in events], dtype=str),
     }
     recorder.rows("events", columns)
     events.clear()
@@ -163,15 +163,15 @@ def _agents(recorder: Recorder, week: MarketWeek) -> None:
     columns = {
         "week": np.full(len(rows), week.week),
         "party": rows,
-        "name": np.array([parties.name[r] for r in rows]),
-        "type": np.array([parties.type[r] for r in rows]),
+        "name": np.array([parties.name[r] for r in rows], dtype=str),
+        "type": np.array([parties.type[r] for r in rows], dtype=str),
         "cash_cents": parties.cash_cents[rows],
         "debt_cents": debt[rows],
         "bitcoin_satoshi": parties.bitcoin_satoshi[rows],
         "gpus": owned[rows],
         "idle_gpus": idle[rows],
         "net_asset_value_cents": worth[rows],
-        "standing": np.array([Standing(s).name.lower() for s in world.credit.standing[rows]]),
+        "standing": np.array([Standing(s).name.lower() for s in world.credit.standing[rows]], dtype=str),
         "financing": np.array(financing_tags(cover, interest))[rows],
         "coverage": cover[rows],
         "interest_coverage": interest[rows],
@@ -188,11 +188,11 @@ def _loans(recorder: Recorder, week: MarketWeek) -> None:
         "loan": np.arange(loans.n),
         "debtor": loans.debtor,
         "creditor": loans.creditor,
-        "kind": np.array([LoanKind(k).name.lower() for k in loans.kind]),
+        "kind": np.array([LoanKind(k).name.lower() for k in loans.kind], dtype=str),
         "balance_cents": loans.balance_cents,
         "overdue_cents": loans.overdue_cents,
         "months_left": loans.months_left,
         "rate": loans.rate,
-        "status": np.array([LoanStatus(s).name.lower() for s in loans.status]),
+        "status": np.array([LoanStatus(s).name.lower() for s in loans.status], dtype=str),
     }
     recorder.rows("loans", columns)
