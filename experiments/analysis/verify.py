@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -14,8 +13,6 @@ from experiments.runs.provenance import Record
 from experiments.sweep.engine import replay
 from experiments.sweep.model_task import ModelTask
 from experiments.sweep.results import SweepResults
-from sim.base.faults import InputError
-from sim.base.inputs import content_of
 
 SEED = 20261124
 
@@ -133,19 +130,8 @@ def changes(
     """What can change a bit and is not as when some runs were stored, files that they read included; one line each."""
     known = provenance.environment() if environment is None else environment
     before = list(stored)
-    now = [{**known, "code": code, "inputs": _as_they_are(one.get("inputs", {}))} for one in before]
+    now = [{**known, "code": code, "inputs": provenance.inputs_now(one)} for one in before]
     return provenance.differences(before, now)
-
-
-def _as_they_are(inputs: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    found = {}
-    for key, one in inputs.items():
-        try:
-            sha256 = content_of(one["path"])
-        except InputError:
-            sha256 = "not there"
-        found[key] = {**one, "sha256": sha256}
-    return found
 
 
 def _same_bits(a: float, b: float) -> bool:

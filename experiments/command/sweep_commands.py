@@ -64,7 +64,8 @@ def sweep(
     """
     experiment, plan = load(file)
     task = ModelTask.of(experiment).prepared(plan.plugins)
-    task.check_tables(plan)
+    if dry_run:
+        task.check_tables(plan)  # what computes does it by itself
     folder = folder_of(plan, out)
     part = _part(shard)
     processes = _cores() if workers is None else workers

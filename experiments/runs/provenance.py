@@ -10,7 +10,6 @@ and the checkout. It is made by the process that computed the run. Some of it de
 `environment` alone reports what belongs to a process. It is taken once.
 """
 
-import contextlib
 import hashlib
 import importlib
 import json
@@ -147,12 +146,15 @@ def record(
     return {"code": dict(code), "inputs": found, **(environment() if known is None else known)}
 
 
-def inputs_now(found: Record) -> dict[str, dict[str, str]]:
-    """Inputs of a record with the content that stands at their paths now; those that cannot be read are left out."""
+def inputs_now(found: Record) -> dict[str, dict[str, Any]]:
+    """Inputs of a record with the content that stands at their paths now; ``not there`` if it cannot be read."""
     now = {}
     for key, one in found.get("inputs", {}).items():
-        with contextlib.suppress(InputError):
-            now[key] = {"path": one["path"], "sha256": content_of(one["path"])}
+        try:
+            sha256 = content_of(one["path"])
+        except InputError:
+            sha256 = "not there"
+        now[key] = {**one, "sha256": sha256}
     return now
 
 

@@ -90,11 +90,11 @@ def sweep(
     SweepError
         If the design cannot grow, or the executor loses every batch.
     """
+    prepared = run.prepared(plan.plugins) if isinstance(run, ModelTask) else run
+    if isinstance(prepared, ModelTask):
+        prepared.check_tables(plan)
     store = SweepStore(folder, shared=shard is not None)
     try:
-        prepared = run.prepared(plan.plugins) if isinstance(run, ModelTask) else run
-        if isinstance(prepared, ModelTask):
-            prepared.check_tables(plan)
         origin = origin_of(plan, prepared, executor)
         session = _Session(plan, prepared, origin, store, shard, allow_code_change, on_progress)
         return session.live(executor)
