@@ -39,3 +39,18 @@ def closes(world: World) -> None:
     world.ledger.check()
     world.bridge.check()
     world.check_capacity()
+
+
+# A world without a loan of any kind.
+NOBODY_OWES: dict[str, float] = {
+    "clock.weeks": 2,
+    "world.miners": 1,
+    "world.neo_clouds": 1,
+    "world.lenders": 1,
+    "world.financed_share": 0.0,
+    "lenders.funding_advance": 0.0,
+    "neo_clouds.notes_share": 0.0,
+    "miners.convertible_share": 0.0,
+    "miners.bitcoin_pledged_share": 0.0,
+    "credit.commitment_share": 0.0,
+}

@@ -6,6 +6,7 @@ import networkx as nx
 import numpy as np
 import pandas as pd
 import pytest
+from credit_worlds import NOBODY_OWES
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -156,19 +157,7 @@ def test_credit_is_drawn_before_and_after(tmp_path: Path, borrowers: int) -> Non
 
 
 def test_a_run_in_which_nobody_owes_is_drawn_too(tmp_path: Path) -> None:
-    nothing = {
-        "clock.weeks": 2,
-        "world.miners": 1,
-        "world.neo_clouds": 1,
-        "world.lenders": 1,
-        "world.financed_share": 0.0,
-        "lenders.funding_advance": 0.0,
-        "neo_clouds.notes_share": 0.0,
-        "miners.convertible_share": 0.0,
-        "miners.bitcoin_pledged_share": 0.0,
-        "credit.commitment_share": 0.0,
-    }
-    run = fs.run("calm", settings=nothing)
+    run = fs.run("calm", settings=NOBODY_OWES)
     frames = {"loans": run.loans, "agents": run.agents}
     assert run.loans.empty
     figure, plotted = credit_network(frames)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from credit_worlds import NOBODY_OWES
 
 from experiments.measures.credit import credit_record
 from experiments.runs import store
@@ -100,19 +101,7 @@ def test_what_is_not_declared_is_not_written() -> None:
 
 def test_a_table_without_rows_has_the_kinds_of_columns_of_one_with_rows(lived: FireSaleModel) -> None:
     """A world that borrows nothing had a numeric column for the kind of its loans."""
-    nothing = {
-        "clock.weeks": 2,
-        "world.miners": 1,
-        "world.neo_clouds": 1,
-        "world.financed_share": 0.0,
-        "world.lenders": 1,
-        "lenders.funding_advance": 0.0,
-        "miners.convertible_share": 0.0,
-        "miners.bitcoin_pledged_share": 0.0,
-        "neo_clouds.notes_share": 0.0,
-        "credit.commitment_share": 0.0,
-    }
-    model = FireSaleModel(Parameters.from_overrides(nothing), rng=7)
+    model = FireSaleModel(Parameters.from_overrides(NOBODY_OWES), rng=7)
     model.run_for(2)
     full, empty = lived.tables(), model.tables()
     assert len(empty["loans"]["kind"]) == 0 < len(full["loans"]["kind"])
