@@ -64,8 +64,6 @@ def sweep(
     """
     experiment, plan = load(file)
     task = ModelTask.of(experiment).prepared(plan.plugins)
-    if dry_run:
-        task.check_tables(plan)  # what computes does it by itself
     folder = folder_of(plan, out)
     part = _part(shard)
     processes = _cores() if workers is None else workers
@@ -138,6 +136,8 @@ def _tell_cost(
     ask: bool,
 ) -> None:
     """Print what is left and, where it matters, what it costs; ends the command if that is too much."""
+    if dry_run:
+        task.check_tables(plan)  # what computes does it by itself
     manifest = read_manifest(folder, missing_ok=True)
     origin = origin_of(plan, task, workers)
     code, note = code_that_counts(manifest, task, origin, allow=allow_code_change)
