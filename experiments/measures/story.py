@@ -45,6 +45,7 @@ TELL = {
     "missed_payment": "misses {money} due to {other} ({detail})",
     "machines_sold": "sells mining machines for {money} ({detail})",
     "order_cancelled": "loses an order of {gpus} {generation} and its deposit ({detail})",
+    "order_cut": "does not order {gpus} {generation}: {detail}, {money}",
     "possession": "POSSESSION: lenders take {gpus} GPUs ({detail})",
     "prepayment": "prepays {money} ({detail})",
     "recovery": "{money} paid to creditors out of {detail}",

@@ -6,24 +6,51 @@ delayed-draw loan (contracts.md 4.3). Who cannot pay, or gives up its orders in 
 
 import numpy as np
 
-from agents.vocabulary import AgentKind, Bools, Ints, LotStatus
+from agents.vocabulary import PRODUCT_UNIT, AgentKind, Bools, Ints, LotStatus
 from sim.lending import financing
 from sim.state.ledger import Account
 from sim.state.world import World
+
+
+def deposit(world: World, price: int) -> int:
+    """Deposit on a GPU of this price, both cents per GPU."""
+    return round(price * world.parameters.credit.order_deposit)
+
+
+def covered(world: World, week: int, buyer: int, product: int, gpus: int, due: int) -> int:
+    """GPUs of an order, in whole units, whose `due` cents per GPU the buyer's cash pays now; the rest is not ordered.
+
+    The loan comes with the units, a quarter or more from now: deposit, freight and slot premium are due in cash. A bid is
+    made within cash and loan together, so that it can promise more than the cash that is due at once.
+    """
+    cash, unit = max(int(world.ledger.parties.cash_cents[buyer]), 0), int(PRODUCT_UNIT[product])
+    most = min(gpus, cash // max(due, 1) // unit * unit)
+    if most < gpus:
+        world.log(
+            week,
+            "order_cut",
+            buyer,
+            counterparty=_maker(world),
+            product=product,
+            quantity=gpus - most,
+            cents=due * (gpus - most),
+            detail="cash is short of deposit, freight and slot premium",
+        )
+    return most
 
 
 def place(world: World, lot: int, buyer: int, price: int, cost: int) -> None:
     """Order the units of a lot: pay the deposit, owe the rest. ``price`` in cents per GPU, ``cost`` in total with freight."""
     lots, ledger = world.ledger.lots, world.ledger
     gpus = int(lots.quantity[lot])
-    deposit = round(price * world.parameters.credit.order_deposit) * gpus
-    ledger.pay(buyer, _maker(world), deposit, Account.HARDWARE)
+    paid = deposit(world, price) * gpus
+    ledger.pay(buyer, _maker(world), paid, Account.HARDWARE)
     ledger.orders.append(
         buyer=buyer,
         product=int(lots.product[lot]),
         arrival=int(lots.arrival[lot]),
         gpus=gpus,
-        unpaid_cents=price * gpus - deposit,
+        unpaid_cents=price * gpus - paid,
         cost_cents=cost,
     )
 

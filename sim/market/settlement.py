@@ -33,47 +33,57 @@ from sim.state.world import REST_OF_WORLD, World
 
 
 def settle(world: World, week: int, result: MarketResult) -> None:
-    """Execute the trades."""
+    """Execute the trades.
+
+    An order of new units that its buyer's cash does not reach waits until all else is settled, for sales bring cash in; then
+    no more is ordered than cash pays for.
+    """
     trades = result.trades
-    first = world.topology.places.n
     premiums = slot_premiums(world, result)
+    new = PRODUCT_CONDITION[trades.product] == Condition.NEW
+    late: list[tuple[int, int, int]] = []
     for i in range(trades.n):
-        sell_row, buy_row = int(trades.sell[i]), int(trades.buy[i])
-        seller, buyer = int(result.orders.sell.party[sell_row]), int(result.orders.buy.party[buy_row])
-        source = int(trades.seller_node[i]) - first
-        target = int(trades.buyer_node[i]) - first
-        product, quantity = int(trades.product[i]), int(trades.quantity[i])
-        is_forced = bool(result.orders.sell.forced[sell_row])
-        rent = int(premiums[i])
-        weeks = _delivery_weeks(world, source, target, product)
-        pool = _take_slot(world, week, buyer, source, target, product, quantity)
-        cost = (int(trades.price_cents[i]) + int(trades.freight_cents[i]) + rent) * quantity
-        is_new = bool(PRODUCT_CONDITION[product] == Condition.NEW)
-        loan = -1 if is_new else finance(world, week, buyer, cost)
-        in_place = is_forced and source == target
-        slot = rent if in_place else 0
-        for lot in _pick(world, seller, source, product, quantity, is_forced, week):
-            _transfer(
-                world,
-                week,
-                lot,
-                seller,
-                buyer,
-                pool,
-                week + weeks,
-                int(trades.price_cents[i]),
-                is_forced,
-                slot,
-            )
-            world.ledger.lots.lien[lot] = loan
-            amount = int(world.ledger.lots.quantity[lot])
-            if is_new:
-                orders.place(world, lot, buyer, int(trades.price_cents[i]), cost * amount // quantity)
-            world.ledger.pay(buyer, REST_OF_WORLD, int(trades.freight_cents[i]) * amount, Account.FREIGHT)
-        if rent and not in_place:
-            host = int(world.slots.host[world.topology.pool_place[target]])
-            world.ledger.pay(buyer, host, rent * quantity, Account.SLOT_PREMIUM)
-        world.log_sale(week, "sale", seller, buyer, product, quantity, int(trades.price_cents[i]))
+        gpus = int(trades.quantity[i])
+        buyer = int(result.orders.buy.party[trades.buy[i]])
+        due = orders.deposit(world, int(trades.price_cents[i])) + int(trades.freight_cents[i] + premiums[i])
+        if new[i] and due * gpus > world.ledger.parties.cash_cents[buyer]:
+            late.append((i, buyer, due))
+        else:
+            _execute(world, week, result, i, gpus, int(premiums[i]))
+    for i, buyer, due in late:
+        gpus = orders.covered(world, week, buyer, int(trades.product[i]), int(trades.quantity[i]), due)
+        if gpus:
+            _execute(world, week, result, i, gpus, int(premiums[i]))
+
+
+def _execute(world: World, week: int, result: MarketResult, trade: int, quantity: int, rent: int) -> None:
+    """Execute one trade for so many GPUs, ``rent`` cents each for the slot."""
+    trades, first = result.trades, world.topology.places.n
+    sell_row, buy_row = int(trades.sell[trade]), int(trades.buy[trade])
+    seller, buyer = int(result.orders.sell.party[sell_row]), int(result.orders.buy.party[buy_row])
+    source, target = int(trades.seller_node[trade]) - first, int(trades.buyer_node[trade]) - first
+    product, price, freight = (
+        int(column[trade]) for column in (trades.product, trades.price_cents, trades.freight_cents)
+    )
+    is_forced = bool(result.orders.sell.forced[sell_row])
+    is_new = bool(PRODUCT_CONDITION[product] == Condition.NEW)
+    weeks = _delivery_weeks(world, source, target, product)
+    pool = _take_slot(world, week, buyer, source, target, product, quantity)
+    cost = (price + freight + rent) * quantity
+    loan = -1 if is_new else finance(world, week, buyer, cost)
+    in_place = is_forced and source == target
+    slot = rent if in_place else 0
+    for lot in _pick(world, seller, source, product, quantity, is_forced, week):
+        _transfer(world, week, lot, seller, buyer, pool, week + weeks, price, is_forced, slot)
+        world.ledger.lots.lien[lot] = loan
+        amount = int(world.ledger.lots.quantity[lot])
+        if is_new:
+            orders.place(world, lot, buyer, price, cost * amount // quantity)
+        world.ledger.pay(buyer, REST_OF_WORLD, freight * amount, Account.FREIGHT)
+    if rent and not in_place:
+        host = int(world.slots.host[world.topology.pool_place[target]])
+        world.ledger.pay(buyer, host, rent * quantity, Account.SLOT_PREMIUM)
+    world.log_sale(week, "sale", seller, buyer, product, quantity, price)
 
 
 def slot_premiums(world: World, result: MarketResult) -> Ints:

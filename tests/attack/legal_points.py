@@ -30,7 +30,7 @@ NEVER_CHANGED = ("clock.weeks", "plugin")
 # Weeks in which something happens: drawn over the whole range they would mostly come after the run.
 DATES = ("forced_sale.week", "rent.slump_week", "credit.stop_week")
 # A world of thousands is legal and slow; one count of a point at most is drawn up to its end, and the run is short then.
-LARGEST = {"agents": 40, "tenants": 60, "pairs of orders": 2}
+LARGEST = {"agents": 40, "tenants": 60, "orders": 40, "pairs of orders": 2}
 SHOWN = 8  # changes of a point in the line that tells of its fault
 
 

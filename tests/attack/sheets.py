@@ -4,9 +4,9 @@ import copy
 import csv
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from sim.base.reference import path_of
+
 MONTHS = [f"{year}-{month:02d}-05" for year in (2026, 2027, 2028) for month in range(1, 13)][9:36]
 
 
@@ -159,7 +159,7 @@ p084,V100,8000,neo-cloud 4,6.5,no
 
 def sites_sheet() -> Sheet:
     """Canonical sites."""
-    lines = (ROOT / "sim" / "data" / "sites.csv").read_text(encoding="utf-8").splitlines()
+    lines = path_of("sites.csv").read_text(encoding="utf-8").splitlines()
     cells = list(csv.reader(lines[:13]))
     about = Numbers(factors=(100, 1000), may_be_empty=True)
     return Sheet(
