@@ -132,6 +132,6 @@ def outcome_of(name: str, changes: Mapping[str, Any], seed: int) -> tuple[str, s
 ATTACK = Attack(
     what="points over the legal ranges of all parameters: a run within its bounds, or a refusal by name",
     full=2_000,
-    small=200,
+    small=120,
     run=run,
 )
