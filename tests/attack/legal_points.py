@@ -31,6 +31,8 @@ NEVER_CHANGED = ("clock.weeks", "plugin")
 DATES = ("forced_sale.week", "rent.slump_week", "credit.stop_week")
 # A world of thousands is legal and slow; one count of a point at most is drawn up to its end, and the run is short then.
 LARGEST = {"agents": 40, "tenants": 60, "orders": 40, "pairs of orders": 2}
+# The coalitions of a sale of so many lots take an hour, above all in a book that needs exact arithmetic.
+LARGEST_SALE = 2_000_000  # GPUs times liquidators; Shapley's shares are left out beyond
 SHOWN = 8  # changes of a point in the line that tells of its fault
 
 
@@ -70,6 +72,8 @@ def point(random: np.random.Generator) -> tuple[str, dict[str, Any]]:
         changes["forced_sale.enabled"] = True
         if before["forced_sale.week"] >= changes["clock.weeks"]:
             changes["forced_sale.week"] = 1
+    if (before | changes)["forced_sale.gpus"] * before["world.liquidators"] > LARGEST_SALE:
+        changes["discount.shapley_weeks"] = 0
     if "replay" in changes.values() and random.random() < 0.9:
         changes["clock.start"] = monday(random, *CITED)
     return f"{chosen.name}/{arm}" if arm else chosen.name, changes
