@@ -36,6 +36,7 @@ from agents.vocabulary import (
     LotStatus,
     PoolKind,
 )
+from sim.state.ledger import Account
 from sim.state.world import REST_OF_WORLD, World
 
 
@@ -235,6 +236,47 @@ def test_new_units_are_ordered_and_not_paid(world: World) -> None:
     )
     assert (orders.unpaid_cents[0], orders.cost_cents[0]) == (12_800_000, (1_000_000 + 50_000 + 1_147) * 16)
     closes(world)
+
+
+# Deposit, freight and slot premium of 16 H100, due with the order.
+DUE = 16 * (200_000 + 50_000 + 1_147)
+
+
+def ordering(world: World, cash: int, *, sells: bool) -> list[tuple[str, int, int]]:
+    """Order 16 H100 with so much cash, in a week in which the buyer may sell 8 afterwards; what happened to whom, in order."""
+    dock = pool_of(world, PoolKind.PRIVATE)
+    target = pool_of(world, PoolKind.OPEN, not_at=place_of(world, dock))
+    world.ledger.pay(CLOUD, REST_OF_WORLD, int(world.ledger.parties.cash_cents[CLOUD]) - cash, Account.PAYOUT)
+    give(world, CLOUD, dock, 8)
+    arcs = [trade(MAKER, CLOUD, dock, target, product=H100_NEW)]
+    if sells:
+        store = pool_of(world, PoolKind.WAREHOUSE, not_at=place_of(world, dock))
+        arcs.append(trade(CLOUD, MINER, dock, store, quantity=8))
+    settle(world, *arcs, rent={target: 0.9})
+    closes(world)
+    return [(event.kind, event.party, event.quantity) for event in world.events]
+
+
+def test_an_order_its_buyer_can_pay_for_is_settled_in_its_turn(world: World) -> None:
+    assert ordering(world, DUE, sells=True) == [("sale", MAKER, 16), ("sale", CLOUD, 8)]
+
+
+def test_an_order_waits_for_the_sales_of_its_week(world: World) -> None:
+    assert ordering(world, DUE - 1, sells=True) == [("sale", CLOUD, 8), ("sale", MAKER, 16)]
+    assert world.ledger.orders.gpus.tolist() == [16]
+
+
+def test_what_cash_does_not_cover_is_not_ordered(world: World) -> None:
+    """A cent is missing: one node of two is ordered. Without cash nothing is, and nothing moves."""
+    assert ordering(world, DUE - 1, sells=False) == [("order_cut", CLOUD, 8), ("sale", MAKER, 8)]
+    assert world.ledger.orders.gpus.tolist() == [8]
+    assert world.ledger.parties.cash_cents[CLOUD] == DUE - 1 - DUE // 2
+
+
+def test_an_order_without_cash_moves_nothing(world: World) -> None:
+    assert ordering(world, 0, sells=False) == [("order_cut", CLOUD, 16)]
+    assert world.ledger.orders.n == 0
+    assert world.ledger.parties.cash_cents[CLOUD] == 0
 
 
 def test_a_purchase_is_financed_on_what_it_costs_delivered(world: World) -> None:
