@@ -187,6 +187,8 @@ def misattributed(place: Place, folder: Path) -> list[str]:
     number = sys.modules[MODULE].number
     results = load(folder)
     content = content_of(place.file)
+    # Workers compute without what a processor has above AVX2, and say so.
+    now = [provenance.decisive(known) for known in (place.known, provenance.steady(place.known))]
     wrong = []
     for (_, row), text in zip(results.runs.iterrows(), results.log["provenance"], strict=True):
         known = provenance.read_text(str(text))
@@ -199,7 +201,7 @@ def misattributed(place: Place, folder: Path) -> list[str]:
         wrong += [f"point {row['point']}: {name}" for name, value in says.items() if value != row[name]]
         if known["inputs"]["data_file"]["sha256"] != content:
             wrong.append(f"point {row['point']}: a file that is another now")
-        if provenance.decisive(known) != provenance.decisive(place.known):
+        if provenance.decisive(known) not in now:
             wrong.append(f"point {row['point']}: an environment that is another now")
     if len(results.runs) != POINTS:
         wrong.append(f"{len(results.runs)} rows, not {POINTS}")
