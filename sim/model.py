@@ -12,6 +12,7 @@ import copy
 import math
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import mesa
@@ -317,7 +318,8 @@ class FireSaleModel(mesa.Model):  # type: ignore[misc]
 
     def _settle(self, week: int) -> None:
         """Cash against title, then scrap, then what is left of failed loans."""
-        settlement.settle(self.world, week, self.result)
+        self.result = self.result.settled(settlement.settle(self.world, week, self.result))
+        self.market_week = replace(self.market_week, result=self.result)
         salvager = int(self.world.rows(AgentKind.SALVAGER)[0])
         settlement.scrap(self.world, week, self.intents.scrap, salvager)
         estates.close(self.world, week)

@@ -12,6 +12,7 @@ from agents.vocabulary import (
     PRODUCT_GENERATION,
     PRODUCT_LIQUID,
     PRODUCT_UNIT,
+    Ints,
     LotStatus,
     PoolKind,
 )
@@ -94,8 +95,8 @@ def trade(seller: int, buyer: int, source: int, target: int, **other: Any) -> di
 
 def settle(
     world: World, *arcs: dict[str, Any], rent: dict[int, float] | None = None, wet: float = 0.0
-) -> None:
-    """Carry arcs out, with rents of power in cents per watt by pool and one of cooling everywhere."""
+) -> Ints:
+    """Carry arcs out, with rents of power in cents per watt by pool and one of cooling everywhere; GPUs sold of each."""
     first = world.topology.places.n
     power = np.zeros(first + world.topology.n_pools)
     for pool, cents in (rent or {}).items():
@@ -124,7 +125,7 @@ def settle(
         ),
         clearing=SimpleNamespace(power_rent=power, cooling_rent=np.full(len(power), wet)),
     )
-    settlement.settle(world, WEEK, result)  # type: ignore[arg-type]
+    return settlement.settle(world, WEEK, result)  # type: ignore[arg-type]
 
 
 def flows(world: World) -> dict[tuple[int, str], int]:

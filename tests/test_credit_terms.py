@@ -213,15 +213,14 @@ def test_an_order_takes_a_deposit_and_the_rest_on_delivery() -> None:
 
 
 def test_an_order_is_cut_to_what_cash_pays_at_once() -> None:
+    """At 2,500 USD per GPU 29,999.99 USD pay for 11: one node of 8."""
     world = world_of()
     buyer = int(world.rows(AgentKind.NEO_CLOUD)[0])
     world.ledger.pay(
         buyer, REST_OF_WORLD, int(world.ledger.parties.cash_cents[buyer]) - 2_999_999, Account.PAYOUT
     )
     product = product_of(4, Condition.NEW)
-    due = (
-        orders.deposit(world, 1_000_000) + 50_000
-    )  # 2,500 USD per GPU: cash of 29,999.99 USD pays for 11, one node of 8
+    due = orders.deposit(world, 1_000_000) + 50_000
     assert orders.covered(world, 3, buyer, product, 80, due) == 8
     assert (world.events[-1].kind, world.events[-1].quantity) == ("order_cut", 72)
     assert orders.covered(world, 3, buyer, product, 8, due) == 8

@@ -9,6 +9,7 @@ from credit_worlds import NOBODY_OWES
 from experiments.measures.credit import credit_record
 from experiments.runs import store
 from sim.base.recorder import Recorder
+from sim.lending import orders
 from sim.model import FireSaleModel
 from sim.parameters import Parameters
 from sim.record.columns import TABLES, WEEKLY
@@ -60,6 +61,25 @@ def test_the_bridge_is_stored_and_agrees_with_the_sales(stored_run: Path) -> Non
         "gross_proceeds",
     ]
     assert (bridge["value_at_default_cents"] == sum(bridge[f"{part}_cents"] for part in parts)).all()
+
+
+def test_units_that_are_not_ordered_are_not_recorded_as_sold(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No cash reaches a deposit of ten billion USD: every order of new units is cut to nothing."""
+    parameters = Parameters().with_({"clock.weeks": 8, "discount.anatomy": False})
+
+    def lived() -> tuple[int, int, int]:
+        model = FireSaleModel(parameters, rng=7)
+        model.run_for(8)
+        tables = model.tables()
+        new, sale = tables["trades"]["condition"] == "new", tables["events"]["kind"] == "sale"
+        units = int(tables["trades"]["quantity"].sum())
+        assert units == int(tables["events"]["quantity"][sale].sum())
+        return units, int(tables["trades"]["quantity"][new].sum()), int(tables["trades"]["quantity"].min())
+
+    assert lived()[1] > 0
+    monkeypatch.setattr(orders, "deposit", lambda world, price: 10**12)
+    _, new, least = lived()
+    assert new == 0 and least > 0
 
 
 def test_standing_units_by_class_sum_to_all(stored_run: Path) -> None:

@@ -252,9 +252,11 @@ def ordering(world: World, cash: int, *, sells: bool) -> list[tuple[str, int, in
     if sells:
         store = pool_of(world, PoolKind.WAREHOUSE, not_at=place_of(world, dock))
         arcs.append(trade(CLOUD, MINER, dock, store, quantity=8))
-    settle(world, *arcs, rent={target: 0.9})
+    sold = settle(world, *arcs, rent={target: 0.9})
     closes(world)
-    return [(event.kind, event.party, event.quantity) for event in world.events]
+    happened = [(event.kind, event.party, event.quantity) for event in world.events]
+    assert sold.sum() == sum(gpus for kind, _, gpus in happened if kind == "sale")
+    return happened
 
 
 def test_an_order_its_buyer_can_pay_for_is_settled_in_its_turn(world: World) -> None:
@@ -267,7 +269,7 @@ def test_an_order_waits_for_the_sales_of_its_week(world: World) -> None:
 
 
 def test_what_cash_does_not_cover_is_not_ordered(world: World) -> None:
-    """A cent is missing: one node of two is ordered. Without cash nothing is, and nothing moves."""
+    """A cent is missing: one node of two is ordered."""
     assert ordering(world, DUE - 1, sells=False) == [("order_cut", CLOUD, 8), ("sale", MAKER, 8)]
     assert world.ledger.orders.gpus.tolist() == [8]
     assert world.ledger.parties.cash_cents[CLOUD] == DUE - 1 - DUE // 2

@@ -4,7 +4,7 @@ A buy intent carries value, margin, wanted quantity and cash; the limit orders a
 counterfactual can change the intent and rebuild the book (economics.md section 2). One book holds every class.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -64,6 +64,12 @@ class MarketResult:
     orders: Orders
     clearing: Clearing
     trades: Trades
+
+    def settled(self, sold: Ints) -> "MarketResult":
+        """The same with so many GPUs of each trade, (trades,); trades of which nothing was sold are left out."""
+        kept, trades = sold > 0, replace(self.trades, quantity=sold)
+        columns = {column.name: getattr(trades, column.name)[kept] for column in fields(trades)}
+        return replace(self, trades=Trades(**columns))
 
 
 def select(table: SellOrders | BuyIntents, rows: Ints | Bools) -> SellOrders | BuyIntents:

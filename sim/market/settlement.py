@@ -32,28 +32,31 @@ from sim.state.standing import Plan
 from sim.state.world import REST_OF_WORLD, World
 
 
-def settle(world: World, week: int, result: MarketResult) -> None:
-    """Execute the trades.
+def settle(world: World, week: int, result: MarketResult) -> Ints:
+    """Execute the trades; returns the GPUs of each that were sold, (trades,).
 
     An order of new units that its buyer's cash does not reach waits until all else is settled, for sales bring cash in; then
     no more is ordered than cash pays for.
     """
-    trades = result.trades
+    trades, sold = result.trades, result.trades.quantity.copy()
     premiums = slot_premiums(world, result)
     new = PRODUCT_CONDITION[trades.product] == Condition.NEW
     late: list[tuple[int, int, int]] = []
     for i in range(trades.n):
         gpus = int(trades.quantity[i])
-        buyer = int(result.orders.buy.party[trades.buy[i]])
-        due = orders.deposit(world, int(trades.price_cents[i])) + int(trades.freight_cents[i] + premiums[i])
-        if new[i] and due * gpus > world.ledger.parties.cash_cents[buyer]:
-            late.append((i, buyer, due))
-        else:
-            _execute(world, week, result, i, gpus, int(premiums[i]))
+        if new[i]:
+            buyer = int(result.orders.buy.party[trades.buy[i]])
+            due = orders.deposit(world, int(trades.price_cents[i]))
+            due += int(trades.freight_cents[i] + premiums[i])
+            if due * gpus > world.ledger.parties.cash_cents[buyer]:
+                late.append((i, buyer, due))
+                continue
+        _execute(world, week, result, i, gpus, int(premiums[i]))
     for i, buyer, due in late:
-        gpus = orders.covered(world, week, buyer, int(trades.product[i]), int(trades.quantity[i]), due)
-        if gpus:
-            _execute(world, week, result, i, gpus, int(premiums[i]))
+        sold[i] = orders.covered(world, week, buyer, int(trades.product[i]), int(trades.quantity[i]), due)
+        if sold[i]:
+            _execute(world, week, result, i, int(sold[i]), int(premiums[i]))
+    return sold
 
 
 def _execute(world: World, week: int, result: MarketResult, trade: int, quantity: int, rent: int) -> None:
