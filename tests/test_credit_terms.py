@@ -113,10 +113,25 @@ def test_one_tenant_may_not_stand_behind_too_much_of_a_book() -> None:
     clouds = np.unique(world.contracts.operator)[:3]
     world.contracts.tenant[:] = 0
     lent = np.zeros(world.ledger.parties.n, dtype=np.int64)
+    tenant = origination.main_tenant(world)
+    assert np.flatnonzero(tenant == 0).tolist() == np.unique(world.contracts.operator).tolist()
+    assert set(tenant.tolist()) == {-1, 0}
     lent[clouds] = 30
-    assert origination.tenant_room(world, clouds, 0, 100, lent).tolist() == [0, 0, 0]
+    assert origination.tenant_room(world, clouds, tenant, 100, lent).tolist() == [0, 0, 0]
     lent[clouds] = 20
-    assert origination.tenant_room(world, clouds, 0, 100, lent).tolist() == [15, 15, 15]
+    assert origination.tenant_room(world, clouds, tenant, 100, lent).tolist() == [15, 15, 15]
+
+
+def test_the_main_tenant_has_most_gpus_and_of_equals_is_the_first() -> None:
+    world = world_of()
+    operator = int(world.contracts.operator[0])
+    mine = np.flatnonzero(world.contracts.operator == operator)
+    held = np.zeros(len(world.tenants.rating), dtype=np.int64)
+    np.add.at(held, world.contracts.tenant[mine], world.contracts.gpus[mine])
+    assert origination.main_tenant(world)[operator] == held.argmax()
+    world.contracts.gpus[mine], world.contracts.tenant[mine] = 0, np.arange(len(mine)) % 3
+    world.contracts.gpus[mine[:3]] = 8
+    assert origination.main_tenant(world)[operator] == 0
 
 
 # -- covenants by the lender's kind -----------------------------------------------------------------------

@@ -88,9 +88,9 @@ def test_one_slot_a_party_the_cheapest() -> None:
 
 
 def test_pairs_beaten_in_every_respect_are_left_out() -> None:
-    """Equals stay, and so does whoever is best in one respect."""
+    """One of equals stays, and so does whoever is best in one respect."""
     for use, rate, power, kept in (
-        ([0.8, 0.8], [0.1, 0.1], [0.05, 0.05], [0, 1]),
+        ([0.8, 0.8], [0.1, 0.1], [0.05, 0.05], [0]),
         ([0.8, 0.7], [0.1, 0.1], [0.05, 0.05], [0]),
         ([0.8, 0.8], [0.1, 0.2], [0.05, 0.05], [0]),
         ([0.8, 0.8], [0.1, 0.1], [0.05, 0.06], [0]),
@@ -102,10 +102,23 @@ def test_pairs_beaten_in_every_respect_are_left_out() -> None:
     ):
         view = pairs_view(power, [1.0] * len(power), use, rate)
         users, slots = prices._undominated(view, np.arange(len(use)), np.arange(len(use)))
-        assert users.tolist() == slots.tolist() == kept
+        assert sorted(users.tolist()) == sorted(slots.tolist()) == kept
     # The PUE counts as the price does.
     view = pairs_view([0.05, 0.05], [1.2, 1.1], [0.8, 0.8], [0.1, 0.1])
     assert prices._undominated(view, np.arange(2), np.arange(2))[0].tolist() == [1]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_pairs_left_in_are_those_of_a_comparison_of_all_with_all(seed: int) -> None:
+    random = np.random.default_rng([11, seed])
+    n = int(random.integers(0, 60))
+    use, rate, power = random.integers(0, 6, (3, n)) / 10 + 0.1
+    one = np.arange(n)
+    worse = (use[:, None] <= use) & (rate[:, None] >= rate) & (power[:, None] >= power)
+    equal = (use[:, None] == use) & (rate[:, None] == rate) & (power[:, None] == power)
+    beaten = (worse & (~equal | (one[:, None] > one))).any(axis=1)
+    users, _ = prices._undominated(pairs_view(power, np.ones(n), use, rate), one, one)
+    assert sorted(users.tolist()) == np.flatnonzero(~beaten).tolist()
 
 
 def test_best_uses_by_condition(view: View) -> None:

@@ -76,13 +76,18 @@ def _cheapest_slot(view: View, party: Ints, pool: Ints) -> tuple[Ints, Ints]:
 
 
 def _undominated(view: View, party: Ints, pool: Ints) -> tuple[Ints, Ints]:
-    """Drop pairs beaten on utilisation, discount rate and power cost at once: they cannot be the best use."""
+    """Drop pairs beaten on utilisation, discount rate and power cost at once: they cannot be the best use.
+
+    The first left in the order of all three is beaten by nobody; what it beats goes, and so on: as many passes as are kept.
+    """
     cost = view.pools.power_usd_per_kwh[pool] * view.pools.pue[pool]
     use, rate = view.parties.utilisation[party], view.parties.discount_rate[party]
-    weakly = (use[None] >= use[:, None]) & (rate[None] <= rate[:, None]) & (cost[None] <= cost[:, None])
-    strictly = (use[None] > use[:, None]) | (rate[None] < rate[:, None]) | (cost[None] < cost[:, None])
-    best = ~(weakly & strictly).any(axis=1)
-    return party[best], pool[best]
+    left, kept = np.lexsort((cost, rate, -use)), []
+    while len(left):
+        one = left[0]
+        kept.append(one)
+        left = left[(rate[left] < rate[one]) | (cost[left] < cost[one])]
+    return party[kept], pool[kept]
 
 
 def received(price: Floats, sell: SellOrders, rows: Ints, first_node: int) -> float:

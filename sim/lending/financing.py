@@ -38,15 +38,15 @@ def open_lines(world: World, week: int) -> None:
     credit.line_cents[clouds] = committed(world, week)[clouds]
     if not lending_open(parameters, week) or len(clouds) == 0:
         return
-    funds, book, lent = lender_funds(world), lender_book(world), exposures(world)
+    funds, book = lender_funds(world), lender_book(world)
     limit = world.parameters.lenders.single_borrower_limit
-    house = house_bank(world, clouds)
+    house, tenants = house_bank(world, clouds), origination.main_tenant(world)
     weight = world.fleet_watts()[clouds].astype(float) + 1.0
     for lender in np.unique(house):
-        mine = np.flatnonzero(house == lender)
+        mine, lent = np.flatnonzero(house == lender), owed_to(world, int(lender))
         share = largest_remainder(int(funds[lender]), weight[mine])
-        room = np.maximum(int(limit * book[lender]) - lent[clouds[mine], lender], 0)
-        behind = origination.tenant_room(world, clouds[mine], int(lender), int(book[lender]), lent[:, lender])
+        room = np.maximum(int(limit * book[lender]) - lent[clouds[mine]], 0)
+        behind = origination.tenant_room(world, clouds[mine], tenants, int(book[lender]), lent)
         credit.line_cents[clouds[mine]] += np.minimum(np.minimum(share, room), behind)
 
 
@@ -86,11 +86,12 @@ def lender_book(world: World) -> Ints:
     return book
 
 
-def exposures(world: World) -> Ints:
-    """What each party owes each other, cents, shape (parties, parties)."""
-    loans, n = world.ledger.loans, world.ledger.parties.n
-    owed = np.zeros((n, n), dtype=np.int64)
-    np.add.at(owed, (loans.debtor, loans.creditor), loans.balance_cents)
+def owed_to(world: World, lender: int) -> Ints:
+    """What each party owes one lender, cents, shape (parties,)."""
+    loans = world.ledger.loans
+    mine = loans.creditor == lender
+    owed = np.zeros(world.ledger.parties.n, dtype=np.int64)
+    np.add.at(owed, loans.debtor[mine], loans.balance_cents[mine])
     return owed
 
 

@@ -90,20 +90,30 @@ def advance_on_offer(world: World, week: int, advance: float) -> float:
 
 
 def main_tenant(world: World) -> Ints:
-    """Tenant with most GPUs under live contracts of each party; -1 none."""
-    contracts, parties, tenants = world.contracts, world.ledger.parties.n, len(world.tenants.rating)
+    """Tenant with most GPUs under live contracts of each party, the first of equals; -1 none."""
+    contracts = world.contracts
     live = contracts.live(world.week)
-    held = np.zeros((parties, tenants), dtype=np.int64)
-    np.add.at(held, (contracts.operator[live], contracts.tenant[live]), contracts.gpus[live])
-    return np.asarray(np.where(held.any(axis=1), held.argmax(axis=1), -1))
+    pair = contracts.operator[live] * len(world.tenants.rating) + contracts.tenant[live]
+    pairs, row = np.unique(pair, return_inverse=True)
+    held = np.zeros(len(pairs), dtype=np.int64)
+    np.add.at(held, row, contracts.gpus[live])
+    party, tenant = np.divmod(pairs, len(world.tenants.rating))
+    order = np.lexsort((tenant, -held, party))
+    first = order[np.r_[True, np.diff(party[order]) > 0]] if len(order) else order
+    first = first[held[first] > 0]
+    found = np.full(world.ledger.parties.n, -1, dtype=np.int64)
+    found[party[first]] = tenant[first]
+    return found
 
 
-def tenant_room(world: World, parties: Ints, lender: int, book: int, lent: Ints) -> Ints:
-    """Cents the lender may still lend to each party before one tenant stands behind too much of its book.
+def tenant_room(world: World, parties: Ints, tenant: Ints, book: int, lent: Ints) -> Ints:
+    """Cents a lender may still lend to each party before one tenant stands behind too much of its book.
 
-    ``lent`` is what each party owes it, shape (all parties,).
+    Parameters
+    ----------
+    tenant, lent : (all parties,)
+        The main tenant of each, and what each owes the lender, cents.
     """
-    tenant = main_tenant(world)
     behind = np.zeros(len(world.tenants.rating), dtype=np.int64)
     known = tenant >= 0
     np.add.at(behind, tenant[known], lent[known])
