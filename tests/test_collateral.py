@@ -1,11 +1,15 @@
 """Collateral priced by clearing the book again: the three loan-to-values of running loans, and nothing changed by looking."""
 
+from dataclasses import fields, replace
+
 import numpy as np
 import pytest
 
+from agents.vocabulary import SellOrders
 from sim.debt.covenants import Basis
 from sim.discount import collateral
 from sim.lending import origination
+from sim.market.market import clear_intents
 from sim.model import FireSaleModel
 from sim.parameters import Parameters
 from sim.state.ledger import LoanKind
@@ -50,7 +54,7 @@ def test_values_are_units_at_the_price_of_their_pool(model, table):
     own = np.flatnonzero(np.isin(lots.lien, np.flatnonzero(loans.debtor == debtor)))
     week = model.market_week
     price = collateral.price_with(
-        week, collateral.bids_for_all(week), collateral.offers(week, own), np.array([debtor])
+        week, collateral.demand_for_all(week), collateral.offers(week, own), np.array([debtor])
     )[lots.product[own], lots.pool[own]]
     gross = float((lots.quantity[own] * price).sum())
     mine = now & (table["debtor"] == debtor)
@@ -119,3 +123,21 @@ def test_depth_and_spiral_stand_in_weeks_with_a_forced_class():
     assert np.isnan(depth[~offered]).all()
     assert np.isfinite(spiral[offered]).sum() + np.isinf(spiral[offered]).sum() > 0
     assert (spiral[np.isfinite(spiral)] >= 1).all() and (depth[offered & ~np.isnan(depth)] > 0).all()
+
+
+def test_standing_demand_against_a_book_built_anew(model):
+    """Whatever is on offer and whoever is absent, prices are those of intents restated and ladders derived again."""
+    week = model.market_week
+    demand = collateral.demand_for_all(week)
+    lots, venue = model.ledger.lots, replace(demand.venue, refine=False)
+    random = np.random.default_rng(3)
+    for size in (0, 1, 5, 40):
+        extra = collateral.offers(week, random.choice(lots.n, size, replace=False))
+        sell = SellOrders(
+            *(np.r_[getattr(week.result.orders.sell, f.name), getattr(extra, f.name)] for f in fields(extra))
+        )
+        absent = np.zeros(model.ledger.parties.n, dtype=np.bool_)
+        absent[random.choice(len(absent), size, replace=False)] = True
+        wanted = np.where(absent[demand.buy.party], 0, demand.buy.wanted)
+        _, clearing = clear_intents(sell, replace(demand.buy, wanted=wanted), venue, whole=False)
+        assert np.array_equal(demand.prices(sell, absent), clearing.price, equal_nan=True)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from credit_worlds import world_of
 
-from agents.vocabulary import N_PRODUCTS, PRODUCT_CONDITION, BuyIntents, Condition, LotStatus, SellOrders
+from agents.vocabulary import N_PRODUCTS, PRODUCT_CONDITION, Condition, LotStatus, SellOrders
 from sim.debt.covenants import Basis
 from sim.discount import collateral
 from sim.parameters import Parameters
@@ -42,10 +42,10 @@ class Prices:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.asked: list[tuple[list[int], list[int]]] = []
         monkeypatch.setattr(collateral, "price_with", self)
-        monkeypatch.setattr(collateral, "bids_for_all", lambda week: "bids")
+        monkeypatch.setattr(collateral, "demand_for_all", lambda week: "demand")
 
-    def __call__(self, week: Any, buy: Any, extra: SellOrders, absent: Any = ()) -> np.ndarray:
-        assert buy == "bids"
+    def __call__(self, week: Any, demand: Any, extra: SellOrders, absent: Any = ()) -> np.ndarray:
+        assert demand == "demand"
         self.asked.append((extra.quantity.tolist(), list(absent)))
         table = np.full((N_PRODUCTS, 4), np.nan)
         table[H100], table[A100] = 1_000.0 - extra.quantity.sum(), 500.0 - extra.quantity.sum()
@@ -253,39 +253,34 @@ def test_offers_at_the_price_of_parts(world: World) -> None:
     assert (found.reserve_cents.tolist(), found.forced.tolist()) == ([1_000, 2_000], [True, True])
 
 
-def test_the_book_is_cleared_with_more_on_offer_and_without_the_absent(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_the_book_is_cleared_with_more_on_offer_and_without_the_absent() -> None:
     """The absent neither bid nor sell of their own will; a lender's sale of their units stays."""
-    seen: list[Any] = []
-
-    def clear(sell: SellOrders, buy: BuyIntents, venue: Any, *, whole: bool) -> tuple[None, Any]:
-        seen.append((sell, buy, venue, whole))
-        return None, SimpleNamespace(price=np.array([[1.0, 200.0, 350.0]]))
-
-    monkeypatch.setattr(collateral, "clear_intents", clear)
-    monkeypatch.setattr(collateral, "replace", lambda of, **changes: SimpleNamespace(**(vars(of) | changes)))
     one = np.ones(4, dtype=np.int64)
     sell = SellOrders(
         np.array([5, 6, 6, 7]), 0 * one, H100 * one, 8 * one, one, np.array([False, False, True, False])
     )
     extra = SellOrders(*(np.array([value]) for value in (9, 1, A100, 16, 3, True)))
-    week: Any = SimpleNamespace(
-        result=SimpleNamespace(
-            orders=SimpleNamespace(sell=sell), venue=SimpleNamespace(first_node=1, refine=True, theta=0.5)
-        )
-    )
-    buy: Any = SimpleNamespace(party=np.array([5, 6, 7]), wanted=np.array([8, 16, 24]))
-    assert collateral.price_with(week, buy, extra, np.array([6])).tolist() == [[2.0, 3.5]]
-    both, bids, venue, whole = seen[0]
+    parties = SimpleNamespace(ledger=SimpleNamespace(parties=SimpleNamespace(n=10)))
+    week: Any = SimpleNamespace(world=parties, result=SimpleNamespace(orders=SimpleNamespace(sell=sell)))
+    asked: list[tuple[SellOrders, np.ndarray]] = []
+
+    class Demand:
+        venue = SimpleNamespace(first_node=1)
+
+        def prices(self, sell: SellOrders, absent: np.ndarray) -> np.ndarray:
+            asked.append((sell, absent))
+            return np.array([[100.0, 200.0, 350.0]])
+
+    demand: Any = Demand()
+    assert collateral.price_with(week, demand, extra, np.array([6])).tolist() == [[2.0, 3.5]]
+    both, absent = asked[0]
     assert both.party.tolist() == [5, 6, 7, 9]
     assert both.forced.tolist() == [False, True, False, True]
     assert (both.quantity.tolist(), both.product.tolist()) == ([8, 8, 8, 16], [H100, H100, H100, A100])
-    assert bids.wanted.tolist() == [8, 0, 24]
-    assert (venue.refine, venue.theta, whole) == (False, 0.5, False)
-    collateral.price_with(week, buy, extra)
-    assert seen[1][0].party.tolist() == [5, 6, 6, 7, 9]
-    assert seen[1][1].wanted.tolist() == [8, 16, 24]
+    assert np.flatnonzero(absent).tolist() == [6]
+    collateral.price_with(week, demand, extra)
+    assert asked[1][0].party.tolist() == [5, 6, 6, 7, 9]
+    assert not asked[1][1].any()
 
 
 def test_bids_as_if_all_used_classes_were_on_offer(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -298,10 +293,14 @@ def test_bids_as_if_all_used_classes_were_on_offer(monkeypatch: pytest.MonkeyPat
         views.append(view)
         return SimpleNamespace(buy="bids")
 
+    monkeypatch.setattr(collateral, "StandingDemand", lambda buy, venue: (buy, venue))
     week: Any = SimpleNamespace(
-        view=SimpleNamespace(market=SimpleNamespace(listed=np.array([6, 7]))), ask=ask, present="present"
+        view=SimpleNamespace(market=SimpleNamespace(listed=np.array([6, 7]))),
+        ask=ask,
+        present="present",
+        result=SimpleNamespace(venue="venue"),
     )
-    assert collateral.bids_for_all(week) == ("bids", "present")
+    assert collateral.demand_for_all(week) == (("bids", "present"), "venue")
     used = np.flatnonzero(PRODUCT_CONDITION != Condition.NEW)
     assert views[0].market.listed.tolist() == sorted({6, *used.tolist()})
 
@@ -312,12 +311,12 @@ def test_a_quote_is_of_one_unit_where_most_of_a_generation_stand(
     """40 of 64 H100 stand in pool 1, in whatever condition; a rack is 72 GPUs; what stands nowhere has no quote."""
     asked: list[SellOrders] = []
 
-    def price_with(week: Any, buy: Any, extra: SellOrders) -> np.ndarray:
-        assert buy == "bids"
+    def price_with(week: Any, demand: Any, extra: SellOrders) -> np.ndarray:
+        assert demand == "demand"
         asked.append(extra)
         return np.arange(N_PRODUCTS)[:, None] * 100.0 + np.arange(4)[None, :]
 
-    monkeypatch.setattr(collateral, "bids_for_all", lambda week: "bids")
+    monkeypatch.setattr(collateral, "demand_for_all", lambda week: "demand")
     monkeypatch.setattr(collateral, "price_with", price_with)
     world.ledger.lots = lots_of(
         {"quantity": 24},

@@ -88,7 +88,7 @@ class Question:
         one = np.ones(1, dtype=np.int64)
         unit = SellOrders(-one, pool, product, PRODUCT_UNIT[product], 0 * one, np.array([False]))
         market = self.model.market_week
-        prices = collateral.price_with(market, collateral.bids_for_all(market), unit)
+        prices = collateral.price_with(market, collateral.demand_for_all(market), unit)
         self.price_usd = float(prices[self.site.product, self.site.pool])
 
 

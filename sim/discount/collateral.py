@@ -19,7 +19,6 @@ from agents.vocabulary import (
     PRODUCT_UNIT,
     AgentKind,
     Bools,
-    BuyIntents,
     Condition,
     Floats,
     Ints,
@@ -33,7 +32,7 @@ from sim.debt.credit_metrics import loan_to_values, market_depth, spiral_multipl
 from sim.lending.monitoring import examine_loans
 from sim.lending.origination import tested_basis
 from sim.market import search
-from sim.market.market import clear_intents
+from sim.market.market import StandingDemand
 from sim.market.week import MarketWeek
 from sim.parameters.market import DiscountParameters
 from sim.state.ledger import LoanKind
@@ -83,37 +82,37 @@ def probed(week: int, options: DiscountParameters) -> bool:
     return due(week) and quarter >= 0 and quarter % options.probe_quarters == 0
 
 
-def bids_for_all(week: MarketWeek) -> BuyIntents:
+def demand_for_all(week: MarketWeek) -> StandingDemand:
     """What the buyers present would bid this week if every class of used hardware were on offer; they bid for nothing else."""
     used = np.flatnonzero(PRODUCT_CONDITION != Condition.NEW)
     view = replace(
         week.view, market=replace(week.view.market, listed=np.union1d(week.view.market.listed, used))
     )
-    return search.admit(week.ask(view).buy, week.present)
+    return StandingDemand(search.admit(week.ask(view).buy, week.present), week.result.venue)
 
 
 def price_with(
-    week: MarketWeek, buy: BuyIntents, extra: SellOrders, absent: Sequence[int] | Ints = ()
+    week: MarketWeek, demand: StandingDemand, extra: SellOrders, absent: Sequence[int] | Ints = ()
 ) -> Floats:
     """Prices of the week's book with more on offer, USD per GPU, (products, pools); NaN where a class has no price.
 
     Parameters
     ----------
-    buy
-        Bids of the week, see `bids_for_all`.
+    demand
+        Bids of the week, see `demand_for_all`.
     extra
         Offers added to the week's own.
     absent
         Parties that neither buy nor sell of their own will.
     """
-    sell, venue = week.result.orders.sell, week.result.venue
-    stays = sell.forced | ~np.isin(sell.party, absent)
+    away = np.zeros(week.world.ledger.parties.n, dtype=np.bool_)
+    away[np.asarray(absent, dtype=np.int64)] = True
+    sell = week.result.orders.sell
+    stays = sell.forced | ~away[sell.party]
     both = SellOrders(
         *(np.r_[getattr(sell, f.name)[stays], getattr(extra, f.name)] for f in fields(SellOrders))
     )
-    wanted = np.where(np.isin(buy.party, absent), 0, buy.wanted)
-    _, clearing = clear_intents(both, replace(buy, wanted=wanted), replace(venue, refine=False), whole=False)
-    return np.asarray(clearing.price[:, venue.first_node :] / 100.0)
+    return demand.prices(both, away)[:, demand.venue.first_node :] / 100.0
 
 
 def offers(week: MarketWeek, lots: Ints) -> SellOrders:
@@ -189,11 +188,11 @@ def _prices(week: MarketWeek, live: Ints, pledged: Ints, failing: Bools) -> tupl
     loans, lots = world.ledger.loans, world.ledger.lots
     debtor = loans.debtor[lots.lien[pledged]]
 
-    buy = bids_for_all(week)
+    demand = demand_for_all(week)
 
     def sold_out(parties: Ints) -> Floats:
         chosen = pledged[np.isin(debtor, parties)]
-        table = price_with(week, buy, offers(week, chosen), parties)
+        table = price_with(week, demand, offers(week, chosen), parties)
         found = table[lots.product[pledged], lots.pool[pledged]]
         scrap = week.view.hardware.salvage_usd[PRODUCT_GENERATION[lots.product[pledged]]]
         return np.asarray(np.where(np.isfinite(found), found, scrap))
@@ -236,7 +235,7 @@ def quotes(week: MarketWeek) -> Floats:
         forced=np.ones(len(known), dtype=np.bool_),
     )
     found = np.full(n, np.nan)
-    found[known] = price_with(week, bids_for_all(week), one)[product, one.pool]
+    found[known] = price_with(week, demand_for_all(week), one)[product, one.pool]
     return found
 
 
