@@ -6,8 +6,9 @@ import pytest
 
 from experiments.design.designs import Factor, Variation
 from experiments.methods import calibration, priors
-from experiments.methods.calibration import CUTOFF, Target
+from experiments.methods.calibration import CUTOFF
 from experiments.methods.priors import SCEPTICS_BOX, Prior
+from experiments.validation.target import Target
 from sim.parameters import Parameters
 
 

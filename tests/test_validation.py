@@ -1,5 +1,7 @@
 """Validation: statistics on made-up tables whose answer is known, verdicts, and nothing scored that is not there."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -154,16 +156,33 @@ def test_tables_that_do_not_tell_of_credit_give_no_value():
     assert np.isnan(measures.no_foreclosure({"replay": _facts()}))
 
 
-def test_a_band_row_passes_only_if_ninety_per_cent_of_seeds_are_in():
-    row = _row("band", 0.0, 1.0)
-    assert _verdict(row, np.linspace(0.01, 0.99, 200)) == "pass"
-    assert _verdict(row, np.linspace(0.01, 1.2, 200)) == "fail"
+def test_a_band_row_passes_if_the_median_is_within_two_deviations_of_the_middle():
+    """Band 0 to 1 alone: deviation 1/3.29, so the median may be 0.608 from the middle."""
+    row = replace(_row("band", 0.0, 1.0), discrepancy=0.0)
+    assert _verdict(row, [1.107]) == "pass"
+    assert _verdict(row, [1.109]) == "fail"
 
 
-def test_a_sign_row_needs_ninety_five_per_cent():
-    assert _verdict(_row("sign", 0.0, np.nan), [1.0] * 96 + [-1.0] * 4) == "pass"
-    assert _verdict(_row("sign", 0.0, np.nan), [1.0] * 94 + [-1.0] * 6) == "fail"
-    assert _verdict(_row("sign", np.nan, 0.0), [-1.0] * 100) == "pass"
+def test_discrepancy_and_the_variance_of_the_mean_widen_what_a_band_allows():
+    """Two seeds 0.4 apart: the mean has variance 0.04; sqrt(1/3.29^2 + 0.04) = 0.3638."""
+    exact, spread = replace(_row("band", 0.0, 1.0), discrepancy=0.0), [0.2, -0.2]
+    for centre, verdict in ((0.5 + 0.727, "pass"), (0.5 + 0.729, "fail")):
+        assert _verdict(exact, [centre + part for part in spread]) == verdict
+    wide = replace(exact, discrepancy=0.3)  # sqrt(1/3.29^2 + 0.09) = 0.4272
+    assert (_verdict(wide, [1.353]), _verdict(wide, [1.356])) == ("pass", "fail")
+
+
+def test_single_seeds_may_leave_the_band():
+    assert _verdict(_row("band", 0.0, 1.0), np.linspace(-3.0, 4.0, 200)) == "pass"
+
+
+def test_a_sign_row_is_undecided_until_a_sign_test_tells():
+    up, down = _row("sign", 0.0, np.nan), _row("sign", np.nan, 0.0)
+    assert _verdict(up, [1.0] * 61 + [-1.0] * 39) == "pass"
+    assert _verdict(up, [1.0] * 59 + [-1.0] * 41) == "undecided"
+    assert _verdict(up, [1.0] * 39 + [-1.0] * 61) == "fail"
+    assert _verdict(down, [-1.0] * 100) == "pass"
+    assert _verdict(down, [-1.0]) == "undecided"
 
 
 def test_a_share_row_counts_seeds_and_has_an_interval():

@@ -22,6 +22,13 @@ from sim.base.texts import markdown
 
 MOST_LINES = 12
 VALIDATION = "validation"
+VERDICTS = {
+    "pass": "Passed",
+    "fail": "Failed",
+    "undecided": "Undecided",
+    "unscored": "Not scored",
+    "not available": "Not available",
+}
 
 
 def sensitivity_report(folder: Path, outcomes: Sequence[str] = ()) -> str:
@@ -127,7 +134,7 @@ def validation_report(
     counts = table["verdict"].value_counts()
     columns = ["id", "verdict", "low", "high", "median", "q05", "q95", "unit", "note"]
     lines = []
-    for verdict in ("pass", "fail", "unscored", "not available"):
+    for verdict in VERDICTS:
         lines += ["", f"{verdict}: {counts.get(verdict, 0)}"]
         lines += _text(table.loc[table["verdict"] == verdict, columns])
     return "\n".join([*lines, f"Tables and figure: {out}"])
@@ -135,14 +142,8 @@ def validation_report(
 
 def validation_page(table: pd.DataFrame, seeds: int) -> str:
     """The validation table as Markdown: passes, failures, unscored rows and missing ones apart."""
-    titles = {
-        "pass": "Passed",
-        "fail": "Failed",
-        "unscored": "Not scored",
-        "not available": "Not available",
-    }
     lines = [f"Scored over {seeds} seeds. Median and central 90 % of seeds."]
-    for verdict, title in titles.items():
+    for verdict, title in VERDICTS.items():
         mine = table[table["verdict"] == verdict]
         lines += ["", f"### {title} ({len(mine)})", ""]
         if mine.empty:

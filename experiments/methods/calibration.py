@@ -27,6 +27,7 @@ from experiments.validation.measures import Facts
 from experiments.validation.row import Row
 from experiments.validation.rows import registered
 from experiments.validation.score import facts_of, measured, wilson
+from experiments.validation.target import Target
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,27 +52,6 @@ CLAIMS = {
     "structural_gap": "one lot already fetches less than best use",
     "gap_less_discount": "the structural gap is larger than the fire-sale discount",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """What a statistic is matched to: a value and the variances that make a miss plausible, in the row's unit."""
-
-    name: str
-    value: float
-    data_variance: float
-    discrepancy_variance: float
-
-    @classmethod
-    def of(cls, row: Row) -> "Target":
-        """The middle of a row's band, its 90 % interval, and the declared discrepancy."""
-        deviation = (row.high - row.low) / (2 * 1.6449)
-        return cls(row.id, (row.low + row.high) / 2, deviation**2, row.discrepancy**2)
-
-    def implausibility(self, statistic: Any, seed_variance: Mapping[str, float]) -> Any:
-        """``|z - f| / sqrt(data + discrepancy + seed variance)`` of a number or an array; NaN where f is."""
-        whole = self.data_variance + self.discrepancy_variance + seed_variance.get(self.name, 0.0)
-        return np.abs(np.asarray(statistic, float) - self.value) / np.sqrt(whole)
 
 
 @dataclass(frozen=True, slots=True)

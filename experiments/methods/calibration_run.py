@@ -16,7 +16,7 @@ from experiments.analysis.errors import AnalysisError
 from experiments.design.designs import Value
 from experiments.design.plan import Plan, plan_of
 from experiments.methods import calibration, priors
-from experiments.methods.calibration import HEADLINES, Target
+from experiments.methods.calibration import HEADLINES
 from experiments.methods.priors import Prior
 from experiments.runs.folder import put
 from experiments.runs.source_digest import source_digest
@@ -27,6 +27,7 @@ from experiments.sweep.store import load
 from experiments.validation.row import Row
 from experiments.validation.rows import registered
 from experiments.validation.score import code
+from experiments.validation.target import Target
 
 if TYPE_CHECKING:
     import pandas as pd
