@@ -5,10 +5,10 @@ statistic, band and discrepancy. Each replication runs every arm, so that rows w
 
 A band row passes if the median over seeds lies within two standard deviations of the middle of its band: those of what was
 observed, of the declared discrepancy, and of the mean over seeds. (That 90 % of single seeds lie in the band would ask one
-history to have no variance.) A sign row passes if the median has the sign, fails if it has the other, and is undecided if a sign
-test at 95 % does not tell. A share row passes if the wanted share of seeds shows the event. What the tables of a run do not hold
-is not available, and is never made up. Replications are runs of the sweep engine: the same command again does what is left, and
-more seeds continue.
+history to have no variance.) A sign row passes if the median has the sign, fails if it has the other, and is undecided if a
+sign test at 95 % does not tell. A share row passes if the wanted share of seeds shows the event. What the tables of a run do
+not hold is not available, and is never made up. Replications are runs of the sweep engine: the same command again does what
+is left, and more seeds continue.
 """
 
 import hashlib
