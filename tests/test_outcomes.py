@@ -10,7 +10,8 @@ from conftest import SHORT_SALE
 
 from experiments.design.scenario import load
 from experiments.measures.forced_sales import ForcedSale
-from experiments.measures.outcomes import OUTCOMES, _ratio
+from experiments.measures.outcomes import OUTCOMES, _ratio, register_outcome, unregister_outcome
+from experiments.sweep import model_task
 from experiments.sweep.model_task import ModelTask
 
 CONDITIONAL = {
@@ -118,3 +119,26 @@ def test_every_outcome_says_its_unit_and_meaning_and_no_two_are_called_alike() -
     said = ModelTask(("price_usd_H100",)).meanings()
     assert set(said) == {*OUTCOMES, "price_usd_H100"}
     assert all(unit and meaning for unit, meaning in said.values())
+
+
+def test_a_sweep_records_what_its_outcomes_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shipped outcomes read no anatomy; one of a user's may read any table, and then all are recorded."""
+    seen: list[set[str]] = []
+    parameters = load("ten_thousand_h100").parameters(settings=SHORT_SALE).flat()
+    inner = model_task.simulate
+
+    def watched(*arguments: Any, **options: Any) -> Any:
+        model = inner(*arguments, **options)
+        seen.append(set(model.tables()))
+        return model
+
+    monkeypatch.setattr(model_task, "simulate", watched)
+    ModelTask()(parameters, 7, 0)
+    register_outcome("lines", "rows", "rows of the anatomy", (0, 1e9), lambda t: len(t["anatomy"]["week"]))
+    try:
+        outcomes, _ = ModelTask()(parameters, 7, 0)
+    finally:
+        unregister_outcome("lines")
+    assert outcomes["lines"] > 0
+    assert {"anatomy", "shapley", "pools"} <= seen[1]
+    assert seen[0] == {"weeks", "trades", "events", "agents", "loans", "loss_bridge", "drivers"}

@@ -10,7 +10,7 @@ intervals and stopping rules leave such runs out: they are conditional on a sale
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +29,8 @@ Measure = Callable[[Mapping[str, Table], Sequence[ForcedSale]], float]
 KEYS = frozenset(
     {"run_id", "parameters_id", "point", "replication", "seed", "status", "week", "n", "failed", "stopped_by"}
 )
+# Tables the shipped outcomes read; a user's may read any.
+SHIPPED_READ = ("weeks", "trades", "events", "agents", "loans", "loss_bridge")
 OUTCOME_NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -42,12 +44,15 @@ class Outcome:
         Function of the run's tables (table -> column -> values) and of its forced sales.
     bounds
         What it can be; NaN, where it is allowed, says that it does not exist in a run.
+    tables
+        What the function reads; a sweep records no more than its outcomes read.
     """
 
     unit: str
     meaning: str
     measure: Measure
     bounds: Bounds
+    tables: Collection[str] = SHIPPED_READ
 
 
 def _mean(sales: Sequence[ForcedSale], value: Callable[[ForcedSale], float]) -> float:
@@ -355,7 +360,7 @@ def register_outcome(
     if not low <= high:
         raise ValueError(f"outcome {name}: bounds {low} to {high} are not in order")
     allowed = Bounds(float(low), float(high), absent=True)
-    _added.add(name, Outcome(unit, meaning, OfTables(function), allowed))
+    _added.add(name, Outcome(unit, meaning, OfTables(function), allowed, tuple(TABLES)))
 
 
 def keep_outcomes(outcomes: Mapping[str, Outcome]) -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from experiments.design.scenario import Scenario, load
-from experiments.measures import forced_sales as tables
 from experiments.measures.credit import CreditRecord, credit_record
+from experiments.measures.forced_sales import ForcedSale, all_columns, forced_sales
 from experiments.runs import provenance, store
 from experiments.runs.folder import inside, writing
 from sim.base.declared import outside
@@ -49,7 +49,7 @@ class Finished:
     arm: str
     folder: Path
     manifest: dict[str, Any]
-    sales: list[tables.ForcedSale]
+    sales: list[ForcedSale]
     credit: CreditRecord
 
     @property
@@ -81,6 +81,7 @@ def simulate(
     seed: int,
     *,
     replication: int = 0,
+    tables: Iterable[str] = TABLES,
     on_week: Callable[[int], None] = lambda week: None,
     watch: Callable[[FireSaleModel, int], None] = lambda model, week: None,
 ) -> FireSaleModel:
@@ -88,6 +89,8 @@ def simulate(
 
     Parameters
     ----------
+    tables
+        What is recorded beside the weekly table; the rest is not computed.
     on_week
         Called after every week with the number of weeks lived.
     watch
@@ -99,6 +102,7 @@ def simulate(
         If the world cannot be built or a week cannot be completed.
     """
     model = built(parameters, seed, replication)
+    model.recorder.keep_only(tables)
     for week in range(parameters.clock.weeks):
         try:
             model.run_for(1)
@@ -239,8 +243,8 @@ def run_scenario(
 def finished(folder: Path) -> Finished:
     """A stored run, what came of its forced sales, and of its borrowers."""
     manifest, stored = store.load_manifest(folder), store.load_tables(folder)
-    credit = credit_record(tables.all_columns(stored))
-    return Finished(manifest["arm"], folder, manifest, tables.forced_sales(stored), credit)
+    credit = credit_record(all_columns(stored))
+    return Finished(manifest["arm"], folder, manifest, forced_sales(stored), credit)
 
 
 def _line(error: BaseException) -> str:

@@ -159,13 +159,16 @@ class ModelTask:
         """Outcomes (name -> number) and series (column -> values, equal lengths, ``week`` first)."""
         if self.added is not None:
             self.added.install()
-        model = simulate(Parameters.from_overrides(parameters), seed, replication=replication)
+        asked = Parameters.from_overrides(parameters)
+        known = outcomes_of(asked.plugin)
+        read = {table for outcome in known.values() for table in outcome.tables}
+        model = simulate(asked, seed, replication=replication, tables=read)
         tables = model.tables()
         check_bounds(tables)
         sales = forced_sales(
             {name: arrow_table(name, table) for name, table in tables.items() if name in READ}
         )
-        outcomes = measured(outcomes_of(model.parameters.plugin), tables, sales)
+        outcomes = measured(known, tables, sales)
         if not self.series:
             return outcomes, {}
         rows = slice(None, None, self.every)

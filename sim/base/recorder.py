@@ -30,6 +30,22 @@ class Recorder:
         self._weeks = 0
         self._weekly: dict[str, Column] = {}
         self._blocks: dict[str, list[dict[str, Column]]] = {}
+        self._kept = frozenset(declared)
+
+    def keep_only(self, tables: Iterable[str]) -> None:
+        """Remember these tables and the weekly one; what is not remembered is not computed either.
+
+        >>> recorder = Recorder(1, {"weeks": {}, "trades": {"price": ("USD", "paid")}})
+        >>> recorder.keep_only(["weeks"])
+        >>> recorder.keeps("trades")
+        False
+        """
+        self._kept = frozenset({*tables, "weeks"})
+        self._blocks = {name: blocks for name, blocks in self._blocks.items() if name in self._kept}
+
+    def keeps(self, table: str) -> bool:
+        """Whether rows of a table are remembered."""
+        return table in self._kept
 
     def week(self, values: Mapping[str, float | int | np.datetime64]) -> None:
         """Record one week: column -> value. The first week fixes the columns' types."""
@@ -45,8 +61,10 @@ class Recorder:
         self._weeks += 1
 
     def rows(self, table: str, columns: Mapping[str, Column]) -> None:
-        """Append rows to a table."""
+        """Append rows to a table, if it is kept."""
         self._require(table, columns)
+        if table not in self._kept:
+            return
         self._blocks.setdefault(table, []).append({name: np.array(c) for name, c in columns.items()})
 
     def _require(self, table: str, columns: Iterable[str]) -> None:

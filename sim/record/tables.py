@@ -22,7 +22,6 @@ from sim.places.topology import Topology
 from sim.record.columns import WEEKLY
 from sim.state.ledger import LoanKind, LoanStatus
 from sim.state.standing import Standing, financing_tags
-from sim.state.world import World
 
 AGENT_INTERVAL = 4  # weeks between rows of agents and loans
 
@@ -45,12 +44,14 @@ def record_run(recorder: Recorder, topology: Topology) -> None:
 
 def record_anatomy(recorder: Recorder, week: MarketWeek) -> None:
     """Write why prices are below value, before the week is settled."""
-    if (week.result.orders.sell.quantity > 0).any():
+    if recorder.keeps("anatomy") and (week.result.orders.sell.quantity > 0).any():
         recorder.rows("anatomy", anatomy.columns(week))
 
 
 def record_shapley(recorder: Recorder, week: MarketWeek, products: Collection[int]) -> None:
     """Write which friction costs what of some forced classes, before the week is settled."""
+    if not (recorder.keeps("shapley") or recorder.keeps("shapley_interactions")):
+        return
     for table, columns in shapley.tables(week, products).items():
         recorder.rows(table, columns)
 
@@ -58,14 +59,19 @@ def record_shapley(recorder: Recorder, week: MarketWeek, products: Collection[in
 def record_week(recorder: Recorder, week: MarketWeek) -> None:
     """Write the settled week: one wide row, and rows of trades, events, pools, and now and then agents and loans."""
     recorder.week({column.name: column.read(week) for column in WEEKLY})
-    _trades(recorder, week)
-    _pools(recorder, week)
-    _events(recorder, week.world)
+    due = {"trades": _trades, "pools": _pools, "events": _events}
     if collateral.due(week.week):
-        recorder.rows("collateral", collateral.rows(week))
+        due["collateral"] = _collateral
     if week.week % AGENT_INTERVAL == 0 or week.week == week.world.drivers.n_weeks - 1:
-        _agents(recorder, week)
-        _loans(recorder, week)
+        due |= {"agents": _agents, "loans": _loans}
+    for table, write in due.items():
+        if recorder.keeps(table):
+            write(recorder, week)
+    week.world.events.clear()
+
+
+def _collateral(recorder: Recorder, week: MarketWeek) -> None:
+    recorder.rows("collateral", collateral.rows(week))
 
 
 def _trades(recorder: Recorder, week: MarketWeek) -> None:
@@ -125,8 +131,8 @@ def _pools(recorder: Recorder, week: MarketWeek) -> None:
     recorder.rows("pools", columns)
 
 
-def _events(recorder: Recorder, world: World) -> None:
-    events = world.events
+def _events(recorder: Recorder, week: MarketWeek) -> None:
+    events = week.world.events
     if not events:
         return
     columns = {
@@ -142,7 +148,6 @@ def _events(recorder: Recorder, world: World) -> None:
         "detail": np.array([e.detail for e in events], dtype=str),
     }
     recorder.rows("events", columns)
-    events.clear()
 
 
 def _agents(recorder: Recorder, week: MarketWeek) -> None:
