@@ -1,0 +1,1 @@
+"""Powered halls that are promised, late or early, and started when slots are dear."""
