@@ -47,6 +47,14 @@ class Purpose(IntEnum):
     REGIME = 29
     CONSENT = 30
     LEASE_TENANT = 31
+    PAST_DEAL = 32
+    PAST_DEAL_SIZE = 33
+    DEAL = 34
+    DEAL_SIZE = 35
+    DEAL_ORDER = 36
+    RENEWAL = 37
+    LATENESS = 38
+    PROMISE = 39
     CONTACT = 40
     RELAXATION = 41
 

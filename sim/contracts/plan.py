@@ -68,8 +68,8 @@ def planned(
     weeks = len(promised_watts_a_year)
     years = years_since_known + np.arange(weeks) / WEEKS_PER_YEAR
     stock, growth = np.empty(weeks), np.empty(weeks)
-    level = known_stock * float(np.exp(_log_growth(years_since_known, rate, fading_years)))
-    step = np.diff(_log_growth(np.r_[years, years[-1] + 1 / WEEKS_PER_YEAR], rate, fading_years))
+    level = known_stock * float(np.exp(log_growth(years_since_known, rate, fading_years)))
+    step = np.diff(log_growth(np.r_[years, years[-1] + 1 / WEEKS_PER_YEAR], rate, fading_years))
     for week in range(weeks):
         wanted = level * np.expm1(step[week]) * WEEKS_PER_YEAR
         stock[week], growth[week] = level, min(wanted, promised_watts_a_year[week] / watts_each)
@@ -77,8 +77,8 @@ def planned(
     return Plan(stock, growth)
 
 
-def _log_growth(years: ArrayLike, rate: float, fading_years: float) -> Floats:
-    """Log of the unbounded stock over the known one."""
+def log_growth(years: ArrayLike, rate: float, fading_years: float) -> Floats:
+    """Log of the unbounded stock over the known one, years from the date it is known for."""
     t = np.asarray(years, float)
     later = -rate * fading_years * np.expm1(-np.maximum(t, 0.0) / fading_years)
     return np.asarray(np.where(t > 0, later, rate * t))
