@@ -73,11 +73,10 @@ def hold_values(
         view.pools.pue[pool],
         view.hardware.load_factor,
         fee,
-        view.hardware.other_operating_usd_per_hour,
     )
     value = believed_value(
         view.rents.belief,
-        rent=view.rents.contract_usd_per_hour[generation],
+        rent=view.rents.contract_usd_per_hour[generation] * (1.0 - view.hardware.overhead),
         utilisation=view.parties.utilisation[party] if utilisation is None else utilisation,
         trend=view.rents.trend,
         discount_rate=view.parties.discount_rate[party] if discount_rate is None else discount_rate,

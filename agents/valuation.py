@@ -23,18 +23,17 @@ def running_cost_per_hour(
     pue: ArrayLike,
     load_factor: ArrayLike,
     hosting_usd_per_kw_month: ArrayLike,
-    other_operating_cost: ArrayLike,
 ) -> Floats:
-    """Cost of running one GPU for an hour, USD.
+    """Power and slot of one GPU for an hour, USD; everything else is overhead, a share of revenue.
 
-    ``c = k (p PUE l + h / 730) + o`` with k the nameplate kW of the GPU's share of the system.
+    ``c = k (p PUE l + h / 730)`` with k the nameplate kW of the GPU's share of the system.
 
-    >>> float(running_cost_per_hour(1.275, 0.05, 1.25, 0.85, 120.0, 0.15).round(4))
-    0.4273
+    >>> float(running_cost_per_hour(1.275, 0.05, 1.25, 0.85, 120.0).round(4))
+    0.2773
     """
     energy = np.asarray(power_usd_per_kwh) * np.asarray(pue) * np.asarray(load_factor)
     space = np.asarray(hosting_usd_per_kw_month) / HOURS_PER_MONTH
-    return np.asarray(np.asarray(kilowatts) * (energy + space) + np.asarray(other_operating_cost))
+    return np.asarray(np.asarray(kilowatts) * (energy + space))
 
 
 def _pieces(

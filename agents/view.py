@@ -163,8 +163,8 @@ class HardwareView(Part):
         Per year.
     physical_life_years : float
         Years after which a unit is worn out.
-    other_operating_usd_per_hour : float
-        Upkeep beside power and space, USD per GPU-hour.
+    overhead : float
+        Share of revenue spent on everything but power and space.
     salvage_usd : (G,) floats
         USD per GPU.
     salvage_decay : float
@@ -176,7 +176,7 @@ class HardwareView(Part):
     load_factor: float
     failure_hazard: float
     physical_life_years: float
-    other_operating_usd_per_hour: float
+    overhead: float
     salvage_usd: Floats
     salvage_decay: float
 

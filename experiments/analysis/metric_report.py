@@ -40,12 +40,12 @@ def yields(parameters: Mapping[str, Any], generation: str) -> tuple[float, float
     price = float(parameters[f"hardware.list_price_usd.{generation}"])
     kilowatts = float(parameters[f"hardware.unit_watts.{generation}"]) / 1e3
     kilowatts /= int(UNIT[GENERATIONS.index(generation)])
-    used = float(parameters["valuation.utilisation"])
+    used, kept = float(parameters["valuation.utilisation"]), 1.0 - float(parameters["valuation.overhead"])
     mwh = float(np.mean(list(zone_prices().values()))) + float(parameters["power.delivery_adder_usd_per_mwh"])
     power = kilowatts * float(parameters["site.pue_colocation"]) * float(parameters["hardware.load_factor"])
-    cost = HOURS * (power * mwh / 1e3 + float(parameters["valuation.other_operating_usd_per_hour"]))
+    cost = HOURS * power * mwh / 1e3
     cost += 12 * kilowatts * float(parameters["site.hosting_fee_usd_per_kw_month"])
-    return float(parameters[f"rent.initial_usd_per_hour.{generation}"]) * used * HOURS / price, cost / price
+    return float(parameters[f"rent.initial_usd_per_hour.{generation}"]) * used * kept * HOURS / price, cost / price
 
 
 def leverage_lines(collateral: Columns) -> list[str]:

@@ -68,3 +68,4 @@ def take_possession(world: World, lot: int, agent: int, deadline: int) -> None:
     lots.status[lot] = LotStatus.FORCED
     lots.liquidator[lot] = agent
     lots.deadline[lot] = deadline
+    lots.contract[lot] = -1

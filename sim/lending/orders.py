@@ -1,14 +1,16 @@
-"""New units on their way: a deposit with the order, the rest and the loan on delivery, or the order is lost.
+"""New units on their way: a deposit with the order, the rest and the signed loan on delivery, or the order is lost.
 
-Delivery takes a quarter or more, and the facility that was to pay for it may be closed by then: that is the funding cliff of a
-delayed-draw loan (contracts.md 4.3). Who cannot pay, or gives up its orders in distress, loses the deposit (economics.md 9).
+Delivery takes a quarter or more. A loan is signed with the order and drawn on delivery whatever happens to lending meanwhile,
+unless undrawn lines are ended too (docs/boom.md 6). Who cannot pay, or gives up its orders in distress, loses the deposit.
 """
 
 import numpy as np
 
 from agents.vocabulary import PRODUCT_UNIT, AgentKind, Bools, Ints, LotStatus
 from sim.lending import financing
+from sim.origination.signed import NOTHING, SignedLoan
 from sim.state.ledger import Account
+from sim.state.tenants import end_contracts
 from sim.state.world import World
 
 
@@ -39,8 +41,16 @@ def covered(world: World, week: int, buyer: int, product: int, gpus: int, due: i
     return most
 
 
-def place(world: World, lot: int, buyer: int, price: int, cost: int) -> None:
-    """Order the units of a lot: pay the deposit, owe the rest. ``price`` in cents per GPU, ``cost`` in total with freight."""
+def place(world: World, lot: int, buyer: int, price: int, cost: int, loan: SignedLoan = NOTHING) -> None:
+    """Order the units of a lot: pay the deposit, owe the rest.
+
+    Parameters
+    ----------
+    price, cost
+        Cents per GPU; cents in total with freight.
+    loan
+        Signed for it; without one the buyer takes what is on offer when the units come.
+    """
     lots, ledger = world.ledger.lots, world.ledger
     gpus = int(lots.quantity[lot])
     paid = deposit(world, price) * gpus
@@ -52,6 +62,12 @@ def place(world: World, lot: int, buyer: int, price: int, cost: int) -> None:
         gpus=gpus,
         unpaid_cents=price * gpus - paid,
         cost_cents=cost,
+        contract=int(lots.contract[lot]),
+        commitment_cents=loan.cents,
+        lender=loan.lender,
+        tier=loan.tier,
+        loan_rate=loan.rate,
+        loan_months=loan.months,
     )
 
 
@@ -61,12 +77,12 @@ def pay_on_delivery(world: World, week: int) -> None:
     lead = int(world.parameters.freight.installation_weeks)
     due = np.flatnonzero(orders.arrival - lead <= week)
     for i in due:
-        buyer, cost, unpaid = int(orders.buyer[i]), int(orders.cost_cents[i]), int(orders.unpaid_cents[i])
-        loan = financing.offer(world, week, buyer, cost, is_new=True)
-        if not world.operators.active[buyer] or world.ledger.parties.cash_cents[buyer] + loan < unpaid:
+        buyer, unpaid = int(orders.buyer[i]), int(orders.unpaid_cents[i])
+        loan = financing.for_order(world, week, int(i))
+        if not world.operators.active[buyer] or world.ledger.parties.cash_cents[buyer] + loan.cents < unpaid:
             _lose(world, week, int(i), "not financed")
             continue
-        row = financing.draw(world, week, buyer, loan, cost)
+        row = financing.draw(world, week, buyer, loan, int(orders.cost_cents[i]), int(orders.contract[i]))
         world.ledger.pay(buyer, _maker(world), unpaid, Account.HARDWARE)
         if row >= 0:
             world.ledger.lots.lien[_lots(world, int(i))] = row
@@ -76,28 +92,40 @@ def pay_on_delivery(world: World, week: int) -> None:
 def cancel(world: World, week: int, party: int) -> None:
     """Give up all orders of a party; the maker keeps the deposits."""
     orders = world.ledger.orders
-    mine = np.flatnonzero(orders.buyer == party)
-    for i in mine:
+    for i in np.flatnonzero(orders.buyer == party):
         _lose(world, week, int(i), "given up")
     orders.keep(orders.buyer != party)
 
 
 def set_aside(world: World, week: int) -> Ints:
-    """Cash each buyer must keep for its deliveries, cents: what is unpaid less the loan it counts on today."""
+    """Cash each buyer must keep for its deliveries, cents: what is unpaid less the loan it counts on."""
     orders, parties = world.ledger.orders, world.ledger.parties
-    unpaid, cost = np.zeros(parties.n, dtype=np.int64), np.zeros(parties.n, dtype=np.int64)
-    np.add.at(unpaid, orders.buyer, orders.unpaid_cents)
-    np.add.at(cost, orders.buyer, orders.cost_cents)
-    advance = np.where(world.credit.line_cents > 0, financing.advance(world, week, is_new=True), 0.0)
-    counted = np.minimum(np.floor(advance * cost).astype(np.int64), world.credit.line_cents)
-    return np.asarray(np.maximum(unpaid - counted, 0))
+    kept = np.zeros(parties.n, dtype=np.int64)
+    counted = np.where(orders.lender >= 0, orders.commitment_cents, 0)
+    np.add.at(kept, orders.buyer, np.maximum(orders.unpaid_cents - counted, 0))
+    return kept
+
+
+def end_undrawn(world: World, week: int) -> None:
+    """Lenders end what is signed and not drawn; the orders stay, to be paid in cash or lost."""
+    orders = world.ledger.orders
+    for party in np.unique(orders.buyer[orders.commitment_cents > 0]):
+        cents = int(orders.commitment_cents[orders.buyer == party].sum())
+        world.log(week, "commitment_ended", int(party), cents=cents, detail="undrawn lines are ended")
+    orders.commitment_cents[:] = 0
 
 
 def _lose(world: World, week: int, order: int, why: str) -> None:
-    """Take an order's units out of the world again and write it down."""
-    orders = world.ledger.orders
+    """Take an order's units out of the world again, end its contract, and write it down."""
+    orders, contract = world.ledger.orders, int(world.ledger.orders.contract[order])
     for lot in np.flatnonzero(_lots(world, order)):
         world.ledger.cancel_delivery(int(lot))
+    if contract >= 0:
+        row = np.array([contract])
+        world.operators.customer_claims_cents[int(orders.buyer[order])] += int(
+            round(float(world.contracts.unearned_usd(row, week)[0]) * 100)
+        )
+        end_contracts(world.contracts, row, week)
     world.log(
         week,
         "order_cancelled",
@@ -111,11 +139,12 @@ def _lose(world: World, week: int, order: int, why: str) -> None:
 
 
 def _lots(world: World, order: int) -> Bools:
-    """Rows of the lots of an order: in transit, never in service, unpledged, due the same week."""
+    """Rows of the lots of an order: in transit, never in service, unpledged, due the same week for the same contract."""
     lots, orders = world.ledger.lots, world.ledger.orders
     due = orders.arrival[order]
     same = (lots.owner == orders.buyer[order]) & (lots.product == orders.product[order])
     same &= (lots.arrival == due) & (lots.vintage == due) & (lots.lien < 0)
+    same &= lots.contract == orders.contract[order]
     return np.asarray(same & (lots.status == LotStatus.IN_TRANSIT) & (lots.quantity > 0))
 
 

@@ -79,11 +79,10 @@ def typical_values(world: World, week: int) -> Floats:
         parameters.site.pue_default,
         hardware.load_factor,
         parameters.site.hosting_fee_usd_per_kw_month,
-        hardware.other_operating_usd_per_hour,
     )
     value = believed_value(
         rents.belief,
-        rent=rents.contract_usd_per_hour[generation],
+        rent=rents.contract_usd_per_hour[generation] * (1.0 - hardware.overhead),
         utilisation=parameters.valuation.utilisation,
         trend=rents.trend,
         discount_rate=parameters.valuation.discount_rate,
@@ -148,7 +147,7 @@ def _hardware(world: World, week: int) -> HardwareView:
         load_factor=hardware.load_factor,
         failure_hazard=hardware.failure_hazard,
         physical_life_years=hardware.physical_life_years,
-        other_operating_usd_per_hour=world.parameters.valuation.other_operating_usd_per_hour,
+        overhead=world.parameters.valuation.overhead,
         salvage_usd=world.drivers.salvage_usd[week],
         salvage_decay=hardware.salvage_decay,
     )

@@ -156,7 +156,7 @@ def _pick(
     """Rows of the lots the seller delivers, cut so that they add up to `quantity`."""
     ledger, lots = world.ledger, world.ledger.lots
     if world.ledger.parties.kind[seller] == AgentKind.MANUFACTURER:
-        fresh = {name: np.array([-1], dtype=np.int64) for name in ("lien", "liquidator", "deadline")}
+        fresh = {name: np.array([-1], dtype=np.int64) for name in ("lien", "liquidator", "deadline", "contract")}
         ledger.deliver(
             Lots(
                 product=np.array([product]),
@@ -211,7 +211,7 @@ def _transfer(
         lots.vintage[lot] = arrival
     stored = world.topology.pool_kind[pool] == PoolKind.WAREHOUSE
     lots.owner[lot], lots.pool[lot] = buyer, pool
-    lots.liquidator[lot], lots.deadline[lot] = -1, -1
+    lots.liquidator[lot], lots.deadline[lot], lots.contract[lot] = -1, -1, -1
     lots.arrival[lot] = arrival
     lots.status[lot] = LotStatus.INVENTORY if stored else LotStatus.IN_TRANSIT
 

@@ -66,8 +66,10 @@ class Builder:
         self.mining.append(0)
         return int(pool)
 
-    def lot(self, owner: int, pool: int, generation: int, gpus: int, vintage: int, lien: int) -> None:
+    def lot(
+        self, owner: int, pool: int, generation: int, gpus: int, vintage: int, lien: int, contract: int = -1
+    ) -> None:
         """Add a running lot of clean units."""
         if gpus > 0:
-            product = product_of(generation, Condition.CLEAN)
-            self.lots.append((product, vintage, gpus, pool, owner, lien, int(LotStatus.RUNNING), 0, -1, -1))
+            product, running = product_of(generation, Condition.CLEAN), int(LotStatus.RUNNING)
+            self.lots.append((product, vintage, gpus, pool, owner, lien, running, 0, -1, -1, contract))

@@ -24,7 +24,7 @@ from sim.operating import leases
 from sim.state import recoveries
 from sim.state.ledger import Account
 from sim.state.standing import Standing
-from sim.state.tenants import blended_rent
+from sim.state.tenants import earned_rent
 from sim.state.world import REST_OF_WORLD, World
 
 # What a company must pay first when cash runs short: without power nothing earns.
@@ -32,13 +32,8 @@ BILL_ORDER = (Account.POWER, Account.OPERATING, Account.HOSTING, Account.STORAGE
 
 
 def arrive(world: World, week: int) -> None:
-    """Energise pools that are due and start the units that have been installed."""
+    """Start the units that have been installed in halls that have power."""
     pools = world.topology
-    for pool in np.flatnonzero((pools.pool_kind == PoolKind.FORWARD) & (pools.pool_opens_week == week)):
-        target = world.pool_at(int(pools.pool_place[pool]), PoolKind.OPEN)
-        watts, liquid = int(world.capacity.power_watts[pool]), int(world.capacity.liquid_watts[pool])
-        world.capacity.move(int(pool), target, watts, liquid)
-        world.ledger.lots.pool[world.ledger.lots.pool == pool] = target
     lots = world.ledger.lots
     due = (lots.status == LotStatus.IN_TRANSIT) & (lots.arrival <= week)
     due &= pools.pool_kind[lots.pool] != PoolKind.FORWARD
@@ -87,17 +82,13 @@ def operate(world: World, week: int) -> None:
         pools.pool_pue[lots.pool],
         parameters.hardware.load_factor,
         0.0,
-        parameters.valuation.other_operating_usd_per_hour,
     )
     present = (lots.status == LotStatus.RUNNING) | (lots.status == LotStatus.IDLE)
     operated = world.operated()
-    earning = _earning(world, week, generation, present)
-    earning = np.where(
-        operated, world.rents.spot_usd_per_hour[generation] * ledger.parties.utilisation[lots.owner], earning
-    )
-    lots.status[present & (earning <= cost)] = LotStatus.IDLE
-    lots.status[present & (earning > cost)] = LotStatus.RUNNING
-    operated &= earning > cost
+    earning, overhead = _earning(world, week, generation)
+    pays = earning - overhead > cost
+    lots.status[present] = np.where(pays[present], LotStatus.RUNNING, LotStatus.IDLE)
+    operated &= pays
     on = (lots.status == LotStatus.RUNNING) | operated
     # What a lender has run for it earns and costs the lender.
     bearer = lots.owner.copy()
@@ -111,9 +102,8 @@ def operate(world: World, week: int) -> None:
     _mine(world, week, power_usd)
 
     bills = np.zeros((ledger.parties.n, len(Account)), dtype=np.int64)
-    upkeep = parameters.valuation.other_operating_usd_per_hour
-    _charge(bills, Account.POWER, bearer[on], (cost[on] - upkeep) * lots.quantity[on] * HOURS_PER_WEEK)
-    _charge(bills, Account.OPERATING, bearer[on], upkeep * lots.quantity[on] * HOURS_PER_WEEK)
+    _charge(bills, Account.POWER, bearer[on], cost[on] * lots.quantity[on] * HOURS_PER_WEEK)
+    _charge(bills, Account.OPERATING, bearer[on], overhead[on] * lots.quantity[on] * HOURS_PER_WEEK)
     standing = present | operated | (lots.status == LotStatus.IN_TRANSIT)
     standing &= (pools.pool_hosting[lots.pool] > 0) | (pools.pool_kind[lots.pool] == PoolKind.PRIVATE)
     kilowatts = watts[standing] * lots.quantity[standing] / 1000.0
@@ -132,24 +122,17 @@ def operate(world: World, week: int) -> None:
     spent = np.zeros(lots.n)
     spent[stored] = monthly * MONTHS_PER_YEAR / WEEKS_PER_YEAR
     hosted = pools.pool_hosting[lots.pool] * watts / 1000.0 / HOURS_PER_MONTH
-    spent[operated] = ((cost + hosted) * lots.quantity * HOURS_PER_WEEK)[operated] + wage / 100.0
+    spent[operated] = ((cost + overhead + hosted) * lots.quantity * HOURS_PER_WEEK)[operated] + wage / 100.0
     recoveries.carried(world, held, earned[held], spent[held])
 
 
-def _earning(world: World, week: int, generation: Ints, present: Bools) -> Floats:
-    """What each lot earns per GPU-hour: contracts first, the rest on demand."""
-    lots, utilisation = world.ledger.lots, world.ledger.parties.utilisation
-    if not world.parameters.credit.tenants:
-        return np.asarray(world.rents.spot_usd_per_hour[generation] * utilisation[lots.owner])
-    return blended_rent(
-        world.contracts,
-        week,
-        lots.owner,
-        generation,
-        np.where(present, lots.quantity, 0),
-        utilisation,
-        world.rents.spot_usd_per_hour,
-    )
+def _earning(world: World, week: int, generation: Ints) -> tuple[Floats, Floats]:
+    """What each lot earns per GPU-hour, and what of it goes into overhead: its contract's rate, or the hour sold on demand."""
+    lots, overhead = world.ledger.lots, world.parameters.valuation.overhead
+    free = world.rents.spot_usd_per_hour[generation] * world.ledger.parties.utilisation[lots.owner]
+    # A lender that has units run sells their hours on demand.
+    contract = np.where(lots.status == LotStatus.FORCED, -1, lots.contract)
+    return earned_rent(world.contracts, week, contract, free, overhead)
 
 
 def _keeper(world: World, stored: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> Ints:

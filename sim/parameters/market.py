@@ -31,8 +31,8 @@ class ValuationParameters(Section):
     )
     discount_rate: float = quantity(0.15, "per year", 0.05, 0.3, "between loan cost and dealer cost")
     utilisation: float = quantity(0.8, "share of hours", 0.5, 0.95, "billable hours over hours")
-    other_operating_usd_per_hour: float = quantity(
-        0.15, "USD per GPU-hour", 0.05, 0.3, "staff, network, spares, software"
+    overhead: float = quantity(
+        0.18, "share of revenue", 0.10, 0.25, "staff, network, spares, software", "margins on file", "C"
     )
 
 

@@ -110,6 +110,7 @@ class Lots:
     arrival: Ints  # week from which it can run
     liquidator: Ints  # liquidator holding the mandate or -1
     deadline: Ints  # last week of the mandate or -1
+    contract: Ints  # row of the compute contract its units serve or -1
 
     @classmethod
     def empty(cls) -> "Lots":
@@ -177,12 +178,14 @@ class Loans:
     kind: Ints
     overdue_cents: Ints  # payments due and not made, cents
     pledged_satoshi: Ints  # bitcoin held as collateral, satoshi
+    tier: Ints  # of the tenant behind it, index of `agents.lender.TIERS`
+    contract: Ints  # row of the compute contract it is repaid from or -1
 
     @classmethod
     def empty(cls) -> "Loans":
         """No debt."""
         z = np.zeros(0, dtype=np.int64)
-        return cls(z, z, z, z, np.zeros(0, dtype=np.float64), z, z, z, z, z, z, z, z, z)
+        return cls(z, z, z, z, np.zeros(0, dtype=np.float64), *([z] * 11))
 
     @property
     def n(self) -> int:
@@ -190,8 +193,8 @@ class Loans:
         return len(self.debtor)
 
     def append(self, **row: int | float) -> int:
-        """Add one loan and return its row; columns left out are zero."""
-        append_row(self, **row)
+        """Add one loan and return its row; columns left out are zero, and there is no contract."""
+        append_row(self, **({"contract": -1} | row))
         return self.n - 1
 
     def live(self) -> Bools:
@@ -208,28 +211,34 @@ class Orders:
     arrival: Ints  # week of first service
     gpus: Ints
     unpaid_cents: Ints  # due on delivery
-    cost_cents: Ints  # with freight, what a loan is sized on
+    cost_cents: Ints  # with freight
+    contract: Ints  # row of the compute contract they are bought for or -1
+    commitment_cents: Ints  # loan signed for them, drawn on delivery
+    lender: Ints  # party that signed it or -1
+    tier: Ints  # of the tenant, index of `agents.lender.TIERS`
+    loan_rate: Floats  # a year
+    loan_months: Ints
 
     @classmethod
     def empty(cls) -> "Orders":
         """Nothing on its way."""
-        return cls(*(np.zeros(0, dtype=np.int64) for _ in fields(cls)))
+        z = np.zeros(0, dtype=np.int64)
+        return cls(*([z] * 10), np.zeros(0), z)
 
     @property
     def n(self) -> int:
         """Number of orders."""
         return len(self.buyer)
 
-    def append(self, **row: int) -> None:
-        """Add an order to the buyer's others of the same class and week."""
-        same = (self.buyer == row["buyer"]) & (self.product == row["product"])
+    def append(self, **row: float) -> None:
+        """Add an order; columns left out are zero. One without a contract joins the buyer's others of its class and week."""
+        same = (self.buyer == row["buyer"]) & (self.product == row["product"]) & (self.contract < 0)
         found = np.flatnonzero(same & (self.arrival == row["arrival"]))
-        for f in fields(self):
-            column = getattr(self, f.name)
-            if len(found) == 0:
-                setattr(self, f.name, np.append(column, row[f.name]))
-            elif f.name in ("gpus", "unpaid_cents", "cost_cents"):
-                column[found[0]] += row[f.name]
+        if row["contract"] >= 0 or len(found) == 0:
+            append_row(self, **row)
+            return
+        for name in ("gpus", "unpaid_cents", "cost_cents", "commitment_cents"):
+            getattr(self, name)[found[0]] += int(row[name])
 
     def keep(self, rows: Bools) -> None:
         """Drop all other orders."""

@@ -61,32 +61,39 @@ class ComputeContracts:
     generation: Ints
     gpus: Ints
     rate_usd_per_hour: Floats
+    due: Ints  # contract date: first week of the term
     end: Ints  # first week without it
     left: Ints  # 1 if the tenant walked away before the end
     prepaid: Floats  # share of the rate paid at signing
+    years: Floats  # term
 
     @classmethod
     def empty(cls) -> "ComputeContracts":
         """No contracts."""
         z = np.zeros(0, dtype=np.int64)
-        return cls(z, z, z, z, np.zeros(0), z, z, np.zeros(0))
+        return cls(z, z, z, z, np.zeros(0), z, z, z, np.zeros(0), np.zeros(0))
 
-    def append(self, **row: float) -> None:
-        """Add one contract."""
+    def append(self, **row: float) -> int:
+        """Add one contract and return its row."""
         append_row(self, **row)
+        return len(self.tenant) - 1
 
     def live(self, week: int) -> Bools:
-        """Contracts that still run."""
+        """Contracts that have not ended; their date may be still to come."""
         return np.asarray(self.end > week)
+
+    def running(self, week: int) -> Bools:
+        """Contracts whose term it is."""
+        return np.asarray((self.due <= week) & (self.end > week))
 
     def to_pay_usd(self, rows: Ints, week: int) -> Floats:
         """What tenants still have to pay on contracts until their end, USD, without what they prepaid."""
-        hours = HOURS_PER_WEEK * np.maximum(self.end[rows] - week, 0)
+        hours = HOURS_PER_WEEK * np.maximum(self.end[rows] - np.maximum(self.due[rows], week), 0)
         return np.asarray((1.0 - self.prepaid[rows]) * self.rate_usd_per_hour[rows] * self.gpus[rows] * hours)
 
     def unearned_usd(self, rows: Ints, week: int) -> Floats:
         """Prepayments for hours not yet served, USD."""
-        hours = HOURS_PER_WEEK * np.maximum(self.end[rows] - week, 0)
+        hours = HOURS_PER_WEEK * np.maximum(self.end[rows] - np.maximum(self.due[rows], week), 0)
         return np.asarray(self.prepaid[rows] * self.rate_usd_per_hour[rows] * self.gpus[rows] * hours)
 
 
@@ -119,26 +126,6 @@ class Leases:
         return np.asarray((self.start <= week) & (self.end > week))
 
 
-def past_rents(start: date, weeks: int, trend: float) -> Floats:
-    """Rent by weeks before `start`, relative to `start`: the observed H100 contract prints, the trend before the first.
-
-    Applied to every generation, because only H100 has prints of one-year contracts (assumption).
-
-    >>> past_rents(date(2026, 10, 5), 60, 0.25)[[0, 53]].round(2).tolist()
-    [1.0, 0.64]
-    """
-    rows = [
-        row
-        for row in reference.rows_of("rental_price_points.csv")
-        if row["generation"] == "H100" and row["kind"] == "contract_1yr"
-    ]
-    days = np.array([date.fromisoformat(row["date"]).toordinal() for row in rows], dtype=np.float64)
-    prints = np.log([float(row["usd_per_gpu_hour"]) for row in rows])
-    when = start.toordinal() - DAYS_PER_WEEK * np.arange(weeks)
-    level = np.interp(when, days, prints) + trend * np.maximum(days[0] - when, 0.0) / DAYS_PER_JULIAN_YEAR
-    return np.asarray(np.exp(level - level[0]))
-
-
 def draw_tenants(parameters: TenantParameters, randomness: Randomness) -> Tenants:
     """Ratings by stated shares; the first tenants are the best rated so that shares hold exactly."""
     n = parameters.tenants
@@ -151,101 +138,31 @@ def draw_tenants(parameters: TenantParameters, randomness: Randomness) -> Tenant
     return Tenants(rating[np.argsort(luck, kind="stable")], np.zeros(n, dtype=np.int64))
 
 
-def draw_contracts(
-    parameters: TenantParameters,
-    randomness: Randomness,
-    operators: Ints,
-    fleet: Ints,
-    rent: Floats,
-    signed: Floats,
-    weeks_on_market: Ints,
-) -> ComputeContracts:
-    """Contracts in force in week 0.
+def earned_rent(
+    contracts: ComputeContracts, week: int, contract: Ints, free: Floats, overhead: float
+) -> tuple[Floats, Floats]:
+    """What each lot is paid for a GPU-hour in cash, and what of it goes into overhead.
 
     Parameters
     ----------
-    operators : (N,) party rows, largest fleet first
-    fleet : (N, G) GPUs
-    rent : (G,) contract rent in week 0
-    signed : (tenor weeks,) rent by weeks before week 0, relative to week 0 (see `past_rents`)
-    weeks_on_market : (G,) weeks since each generation could be rented; no contract is older
-
-    Notes
-    -----
-    Each operator has one largest tenant with `largest_share` of what it has under contract and others with the
-    rest. Signing dates are uniform over the tenor, or over the life of the generation if that is shorter.
-    """
-    contracts, most = ComputeContracts.empty(), parameters.tenants_per_operator
-    tenor = round(parameters.tenor_years * WEEKS_PER_YEAR)
-    for rank, operator in enumerate(operators):
-        share = (
-            parameters.contracted_share_large
-            if rank < parameters.large_operators
-            else parameters.contracted_share_small
-        )
-        order = np.argsort(
-            randomness.uniform(Purpose.TENANT_CHOICE, int(operator), np.arange(parameters.tenants)),
-            kind="stable",
-        )[:most]
-        ages = randomness.uniform(Purpose.CONTRACT_AGE, int(operator), np.arange(most * N_GENERATIONS))
-        rest = (1.0 - parameters.largest_share) / (most - 1)
-        for place, tenant in enumerate(order):
-            part = parameters.largest_share if place == 0 else rest
-            for generation in range(N_GENERATIONS):
-                gpus = int(fleet[rank, generation] * share * part) // NODE_GPUS * NODE_GPUS
-                if gpus == 0:
-                    continue
-                oldest = min(tenor, max(int(weeks_on_market[generation]), 0))
-                age = int(ages[place * N_GENERATIONS + generation] * oldest)
-                contracts.append(
-                    tenant=int(tenant),
-                    operator=int(operator),
-                    generation=generation,
-                    gpus=gpus,
-                    rate_usd_per_hour=float(rent[generation] * signed[age]),
-                    end=tenor - age,
-                    prepaid=parameters.prepayment,
-                )
-    return contracts
-
-
-def blended_rent(
-    contracts: ComputeContracts,
-    week: int,
-    owner: Ints,
-    generation: Ints,
-    quantity_running: Ints,
-    utilisation: Floats,
-    spot: Floats,
-) -> Floats:
-    """What each lot earns per GPU-hour: its share of contracts, the rest sold on demand.
-
-    Parameters
-    ----------
-    owner, generation, quantity_running : columns of lots
-    utilisation : per party, share of hours sold on demand
-    spot : (G,) rent on demand
+    contract : (lots,)
+        Contract each lot serves, -1 none.
+    free : (lots,)
+        Earned by an hour on demand.
+    overhead
+        Share of revenue; what was prepaid is revenue too.
 
     Returns
     -------
-    (lots,) USD per GPU-hour. Contracts of an operator and generation cover at most the GPUs that run; their
-    hours are take-or-pay, so a contracted GPU earns its full rate less what was prepaid.
+    (lots,), (lots,) USD per GPU-hour. A contract is take-or-pay: each hour of its term is paid, less what was prepaid.
     """
-    n = len(utilisation)
-    running = np.zeros((n, N_GENERATIONS))
-    np.add.at(running, (owner, generation), quantity_running)
-    live = contracts.live(week)
-    sold = np.zeros((n, N_GENERATIONS))
-    paid = np.zeros((n, N_GENERATIONS))
-    key = (contracts.operator[live], contracts.generation[live])
-    np.add.at(sold, key, contracts.gpus[live])
-    billed = contracts.rate_usd_per_hour[live] * (1.0 - contracts.prepaid[live])
-    np.add.at(paid, key, contracts.gpus[live] * billed)
-    mean_rate = np.divide(paid, sold, out=np.zeros_like(paid), where=sold > 0)
-    covered = np.divide(np.minimum(sold, running), running, out=np.zeros_like(paid), where=running > 0)
-    free = utilisation[:, None] * spot[None, :]
-    blend = covered * mean_rate + (1.0 - covered) * free
-    return np.asarray(blend[owner, generation])
+    bound = np.zeros(len(contract), dtype=np.bool_)
+    known = contract >= 0
+    bound[known] = contracts.running(week)[contract[known]]
+    row = np.where(bound, contract, 0)
+    rate = np.where(bound, contracts.rate_usd_per_hour[row], free) if len(contracts.tenant) else free
+    prepaid = np.where(bound, contracts.prepaid[row], 0.0) if len(contracts.tenant) else 0.0
+    return np.asarray(rate * (1.0 - prepaid)), np.asarray(rate * overhead)
 
 
 def contract_premium(

@@ -298,13 +298,13 @@ class World:
 
 
 def cash_cost(world: World) -> Floats:
-    """What an hour of each generation costs an operator in power and upkeep, USD, shape (G,)."""
+    """Rate at which an hour of each generation pays its power, slot and overhead, USD, shape (G,)."""
     parameters = world.parameters
-    return running_cost_per_hour(
+    cost = running_cost_per_hour(
         world.hardware.unit_watts / world.hardware.unit / 1000.0,
         float(np.median(world.drivers.power_usd_per_mwh[0])) / 1000.0,
         parameters.site.pue_default,
         parameters.hardware.load_factor,
         parameters.site.hosting_fee_usd_per_kw_month,
-        parameters.valuation.other_operating_usd_per_hour,
     )
+    return np.asarray(cost / (1.0 - parameters.valuation.overhead))
