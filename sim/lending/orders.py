@@ -41,28 +41,41 @@ def covered(world: World, week: int, buyer: int, product: int, gpus: int, due: i
     return most
 
 
-def place(world: World, lot: int, buyer: int, price: int, cost: int, loan: SignedLoan = NOTHING) -> None:
-    """Order the units of a lot: pay the deposit, owe the rest.
+def place(
+    world: World,
+    *,
+    buyer: int,
+    product: int,
+    arrival: int,
+    gpus: int,
+    price: int,
+    cost: int,
+    contract: int = -1,
+    loan: SignedLoan = NOTHING,
+) -> None:
+    """Order units that are under way: pay the deposit, owe the rest.
 
     Parameters
     ----------
+    product
+        What they are once they have come.
     price, cost
         Cents per GPU; cents in total with freight.
+    contract
+        Compute contract they are bought for, -1 none.
     loan
-        Signed for it; without one the buyer takes what is on offer when the units come.
+        Signed for them; without one the buyer takes what is on offer when they come.
     """
-    lots, ledger = world.ledger.lots, world.ledger
-    gpus = int(lots.quantity[lot])
     paid = deposit(world, price) * gpus
-    ledger.pay(buyer, _maker(world), paid, Account.HARDWARE)
-    ledger.orders.append(
+    world.ledger.pay(buyer, _maker(world), paid, Account.HARDWARE)
+    world.ledger.orders.append(
         buyer=buyer,
-        product=int(lots.product[lot]),
-        arrival=int(lots.arrival[lot]),
+        product=product,
+        arrival=arrival,
         gpus=gpus,
         unpaid_cents=price * gpus - paid,
         cost_cents=cost,
-        contract=int(lots.contract[lot]),
+        contract=contract,
         commitment_cents=loan.cents,
         lender=loan.lender,
         tier=loan.tier,

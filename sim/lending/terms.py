@@ -182,3 +182,9 @@ def main_tenant(world: World) -> Ints:
 def months_of(years: float) -> int:
     """Whole months of a term."""
     return round(years * MONTHS_PER_YEAR)
+
+
+def common_belief(world: World) -> int:
+    """The belief most lenders hold, the first of equals: what operators count on when they ask what they could borrow."""
+    held = beliefs(world)[world.rows(AgentKind.LENDER)]
+    return int(np.bincount(held, minlength=len(Belief)).argmax())

@@ -81,7 +81,16 @@ def _execute(world: World, week: int, result: MarketResult, trade: int, quantity
         world.ledger.lots.lien[lot] = loan
         amount = int(world.ledger.lots.quantity[lot])
         if is_new:
-            orders.place(world, lot, buyer, price, cost * amount // quantity)
+            lots = world.ledger.lots
+            orders.place(
+                world,
+                buyer=buyer,
+                product=int(lots.product[lot]),
+                arrival=int(lots.arrival[lot]),
+                gpus=amount,
+                price=price,
+                cost=cost * amount // quantity,
+            )
         world.ledger.pay(buyer, REST_OF_WORLD, freight * amount, Account.FREIGHT)
     if rent and not in_place:
         host = int(world.slots.host[world.topology.pool_place[target]])
