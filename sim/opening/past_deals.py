@@ -11,14 +11,13 @@ import numpy as np
 
 from agents.vocabulary import MONTHS_PER_YEAR, Floats, Ints
 from sim.base.randomness import Purpose, Randomness
-from sim.contracts.deals import lognormal_size, triangular
+from sim.contracts.deals import lognormal_size, prepaid_of, tenant_of, term_of, tier_of
 from sim.contracts.offers import LoanTerms, Machine, offer_of
 from sim.contracts.rates import posted_ratio, required_rate
 from sim.origination.pricing import price_loan
 from sim.parameters import Parameters
-from sim.state.tenants import RATINGS, Tenants
+from sim.state.tenants import Tenants
 
-INVESTMENT, MIXED, SPECULATIVE = range(len(RATINGS))
 DRAWS = 4  # numbers a deal takes: its tier, size, term and tenant
 # Halls are ready when their first units come: nobody waits in a finished history.
 IN_TIME = 0.0
@@ -80,45 +79,6 @@ def group(
     return Deals(*(column.astype(kind) for column, kind in zip(columns, kinds, strict=True))), deal
 
 
-def tier_of(luck: float, investment: float, speculative: float) -> int:
-    """Tier of a deal: investment grade with its probability, of the others the speculative share.
-
-    >>> [tier_of(luck, 0.5, 0.4) for luck in (0.1, 0.6, 0.9)]
-    [0, 1, 2]
-    """
-    if luck < investment:
-        return INVESTMENT
-    return SPECULATIVE if luck >= 1.0 - (1.0 - investment) * speculative else MIXED
-
-
-def tenant_of(tenants: Tenants, tier: int, largest_share: float, luck: float) -> int:
-    """A tenant of a tier; the first investment-grade one has its share of deals, others are alike."""
-    rated = np.flatnonzero(tenants.rating == tier)
-    if len(rated) == 0:
-        rated = np.arange(len(tenants.rating))
-    if tier == INVESTMENT:
-        if luck < largest_share or len(rated) == 1:
-            return int(rated[0])
-        luck, rated = (luck - largest_share) / (1.0 - largest_share), rated[1:]
-    return int(rated[min(int(luck * len(rated)), len(rated) - 1)])
-
-
-def term_of(years: float, speculative_share: float, tier: int, luck: float) -> float:
-    """Term of a contract, years: half to one and a half of the usual one, shorter for speculative tenants.
-
-    >>> term_of(4.0, 0.5, 0, 0.5), term_of(4.0, 0.5, 2, 0.5)
-    (4.0, 2.0)
-    """
-    usual = years * (speculative_share if tier == SPECULATIVE else 1.0)
-    return triangular(0.5 * usual, usual, 1.5 * usual, luck)
-
-
-def prepaid_of(parameters: Parameters, tier: Ints) -> Floats:
-    """Share of contract value a tenant pays at signing."""
-    section = parameters.contracts
-    return np.asarray(np.where(tier == INVESTMENT, section.prepaid_investment, section.prepaid_other))
-
-
 @dataclass(frozen=True, slots=True)
 class Signed:
     """What was agreed on each purchase, USD per GPU or per GPU-hour."""
@@ -154,7 +114,7 @@ def sign(parameters: Parameters, machine: Machine, base_rate: Floats, tier: Ints
         machine,
         terms,
         years=years,
-        prepaid=prepaid_of(parameters, tier),
+        prepaid=prepaid_of(parameters.contracts, tier),
         late_months=IN_TIME,
         hurdle=section.hurdle,
         merchant_hurdle=section.merchant_hurdle,
