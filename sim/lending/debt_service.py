@@ -7,7 +7,7 @@ is missed opens a grace period (contracts.md 4.10).
 
 import numpy as np
 
-from agents.vocabulary import MONTHS_PER_YEAR, SATOSHI, AgentKind, Ints
+from agents.vocabulary import MONTHS_PER_YEAR, SATOSHI, AgentKind, Bools, Ints
 from sim.debt.bitcoin_loan import coins_needed, largest_loan, price_cents, worth
 from sim.debt.facilities import (
     PutOutcome,
@@ -19,8 +19,9 @@ from sim.debt.facilities import (
 )
 from sim.debt.payments import clear_claims
 from sim.debt.terms import level_payment
+from sim.lending import terms
 from sim.state.ledger import BULLET, Account, LoanKind, LoanStatus
-from sim.state.standing import QUARTERS_PER_YEAR, Standing, lending_open, terms
+from sim.state.standing import QUARTERS_PER_YEAR, Standing, equity_open, lending_open
 from sim.state.world import REST_OF_WORLD, World
 
 
@@ -36,16 +37,23 @@ def service_debt(world: World, week: int) -> None:
     refinance(world, week)
     live = np.flatnonzero(loans.live() & ~credit.failed()[loans.debtor])
     interest = accrued_now[live]
-    due = dues(world, live, interest)
+    early = before_term(world, live, week)
+    due = np.where(early, interest, dues(world, live, interest))
     debtor, creditor = loans.debtor[live], loans.creditor[live]
     scheduled = np.zeros(ledger.parties.n, dtype=np.int64)
     # A balloon or put is a maturity, not a month's service: coverage counts a level payment or interest of it.
     np.add.at(
         scheduled, debtor, np.where(loans.months_left[live] <= 1, np.minimum(due, regular(world, live)), due)
     )
-    accrued = np.zeros_like(scheduled)
+    accrued, tested = np.zeros_like(scheduled), np.zeros_like(scheduled)
     np.add.at(accrued, debtor, interest)
-    credit.owe(week, scheduled, accrued)
+    past = ~in_holiday(world, live, week)
+    np.add.at(
+        tested,
+        debtor[past],
+        np.where(loans.months_left[live] <= 1, np.minimum(due, regular(world, live)), due)[past],
+    )
+    credit.owe(week, scheduled, accrued, tested)
     cash = np.maximum(ledger.parties.cash_cents, 0)
     cash[REST_OF_WORLD] = 0
     paid = clear_claims(debtor, creditor, due, cash).paid_cents
@@ -54,7 +62,7 @@ def service_debt(world: World, week: int) -> None:
     ledger.pay(debtor, creditor, to_interest, Account.INTEREST)
     ledger.pay(debtor, creditor, to_principal, Account.PRINCIPAL)
     ledger.repay(live, to_principal)
-    loans.months_left[live] = np.maximum(loans.months_left[live] - 1, 0)
+    loans.months_left[live] = np.maximum(loans.months_left[live] - ~early, 0)
     short = paid < due
     ledger.capitalise(live[short], (interest - to_interest)[short])
     loans.overdue_cents[live] += due - paid
@@ -70,6 +78,24 @@ def service_debt(world: World, week: int) -> None:
         )
     _open_grace(world, week, np.unique(debtor[short]))
     close_repaid(world, week)
+
+
+def before_term(world: World, live: Ints, week: int) -> Bools:
+    """Loans whose contract has not begun: they pay interest alone."""
+    loans, contracts = world.ledger.loans, world.contracts
+    row = loans.contract[live]
+    found = row >= 0
+    found[found] = contracts.due[row[found]] > week
+    return np.asarray(found)
+
+
+def in_holiday(world: World, live: Ints, week: int) -> Bools:
+    """Loans whose coverage is not tested yet: so many weeks from the date of their contract."""
+    loans, contracts = world.ledger.loans, world.contracts
+    row = loans.contract[live]
+    found = (row >= 0) & (loans.start[live] >= 0)
+    found[found] = contracts.due[row[found]] + world.parameters.credit.coverage_holiday_weeks > week
+    return np.asarray(found)
 
 
 def regular(world: World, live: Ints) -> Ints:
@@ -151,7 +177,8 @@ def refinance(world: World, week: int) -> None:
         return
     rows = convert(world, week, rows)
     equity = world.net_asset_value_cents()
-    is_open = lending_open(parameters.credit, week)
+    unsecured = np.isin(loans.kind[rows], (LoanKind.NOTES, LoanKind.CONVERTIBLE))
+    is_open = np.where(unsecured, equity_open(parameters.credit, week), lending_open(parameters.credit, week))
     offer = offers(world, rows, week)
     good = is_open & (equity[loans.debtor[rows]] > 0)
     good &= credit.standing[loans.debtor[rows]] <= Standing.TRAPPED
@@ -173,7 +200,7 @@ def refinance(world: World, week: int) -> None:
             repay_in_coins(world, int(row), week)
             continue
         if amount == 0 or pay_down > world.ledger.parties.cash_cents[debtor]:
-            why = "lending is closed" if not is_open else "no offer covers it"
+            why = "no offer covers it" if is_open[i] else "lending is closed"
             world.log(week, "refinancing_refused", debtor, counterparty=creditor, cents=pay_down, detail=why)
             continue
         world.ledger.pay(debtor, creditor, pay_down, Account.PRINCIPAL)
@@ -264,7 +291,7 @@ def new_months(world: World, rows: Ints) -> Ints:
     months = np.full(len(rows), parameters.credit.refinance_months, dtype=np.int64)
     months[kind == LoanKind.CONVERTIBLE] = round(parameters.miners.convertible_put_years * MONTHS_PER_YEAR)
     months[kind == LoanKind.BITCOIN] = parameters.miners.bitcoin_loan_tenor_months
-    months[kind == LoanKind.NOTES] = round(parameters.neo_clouds.notes_tenor_years * MONTHS_PER_YEAR)
+    months[kind == LoanKind.NOTES] = terms.months_of(parameters.equity.notes_tenor_years)
     return months
 
 
@@ -274,18 +301,21 @@ def offers(world: World, rows: Ints, week: int) -> Ints:
     Every offer is at today's advance rate and spread (economics.md section 10). Equipment: what the collateral at market
     and the income beside other debts support. Bitcoin: the opening loan-to-value on the debtor's coins. Notes and
     convertibles, which have no collateral: the advance on everything the debtor owns as a going concern less the debt
-    that stays; notes also need income that covers all service at the new rate.
+    that stays, or par where income covers interest at the new rate as often as buyers of notes ask.
     """
     loans, lots, parameters = world.ledger.loans, world.ledger.lots, world.parameters
-    lenders, credit = parameters.lenders, parameters.credit
+    credit = parameters.credit
     debtor, balance, kind = loans.debtor[rows], loans.balance_cents[rows], loans.kind[rows]
-    advance, _ = terms(credit, lenders.advance_rate, 0.0, week)
+    tier = terms.borrower_tier(world)[debtor]
+    advance = terms.on_offer(world).advance[tier]
+    rate = np.array([terms.market_rate(world, week, int(one)) for one in tier])
     collateral = np.zeros(loans.n)
     pledged = lots.lien >= 0
     value = lots.quantity[pledged] * world.market.price_usd[lots.product[pledged], lots.pool[pledged]]
     np.add.at(collateral, lots.lien[pledged], value)
     income = world.credit.income_cents.sum(axis=0) * QUARTERS_PER_YEAR
     due = world.credit.due_cents.sum(axis=0) * QUARTERS_PER_YEAR
+    interest = world.credit.interest_cents.sum(axis=0) * QUARTERS_PER_YEAR
     # A loan may claim its part of income in the proportion of its own service to all service.
     service = np.divide(
         loans.payment_cents[rows] * MONTHS_PER_YEAR,
@@ -298,15 +328,16 @@ def offers(world: World, rows: Ints, week: int) -> Ints:
         advance,
         np.floor(income[debtor] * np.minimum(service, 1.0)),
         credit.dscr_covenant,
-        market_rate(world, week, lenders.spread_mixed),
+        rate,
         new_months(world, rows),
     ).amount_cents
     owed = world.ledger.debt_cents()[debtor]
     assets = world.net_asset_value_cents()[debtor] + owed
     room = np.floor(advance * np.maximum(assets, 0)).astype(np.int64) - (owed - balance)
-    repriced = balance * (market_rate(world, week, parameters.neo_clouds.notes_spread) - loans.rate[rows])
-    covered = income[debtor] >= credit.dscr_covenant * (due[debtor] + repriced)
-    par = np.where(covered | (kind == LoanKind.CONVERTIBLE), np.clip(room, 0, balance), 0)
+    repriced = balance * (terms.notes_rate(world, week) - loans.rate[rows])
+    # A buyer of notes looks at income, or at what would be left of everything if it were sold.
+    paid = income[debtor] >= parameters.equity.fixed_charge_cover * (interest[debtor] + repriced)
+    par = np.where(paid, balance, np.clip(room, 0, balance))
     offer = np.where(np.isin(kind, (LoanKind.NOTES, LoanKind.CONVERTIBLE)), par, equipment)
     return np.asarray(np.where(kind == LoanKind.BITCOIN, bitcoin_offer(world, rows), offer))
 
@@ -316,9 +347,10 @@ def reset(world: World, row: int, week: int, months: int) -> None:
     loans = world.ledger.loans
     kind = LoanKind(loans.kind[row])
     if kind == LoanKind.NOTES:
-        loans.rate[row] = market_rate(world, week, world.parameters.neo_clouds.notes_spread)
+        loans.rate[row] = terms.notes_rate(world, week)
     elif kind not in (LoanKind.CONVERTIBLE, LoanKind.BITCOIN):
-        loans.rate[row] = market_rate(world, week, world.parameters.lenders.spread_mixed)
+        tier = int(terms.borrower_tier(world)[loans.debtor[row]])
+        loans.rate[row], loans.tier[row] = terms.market_rate(world, week, tier), tier
     loans.months_left[row] = months + 1
     loans.overdue_cents[row] = 0
     loans.status[row] = LoanStatus.PERFORMING
@@ -326,14 +358,3 @@ def reset(world: World, row: int, week: int, months: int) -> None:
     loans.payment_cents[row] = (
         coupon(balance, rate) if kind in BULLET else np.ceil(level_payment(balance, rate, months))
     )
-
-
-def market_rate(world: World, week: int, spread: float) -> float:
-    """Rate of new debt: base rate and the spread on offer this week, which moves with the market's for mixed tenants.
-
-    Nobody lends below the base rate: a market's spread far below `lenders.spread_mixed` takes others to zero, not beyond.
-    """
-    _, asked = terms(world.parameters.credit, 0.0, spread, week)
-    moved = float(world.drivers.spread[week]) - world.parameters.lenders.spread_mixed
-    base = float(world.drivers.sofr[week])
-    return max(base + asked + moved, base)

@@ -22,9 +22,8 @@ class CreditParameters(Section):
             "amendments extension_months redefault_probability price_impact orderly_weeks"
         ),
         "credit.amendments > 0": "extension_months redefault_probability",
-        "credit.commitment_share > 0": "commitment_weeks",
         "credit.financing = true": "advance_used stop_week",
-        "credit.stop_week >= 0": "stop_weeks stop_advance_cut stop_spread_rise",
+        "credit.stop_week >= 0": "stop_weeks stop_ends",
     }
 
     defaults: bool = setting(True, "mechanism: a missed payment leads to default; off, arrears are carried")
@@ -46,17 +45,29 @@ class CreditParameters(Section):
         "GPU facilities amortise fully over five years from each draw",
         "B",
     )
+    coverage_holiday_weeks: int = quantity(
+        91, "weeks", 0, 156, "after the contract date before coverage is tested", "DDTL 3.0, 4.0: 21 months", "B"
+    )
+    realisation_weeks: int = quantity(
+        30, "weeks", 0, 104, "after it before units running are tested", "DDTL 3.0, 4.0: 7 months", "B"
+    )
+    realisation_covenant: float = quantity(
+        0.85, "share of units due", 0, 1, "units running below which a test is failed", "DDTL 3.0, 4.0", "B"
+    )
+    technical_waiver: float = quantity(
+        0.9, "probability", 0, 1, "lenders waive a breach by lateness alone and test again a quarter later"
+    )
     dscr_trap: float = quantity(
-        1.45,
+        1.20,
         "ratio",
-        1.2,
+        1.05,
         1.5,
         "coverage below which cash is kept in and no growth is paid",
         "ABS, 2026",
         "B",
     )
     dscr_turbo: float = quantity(
-        1.25,
+        1.15,
         "ratio",
         1.0,
         1.45,
@@ -128,10 +139,6 @@ class CreditParameters(Section):
         "economics.md 15, V24",
         "C",
     )
-    commitment_share: float = quantity(
-        0.3, "share of drawn debt", 0, 2, "undrawn commitment of a delayed-draw borrower in week 0"
-    )
-    commitment_weeks: int = quantity(78, "weeks", 0, 156, "longest draw window still open in week 0")
     orderly_weeks: int = quantity(
         26, "weeks", 13, 52, "time an orderly sale takes", "180-day convention", "C"
     )
@@ -154,10 +161,9 @@ class CreditParameters(Section):
         0.2, "share of price", 0, 0.5, "lost when an order of new units is cancelled"
     )
     stop_week: int = quantity(-1, "week", -1, 2000, "start of a stop in lending; -1 never")
+    stop_ends: str = choice(
+        "commitments", ("commitments", "undrawn", "all"), "new commitments alone, undrawn lines too, or notes and shares too"
+    )
     stop_weeks: int = quantity(
         26, "weeks", 1, 156, "length of the stop", "economics.md 7: arms 13, 26, 52", "design"
     )
-    stop_advance_cut: float = quantity(
-        0.15, "share of cost", 0, 0.4, "cut of the advance rate from the stop on"
-    )
-    stop_spread_rise: float = quantity(0.03, "per year", 0, 0.1, "rise of spreads from the stop on")

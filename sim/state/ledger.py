@@ -72,6 +72,7 @@ class LoanKind(IntEnum):
     BITCOIN = 4
     FUNDING = 5
     NOTES = 6
+    PROJECT = 7
 
 
 # Nothing but interest falls due before the last month.
@@ -180,12 +181,13 @@ class Loans:
     pledged_satoshi: Ints  # bitcoin held as collateral, satoshi
     tier: Ints  # of the tenant behind it, index of `agents.lender.TIERS`
     contract: Ints  # row of the compute contract it is repaid from or -1
+    tested_from: Ints  # week from which units running are held against units due
 
     @classmethod
     def empty(cls) -> "Loans":
         """No debt."""
         z = np.zeros(0, dtype=np.int64)
-        return cls(z, z, z, z, np.zeros(0, dtype=np.float64), *([z] * 11))
+        return cls(z, z, z, z, np.zeros(0, dtype=np.float64), *([z] * 12))
 
     @property
     def n(self) -> int:

@@ -70,6 +70,7 @@ class Credit:
     run_off: Bools  # lenders whose own funding has been called
     income_cents: Ints
     due_cents: Ints
+    tested_cents: Ints  # of what fell due, that of loans whose test of coverage has begun
     interest_cents: Ints
     appraisal_usd: Floats
     marks_usd: list[Floats] = field(default_factory=list)
@@ -94,6 +95,7 @@ class Credit:
             run_off=np.zeros(parties, dtype=np.bool_),
             income_cents=ring,
             due_cents=ring.copy(),
+            tested_cents=ring.copy(),
             interest_cents=ring.copy(),
             appraisal_usd=np.zeros(N_PRODUCTS),
         )
@@ -102,9 +104,10 @@ class Credit:
         """Keep this week's operating cash flow, shape (parties, accounts); what falls due is added by `owe`."""
         self.income_cents[week % QUARTER_WEEKS] = flows[:, list(INCOME)].sum(axis=1)
 
-    def owe(self, week: int, due: Ints, interest: Ints) -> None:
-        """Keep the debt service that fell due this week, and the interest in it, cents per party."""
+    def owe(self, week: int, due: Ints, interest: Ints, tested: Ints) -> None:
+        """Keep the debt service that fell due this week, the interest in it and the part that is tested, cents per party."""
         self.due_cents[week % QUARTER_WEEKS] = due
+        self.tested_cents[week % QUARTER_WEEKS] = tested
         self.interest_cents[week % QUARTER_WEEKS] = interest
 
     def coverage(self) -> Floats:
@@ -113,6 +116,10 @@ class Credit:
         Source: contracts.md 4.9, ``DSCR = CFADS / (interest + scheduled principal)``, on one quarter.
         """
         return coverage_ratio(self.income_cents.sum(axis=0), self.due_cents.sum(axis=0))
+
+    def tested_coverage(self) -> Floats:
+        """DSCR as covenants test it: loans in their first months are left out of what falls due."""
+        return coverage_ratio(self.income_cents.sum(axis=0), self.tested_cents.sum(axis=0))
 
     def interest_coverage(self) -> Floats:
         """ICR over the last quarter: operating income over interest due (contracts.md 4.9)."""
@@ -146,14 +153,25 @@ def financing_tags(coverage: Floats, interest_coverage: Floats) -> list[str]:
     return [str(tag) for tag in np.where(np.isinf(interest_coverage), "", tags)]
 
 
-def lending_open(parameters: CreditParameters, week: int) -> bool:
-    """Whether lenders extend new credit this week."""
+STOPS = ("commitments", "undrawn", "all")  # what a stop in lending ends: S1, S2, S3
+
+
+def stopped(parameters: CreditParameters, week: int) -> bool:
+    """Whether a stop in lending is on."""
     start = parameters.stop_week
-    return start < 0 or not start <= week < start + parameters.stop_weeks
+    return start >= 0 and start <= week < start + parameters.stop_weeks
 
 
-def terms(parameters: CreditParameters, advance_rate: float, spread: float, week: int) -> tuple[float, float]:
-    """Advance rate and spread on offer: from a stop on, less is lent and at a higher spread."""
-    if parameters.stop_week < 0 or week < parameters.stop_week:
-        return advance_rate, spread
-    return max(advance_rate - parameters.stop_advance_cut, 0.0), spread + parameters.stop_spread_rise
+def lending_open(parameters: CreditParameters, week: int) -> bool:
+    """Whether lenders make new commitments this week."""
+    return not stopped(parameters, week)
+
+
+def undrawn_open(parameters: CreditParameters, week: int) -> bool:
+    """Whether what is signed may be drawn (S2, S3: not during a stop)."""
+    return not stopped(parameters, week) or parameters.stop_ends == "commitments"
+
+
+def equity_open(parameters: CreditParameters, week: int) -> bool:
+    """Whether notes, convertibles and shares can be sold (S3: not during a stop)."""
+    return not stopped(parameters, week) or parameters.stop_ends != "all"
