@@ -103,23 +103,47 @@ class Quotes:
     allowed: Bools
 
 
-def quote(view: View, slots: Slots, products: Ints, extra_wait_weeks: float = 0.0) -> Quotes:
-    """What each product would be worth in each slot, net of hosting and of the wait until it runs."""
+def quote(
+    view: View,
+    slots: Slots,
+    products: Ints,
+    extra_wait_weeks: float = 0.0,
+    *,
+    discount_rate: float | None = None,
+) -> Quotes:
+    """What each product would be worth in each slot, net of hosting and of the wait until it runs.
+
+    The discount rate is the party's own unless one is given.
+    """
     party, pool = slots.party[:, None], slots.pool[:, None]
     item = products[None, :]
     age = view.products.age_years[item]
-    hosted = hold_values(view, party, pool, item, age)
+    asked = None if discount_rate is None else np.full((1, 1), discount_rate)
+    hosted = hold_values(view, party, pool, item, age, discount_rate=asked)
     in_place = view.pools.kind[pool] == PoolKind.IN_PLACE
     wait = (
         np.where(in_place, float(view.terms.in_place_weeks), view.products.wait_weeks[item])
         + view.pools.wait_weeks[pool]
         + extra_wait_weeks
     )
-    patience = np.exp(-(view.parties.discount_rate[party] + view.rents.trend) * wait / WEEKS_PER_YEAR)
+    rate = view.parties.discount_rate[party] if asked is None else asked
+    patience = np.exp(-(rate + view.rents.trend) * wait / WEEKS_PER_YEAR)
     net = hosted * patience
     liquid = PRODUCT_LIQUID[item] & (view.pools.free_liquid_watts[pool] <= 0)
     fits = view.hardware.unit_watts[PRODUCT_GENERATION[item]] <= view.pools.free_watts[pool]
     return Quotes(net, hosted - net, ~liquid & fits & (net > 0))
+
+
+def merchant_quote(view: View, slots: Slots, products: Ints) -> Quotes:
+    """The same for an operator that signs contracts: a new unit without one must earn the merchant's hurdle."""
+    plain = quote(view, slots, products)
+    new = PRODUCT_CONDITION[products] == Condition.NEW
+    if not new.any() or len(slots.party) == 0:
+        return plain
+    asked = quote(view, slots, products[new], discount_rate=view.terms.merchant_hurdle)
+    net, delay, allowed = plain.net_usd.copy(), plain.delay_usd.copy(), plain.allowed.copy()
+    net[:, new], delay[:, new], allowed[:, new] = asked.net_usd, asked.delay_usd, asked.allowed
+    return Quotes(net, delay, allowed)
 
 
 def bids(

@@ -340,6 +340,8 @@ class TermsView(Part):
         Share of revenue of a hired operator.
     in_place_weeks : int
         From purchase to first service of units that stay where they stand.
+    merchant_hurdle : float
+        Return asked on a new unit without a contract, per year.
     least_gain_share : float
         Share of a limit that counts as gain where the last price leaves less.
     """
@@ -349,6 +351,7 @@ class TermsView(Part):
     storage_usd_per_week: float
     operating_fee: float
     in_place_weeks: int
+    merchant_hurdle: float
     least_gain_share: float
 
 

@@ -92,7 +92,7 @@ def machines(world: World, week: int, halls: Halls) -> Machine:
     moving = world.hardware.moving_usd[PRODUCT_CONDITION == Condition.NEW]
     step_years, step_drops = world.drivers.pending_steps(week)
     return Machine(
-        cost=(world.drivers.list_price_usd(week) + moving)[g][None, :],
+        cost=(world.list_price_usd(week) + moving)[g][None, :],
         kilowatts=(world.hardware.unit_watts / world.hardware.unit / 1000.0)[g][None, :],
         energy_usd_per_kw_month=energy[hall],
         slot_usd_per_kw_month=pools.pool_hosting[hall],

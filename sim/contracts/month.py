@@ -253,4 +253,4 @@ def _lowest(halls: Halls, served: Served) -> float:
 def new_cost_usd(world: World, week: int) -> Floats:
     """Delivered cost of a new unit of each generation, USD, (G,)."""
     moving = world.hardware.moving_usd[PRODUCT_CONDITION == Condition.NEW]
-    return np.asarray(world.drivers.list_price_usd(week) + moving)
+    return np.asarray(world.list_price_usd(week) + moving)

@@ -23,6 +23,7 @@ from agents.vocabulary import (
 )
 from sim.contracts.halls import Halls, Machine, Served
 from sim.contracts.matching import Housed
+from sim.equity.obligations import obligations
 from sim.equity.sources import Sources, most_notes, most_shares, sources_of
 from sim.lending import financing, orders, terms
 from sim.origination.signed import NOTHING, SignedLoan
@@ -177,7 +178,7 @@ def _sources(
         shares = int(most_shares(value, section.shares_a_month, section.share_discount))
         shares -= int(world.booked.shares_cents[party])
     free = int(ledger.parties.cash_cents[party]) - int(orders.set_aside(world, week)[party])
-    free -= round(section.reserve_months * int(obligations(world)[party]))
+    free -= round(world.parameters.neo_clouds.reserve_months * int(obligations(world)[party]))
     return sources_of(max(needed, 0), notes, free, shares)
 
 
@@ -190,15 +191,6 @@ def _interest(world: World, party: int) -> float:
         (loans.balance_cents[mine] * loans.rate[mine]).sum()
         + (signed.commitment_cents[undrawn] * signed.loan_rate[undrawn]).sum()
     )
-
-
-def obligations(world: World) -> Ints:
-    """A month of bills and debt service of each party, cents."""
-    loans = world.ledger.loans
-    monthly = np.rint(world.operators.bills_cents * WEEKS_PER_YEAR / MONTHS_PER_YEAR).astype(np.int64)
-    live = loans.live()
-    np.add.at(monthly, loans.debtor[live], np.minimum(loans.payment_cents[live], loans.balance_cents[live]))
-    return monthly
 
 
 def _raise_money(world: World, week: int, party: int, found: Sources) -> None:
@@ -248,7 +240,7 @@ def _order(
     if loan.cents:
         financing.call_capital(world, loan)
         world.pool.commit(loan.cents)
-    price = round(float(world.drivers.list_price_usd(week)[generation]) * 100)
+    price = round(float(world.list_price_usd(week)[generation]) * 100)
     left = gpus
     for row, units in zip(deal.housed.row, deal.housed.units, strict=True):
         here = min(int(units * UNIT[generation]), left)

@@ -30,7 +30,7 @@ from sim.base.declared import COUNT, COVERAGE, LONGEST_RUN, POSITIVE, PRICE, ROW
 from sim.debt.covenants import Basis
 from sim.debt.credit_metrics import loan_to_values, market_depth, spiral_multiplier, spiral_share
 from sim.lending.monitoring import examine_loans
-from sim.lending.origination import tested_basis
+from sim.lending.terms import tested_basis
 from sim.market import search
 from sim.market.market import StandingDemand
 from sim.market.week import MarketWeek

@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from agents.vocabulary import GENERATIONS, WEEKS_PER_YEAR, Floats, Ints
+from agents.vocabulary import DAYS_PER_JULIAN_YEAR, GENERATIONS, WEEKS_PER_YEAR, Bools, Floats, Ints
 from sim.base import reference
 from sim.base.declared import POSITIVE, WEEK, Declared
 from sim.base.randomness import Randomness
 from sim.drivers.bitcoin import bitcoin_path, hashprice, subsidy_btc
 from sim.drivers.interest import sofr_path, spread_path
+from sim.drivers.catalogue import sold_in
 from sim.drivers.power import power_path
 from sim.drivers.regime import regime_path
 from sim.drivers.rent import Releases, rent_path
@@ -24,6 +25,8 @@ from sim.parameters import ParameterError, Parameters
 from sim.parameters.outside import BitcoinParameters, RentParameters
 
 DT = 1.0 / WEEKS_PER_YEAR
+# List prices are cited for this date (sim/data/gpu_generations.csv).
+PRICED = date(2026, 10, 5)
 
 DRIVERS = {
     "week": Declared("week", "week of the run", WEEK),
@@ -87,6 +90,9 @@ class Drivers:
         self.origin |= {f"power_usd_per_mwh_{name}": origin for name, origin in by_zone.items()}
         self._draw_interest(parameters)
         self._check_cover(parameters)
+        self._list_price_usd = parameters.hardware.list_price_usd.array()
+        decay = parameters.manufacturer.list_price_decay
+        self._list_price_decay = decay if decay >= 0 else parameters.rent.trend_deflation
         # The decline that every valuation expects (contracts.md 3, phi) is the one that happens.
         decline = np.exp(-parameters.hardware.salvage_decay * np.arange(n_weeks) * DT)
         self.salvage_usd = decline[:, None] * parameters.hardware.salvage_usd.array()
@@ -124,7 +130,7 @@ class Drivers:
         self.sofr, self.origin["sofr"] = sofr.values, sofr.origin
         spread = spread_path(
             interest,
-            parameters.lenders.spread_mixed,
+            interest.spread_initial,
             np.where(self.stress, parameters.correlation.stress_spread_rise, 0.0),
             self.dates,
         )
@@ -160,6 +166,17 @@ class Drivers:
         """How many firsts of a month the run has seen when the week is over."""
         before, last = self.start - timedelta(days=1), self.start + timedelta(weeks=week, days=6)
         return 12 * (last.year - before.year) + last.month - before.month
+
+    # -- what is sold -------------------------------------------------------------------------------------
+
+    def on_sale(self, week: int) -> Bools:
+        """Generations sold new in a week: for three years from their release, the last one for ever, (G,)."""
+        return sold_in(np.array([week]), self.start)[0]
+
+    def list_price_usd(self, week: int) -> Floats:
+        """List price of a new unit of each generation, USD: as cited until October 2026, then falling, (G,)."""
+        years = max((self.start - PRICED).days + 7 * week, 0) / DAYS_PER_JULIAN_YEAR
+        return np.asarray(self._list_price_usd * np.exp(-self._list_price_decay * years))
 
     # -- rents --------------------------------------------------------------------------------------------
 

@@ -247,6 +247,7 @@ def draw(world: World, week: int, buyer: int, loan: SignedLoan, cost: int, contr
             kind=int(LoanKind.LEVEL_PAY if contract < 0 else LoanKind.DELAYED_DRAW),
             tier=loan.tier,
             contract=contract,
+            tested_from=_tested_from(world, week, contract),
         )
         world.log(week, "loan_drawn", buyer, counterparty=loan.lender, cents=loan.cents)
     loans = ledger.loans
@@ -256,6 +257,13 @@ def draw(world: World, week: int, buyer: int, loan: SignedLoan, cost: int, contr
         world.pool.commit(loan.cents)
         world.credit.line_cents[buyer] = max(int(world.credit.line_cents[buyer]) - loan.cents, 0)
     return row
+
+
+def _tested_from(world: World, week: int, contract: int) -> int:
+    """Week from which units running are tested: so long after the contract date, never without a contract."""
+    if contract < 0:
+        return NEVER
+    return int(world.contracts.due[contract]) + world.parameters.credit.realisation_weeks
 
 
 def _tranche(world: World, week: int, buyer: int, loan: SignedLoan) -> int:

@@ -9,7 +9,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from agents.lender import LenderKind
-from agents.vocabulary import N_PRODUCTS, PRODUCT_GENERATION, WEEKS_PER_YEAR, AgentKind, Floats, Ints
+from agents.vocabulary import (
+    N_PRODUCTS,
+    PRODUCT_GENERATION,
+    WEEKS_PER_YEAR,
+    AgentKind,
+    Floats,
+    Ints,
+    LotStatus,
+)
 from sim.base.randomness import Purpose
 from sim.base.rounding import to_cents
 from sim.debt.covenants import (
@@ -24,7 +32,7 @@ from sim.debt.covenants import (
 )
 from sim.debt.facilities import apply_triggers, cost_base, mandatory_prepayment
 from sim.debt.terms import borrowing_base
-from sim.lending.origination import lender_kinds, tested_basis
+from sim.lending.terms import lender_kinds, tested_basis
 from sim.state.ledger import Account, LoanKind
 from sim.state.standing import QUARTER_WEEKS, Standing
 from sim.state.world import REST_OF_WORLD, World
@@ -57,7 +65,7 @@ def review(world: World, week: int) -> None:
     appraise_fleet(world)
     if not parameters.covenants or week < QUARTER_WEEKS:
         return
-    cover = credit.coverage()
+    cover = credit.tested_coverage()
     parties = tested_borrowers(world)
     for party in parties:
         prepay_base(world, week, int(party))
@@ -65,6 +73,7 @@ def review(world: World, week: int) -> None:
     tests = examine_loans(world, week)
     for party in parties:
         _judge(world, week, int(party), tests)
+    test_realisation(world, week)
 
 
 def tested_borrowers(world: World) -> Ints:
@@ -114,7 +123,9 @@ def examine_loans(world: World, week: int) -> Examination:
         basis=basis,
     )
     debtor = loans.debtor[row]
-    failed = covenant_breaches(levels, credit.coverage()[debtor], credit.interest_coverage()[debtor], ratios)
+    failed = covenant_breaches(
+        levels, credit.tested_coverage()[debtor], credit.interest_coverage()[debtor], ratios
+    )
     return Examination(row, debtor, basis, ratios, failed)
 
 
@@ -122,7 +133,7 @@ def _judge(world: World, week: int, party: int, tests: Examination) -> None:
     """One borrower's quarter: a breach, a cash trap, or nothing."""
     credit, parameters = world.credit, world.parameters.credit
     own = np.flatnonzero(tests.debtor == party)
-    cover = float(credit.coverage()[party])
+    cover = float(credit.tested_coverage()[party])
     failed = own[tests.breach.any[own]]
     if len(failed):
         rows = tests.row[failed]
@@ -173,6 +184,33 @@ def breach(world: World, week: int, party: int, rows: Ints, told: str) -> None:
         cure(world, week, party, rows)
         return
     credit.move(party, Standing.CURE, week + int(parameters.cure_weeks))
+
+
+def test_realisation(world: World, week: int) -> None:
+    """Units running against units due under the contract a loan is repaid from; late halls fail it before they fail coverage.
+
+    A failure is technical: lenders mostly waive it and test again a quarter later. What they do not waive is a breach.
+    """
+    credit, loans, lots = world.parameters.credit, world.ledger.loans, world.ledger.lots
+    rows = np.flatnonzero(loans.live() & (loans.contract >= 0) & (loans.start >= 0))
+    rows = rows[(loans.tested_from[rows] <= week) & (world.contracts.end[loans.contract[rows]] > week)]
+    rows = rows[world.credit.standing[loans.debtor[rows]] <= Standing.TRAPPED]
+    running, pledged = np.zeros((2, loans.n))
+    held = lots.lien >= 0
+    np.add.at(pledged, lots.lien[held], lots.quantity[held])
+    on = held & (lots.status == LotStatus.RUNNING)
+    np.add.at(running, lots.lien[on], lots.quantity[on])
+    share = np.divide(running, pledged, out=np.ones(loans.n), where=pledged > 0)
+    for row in rows[share[rows] < credit.realisation_covenant]:
+        party = int(loans.debtor[row])
+        told = f"units running {share[row]:.2f} of those due"
+        luck = float(world.randomness.uniform(Purpose.WAIVER, week, np.array([world.ledger.parties.n + int(row)]))[0])
+        if luck < credit.technical_waiver:
+            loans.tested_from[row] = week + QUARTER_WEEKS
+            world.log(week, "covenant_breach", party, detail=told)
+            world.log(week, "waiver", party, detail=told)
+        elif world.credit.standing[party] <= Standing.TRAPPED:
+            breach(world, week, party, np.array([row]), told)
 
 
 def is_cured(world: World, party: int) -> bool:
@@ -241,7 +279,7 @@ def _loans_of(world: World, party: int) -> Ints:
 def _income_asked(world: World, party: int) -> tuple[float, int]:
     """A quarter's income that coverage of service and of interest ask for, and what there was, cents."""
     credit, parameters = world.credit, world.parameters.credit
-    due, interest = int(credit.due_cents[:, party].sum()), int(credit.interest_cents[:, party].sum())
+    due, interest = int(credit.tested_cents[:, party].sum()), int(credit.interest_cents[:, party].sum())
     asked = max(parameters.dscr_covenant * due, parameters.interest_covenant * interest)
     return asked, int(credit.income_cents[:, party].sum())
 
@@ -282,7 +320,7 @@ def prepay_base(world: World, week: int, party: int) -> None:
             np.zeros(len(rows), dtype=np.int64),
             loans.cost_cents[rows],
             week - loans.start[rows],
-            parameters.lenders.advance_rate,
+            float(parameters.lenders.advance.array().max()),
             parameters.credit.book_life_years,
             1,
         )

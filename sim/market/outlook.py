@@ -38,7 +38,9 @@ from agents.vocabulary import (
     PoolKind,
     product_of,
 )
-from sim.lending import financing, orders
+from sim.construction.pipeline import expected_opening
+from sim.equity.obligations import obligations
+from sim.lending import orders
 from sim.parameters import Parameters
 from sim.state.ledger import LoanStatus
 from sim.state.world import World
@@ -124,9 +126,9 @@ def _market(world: World) -> MarketView:
         price_usd=world.market.price_usd,
         typical_value_usd=world.market.typical_value_usd,
         weekly_volume=world.market.weekly_volume,
-        listed=_listed(world, parameters),
-        list_price_usd=parameters.hardware.list_price_usd.array() * (1.0 - parameters.manufacturer.price_cut),
-        new_allocation=np.floor(parameters.manufacturer.weekly_allocation.array()).astype(np.int64),
+        listed=_listed(world),
+        list_price_usd=world.list_price_usd(world.week),
+        new_allocation=_allocation(world),
     )
 
 
@@ -155,9 +157,10 @@ def _hardware(world: World, week: int) -> HardwareView:
 
 def _pools(world: World, week: int, free: Ints, free_liquid: Ints) -> PoolsView:
     pools = world.topology
-    wait = np.where(
-        pools.pool_kind == PoolKind.FORWARD, np.maximum(pools.pool_opens_week - week, 0), 0
-    ).astype(np.float64)
+    expected = expected_opening(
+        world.slots.promised_week, week, world.parameters.construction.late_median_weeks
+    )
+    wait = np.where(pools.pool_kind == PoolKind.FORWARD, np.maximum(expected - week, 0), 0).astype(np.float64)
     wait[pools.pool_kind == PoolKind.DISPLACED] = float(world.parameters.site.retrofit_lead_weeks)
     return PoolsView(
         place=pools.pool_place,
@@ -188,7 +191,7 @@ def _parties(world: World, week: int) -> PartiesView:
         # Treasuries act before the market clears: who is asked again must see what was seen the first time.
         cash_cents=np.maximum(parties.cash_cents - orders.set_aside(world, week), 0),
         bitcoin_satoshi=parties.bitcoin_satoshi.copy(),
-        obligations_cents=_obligations(world),
+        obligations_cents=obligations(world),
         fleet_watts=world.fleet_watts(),
         utilisation=parties.utilisation,
         discount_rate=parties.discount_rate,
@@ -220,17 +223,17 @@ def _terms(parameters: Parameters) -> TermsView:
         storage_usd_per_week=parameters.freight.storage_usd_per_month * MONTHS_PER_YEAR / WEEKS_PER_YEAR,
         operating_fee=parameters.lenders.operating_fee,
         in_place_weeks=parameters.freight.in_place_weeks,
+        merchant_hurdle=parameters.contracts.merchant_hurdle,
         least_gain_share=parameters.valuation.least_gain_share,
     )
 
 
 def _credit(world: World, week: int) -> CreditView:
-    n = world.ledger.parties.n
     return CreditView(
         base_rate=float(world.drivers.sofr[week]),
         line_cents=world.credit.line_cents,
-        # The lowest advance a purchase may get this week: used units at today's terms.
-        advance=np.full(n, financing.advance(world, world.week, is_new=False)),
+        # The lowest advance a purchase may get this week: that on used units.
+        advance=np.where(world.credit.line_cents > 0, world.parameters.credit.advance_used, 0.0),
         may_spend=world.credit.may_spend(),
         distressed=world.credit.distressed(),
         gain_cents=np.maximum(world.net_asset_value_cents() - world.credit.opening_net_asset_value_cents, 0),
@@ -238,10 +241,16 @@ def _credit(world: World, week: int) -> CreditView:
     )
 
 
-def _listed(world: World, parameters: Parameters) -> Ints:
+def _allocation(world: World) -> Ints:
+    """New units of each generation brought to this market this week: of those still sold."""
+    made = np.floor(world.parameters.manufacturer.weekly_allocation.array())
+    return np.where(world.drivers.on_sale(world.week), made, 0.0).astype(np.int64)
+
+
+def _listed(world: World) -> Ints:
     """Classes on offer as the week opens: last week's list, standing mandates, the manufacturer's catalogue."""
     lots = world.ledger.lots
-    made = np.flatnonzero(np.floor(parameters.manufacturer.weekly_allocation.array()) >= world.hardware.unit)
+    made = np.flatnonzero(_allocation(world) >= world.hardware.unit)
     standing = lots.product[(lots.status == LotStatus.FORCED) | (lots.status == LotStatus.INVENTORY)]
     return np.unique(np.r_[world.market.listed, standing, product_of(made, Condition.NEW)])
 
@@ -256,14 +265,6 @@ def _known_pools(world: World, free: Ints) -> tuple[Ints, Ints]:
     pool = np.r_[world.known.pool[alive], np.tile(offered, len(takers))]
     order = np.lexsort((pool, party))
     return party[order], pool[order]
-
-
-def _obligations(world: World) -> Ints:
-    loans = world.ledger.loans
-    monthly = np.rint(world.operators.bills_cents / MONTHS_PER_WEEK).astype(np.int64)
-    live = loans.status <= LoanStatus.ARREARS
-    np.add.at(monthly, loans.debtor[live], np.minimum(loans.payment_cents[live], loans.balance_cents[live]))
-    return monthly
 
 
 def _lien_rate(world: World) -> Floats:

@@ -11,13 +11,12 @@ import numpy as np
 
 from agents.vocabulary import LIQUID_ONLY, N_GENERATIONS, UNIT, WEEKS_PER_YEAR, Floats, Ints
 from sim.base import reference
-from sim.contracts.plan import log_growth
+from sim.drivers.plan import log_growth
+from sim.drivers.catalogue import sold_in
 from sim.state.standing import QUARTER_WEEKS
 
 # Before 2020 the world held too little of what is modelled.
 FIRST = date(2020, 1, 6)
-# A generation is sold for so long, the last one for ever (assumption).
-SOLD_YEARS = 3.0
 # What one purchase fills of a hall; small enough that no lot is above 2 % of its class.
 STEP_WATTS = 2_000_000
 
@@ -29,21 +28,6 @@ class Purchases:
     generation: Ints
     units: Ints  # nodes or racks
     week: Ints  # of first service, at most 0
-
-
-def on_sale(week: Ints, start: date) -> np.ndarray[tuple[int, int], np.dtype[np.bool_]]:
-    """Generations sold in weeks relative to `start`, shape (weeks, G).
-
-    >>> from agents.vocabulary import GENERATIONS
-    >>> sold = on_sale(np.array([-150, 0]), date(2026, 10, 5))
-    >>> [[GENERATIONS[g] for g in np.flatnonzero(row)] for row in sold]
-    [['A100', 'H100'], ['H200', 'B200', 'GB200', 'GB300', 'VR200']]
-    """
-    released = np.array([(day - start).days / 7 for day in reference.available_from()])
-    age = np.asarray(week, dtype=np.float64)[:, None] - released[None, :]
-    ends = np.full(N_GENERATIONS, SOLD_YEARS * WEEKS_PER_YEAR)
-    ends[released.argmax()] = np.inf
-    return np.asarray((age >= 0) & (age < ends[None, :]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +52,7 @@ def mix_of(start: date, years_since_known: float, growth: float, fading_years: f
     Parameters
     ----------
     years_since_known, growth, fading_years
-        Of the world's stock, see `sim.contracts.plan`.
+        Of the world's stock, see `sim.drivers.plan`.
     unit_watts : (G,)
         IT watts of a sellable unit.
     """
@@ -76,7 +60,7 @@ def mix_of(start: date, years_since_known: float, growth: float, fading_years: f
     edges = np.r_[quarters, 0] / WEEKS_PER_YEAR + years_since_known
     added = np.diff(np.exp(log_growth(edges, growth, fading_years)))
     middle = quarters + QUARTER_WEEKS // 2
-    sold = on_sale(middle, start)
+    sold = sold_in(middle, start)
     share = sold / np.maximum(sold.sum(axis=1, keepdims=True), 1)
     watts_each = unit_watts / UNIT / reference.compute_weights()
     return Mix(middle, added[:, None] * share * watts_each)

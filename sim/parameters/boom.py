@@ -78,7 +78,6 @@ class EquityParameters(Section):
     fixed_charge_cover: float = quantity(
         1.5, "ratio", 1, 3, "income over interest buyers of notes ask for, the new issue included"
     )
-    reserve_months: float = quantity(3, "months of obligations", 1, 6, "cash kept back")
     cash_used: float = quantity(
         1.0, "share of idle cash", 0, 1, "repays debt after a quarter without a deal; 0 hoards it", "decisive"
     )

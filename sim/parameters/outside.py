@@ -52,7 +52,10 @@ class RentParameters(Section):
     trend_deflation: float = quantity(
         0.25, "log per year", 0.0, 0.8, "decline given the supply plan", "contract prints", "C"
     )
-    successor_step: float = quantity(0.15, "fraction", 0.0, 0.35, "rent lost when a successor reaches volume")
+    successor_step: float = quantity(0.0, "fraction", 0.0, 0.35, "rent lost when a successor reaches volume")
+    bridge_scale: float = quantity(
+        1.0, "ratio", 0.7, 1.3, "on the estimate of July 2023 from which rents are bridged to October 2025", "none found"
+    )
     step_ramp_weeks: float = quantity(26, "weeks", 13, 52, "ramp of that step")
     demand_volatility: float = quantity(0.3, "per sqrt year", 0.0, 0.6, "volatility of the demand factor")
     demand_mean_reversion: float = quantity(0.8, "per year", 0.3, 2.0, "its mean reversion")
@@ -127,7 +130,7 @@ class BitcoinParameters(Section):
 
 
 class InterestParameters(Section):
-    """The base rate, and the market's spread above it (in calm, `lenders.spread_mixed`)."""
+    """The base rate, and the market's spread above it, whose movements move all spreads."""
 
     needs: ClassVar[Needs] = {
         "interest.driver = replay or interest.spread_driver = replay": "replay_file",
@@ -136,6 +139,9 @@ class InterestParameters(Section):
     driver: str = choice("flat", ("flat", "replay"), "how SOFR moves")
     spread_driver: str = choice("flat", ("flat", "replay"), "how the spread moves")
     replay_file: str = setting("", "CSV date,series,value; series sofr and spread, per year; else cited data")
+    spread_initial: float = quantity(
+        0.05, "per year", 0.0225, 0.13, "market's spread on mixed tenants in week 0", "DDTL 3.0 +400, 5.0 +450, 5.5 +550", "B"
+    )
     sofr_initial: float = quantity(0.0365, "per year", 0.0, 0.1, "SOFR in week 0", "mean of August 2026", "B")
 
 

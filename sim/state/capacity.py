@@ -1,7 +1,7 @@
 """Power and liquid cooling of every pool, and the one way in which watts move.
 
 Watts move between pools of one place only, so that the pools of a place always sum to what it was built with. Arrays are
-handed out for reading; `Capacity.move` is the only method that changes them.
+handed out for reading; `Capacity.move` and `Capacity.build` alone change them.
 """
 
 from enum import IntEnum
@@ -115,6 +115,14 @@ class Capacity:
         self._liquid[source] -= along
         self._liquid[target] += along
         self._loaded(into, target, watts)
+
+    def build(self, pool: int, watts: int, liquid: int) -> None:
+        """Add watts to a place: a hall that is being built, of them `liquid` to be liquid-cooled."""
+        if not 0 <= liquid <= watts:
+            raise ValueError(f"{watts} watts, {liquid} of them with liquid: allowed 0 <= liquid <= watts")
+        self._power[pool] += watts
+        self._liquid[pool] += liquid
+        self._built[self.place[pool]] += watts
 
     def _loaded(self, load: Load, pool: int, watts: int) -> None:
         if load == Load.BACKGROUND:

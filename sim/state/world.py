@@ -27,10 +27,13 @@ from sim.base.randomness import Randomness
 from sim.base.units import UNLIMITED_WATTS
 from sim.debt.loss_bridge import LossBridge
 from sim.drivers.drivers import Drivers
+from sim.drivers.plan import Plan
 from sim.parameters import Parameters
 from sim.places.topology import Topology
 from sim.state.best_use_marks import BestUseMarks
 from sim.state.capacity import Capacity
+from sim.state.demand import Booked, Demand
+from sim.state.lending import Experience, Pool
 from sim.state.ledger import Account, Ledger
 from sim.state.standing import Credit
 from sim.state.tenants import (
@@ -97,6 +100,9 @@ class Slots:
     host: Ints  # (places,) party that owns the slots
     holder: Ints  # (pools,) party whose hall it is, -1 nobody's
     consent_week: Ints  # (places,) week from which the host lets slots be assigned
+    promised_week: Ints  # (pools,) week for which a hall is promised; far away for those that have power
+    opens_week: Ints  # (pools,) week in which it has power
+    building_pool: Ints  # (zones,) pool in which a zone's next hall is built, -1 none
     arrears_cents: Ints  # (parties, places) slot rent due and not paid
 
 
@@ -143,6 +149,11 @@ class World:
     contracts: ComputeContracts
     leases: Leases
     bridge: LossBridge
+    plan: Plan
+    pool: Pool
+    experience: Experience
+    demand: Demand
+    booked: Booked
     best_use_marks: BestUseMarks = field(default_factory=BestUseMarks)
     events: list[Event] = field(default_factory=list)
 
@@ -208,6 +219,10 @@ class World:
         self.capacity.check(used, used_liquid, self.topology.pool_kind == PoolKind.WAREHOUSE)
 
     # -- readings -----------------------------------------------------------------------------------------
+
+    def list_price_usd(self, week: int) -> Floats:
+        """List price of a new unit of each generation after the policy's cut, USD, (G,)."""
+        return np.asarray(self.drivers.list_price_usd(week) * (1.0 - self.parameters.manufacturer.price_cut))
 
     def rows(self, kind: AgentKind) -> Ints:
         """Party rows of an agent kind."""
