@@ -41,24 +41,36 @@ class Advance(ByTier):
     """Loan over cost of new units at signing, at neutral use of the pool."""
 
     investment: float = quantity(0.63, COST, 0.5, 0.85, "loan over cost, investment grade", "two deals", "B")
-    mixed: float = quantity(0.71, COST, 0.5, 0.85, "loan over cost, mixed tenants", "DDTL 5.0 as audited", "C")
+    mixed: float = quantity(
+        0.71, COST, 0.5, 0.85, "loan over cost, mixed tenants", "DDTL 5.0 as audited", "C"
+    )
     speculative: float = quantity(0.60, COST, 0.5, 0.85, "loan over cost, speculative tenants or none")
 
 
 class SizingCoverage(ByTier):
     """Debt service coverage loans are sized on, at neutral use of the pool."""
 
-    investment: float = quantity(1.30, "ratio", 1.05, 1.75, "coverage at sizing, investment grade", "covenants are floors")
-    mixed: float = quantity(1.45, "ratio", 1.05, 1.75, "coverage at sizing, mixed tenants", "covenants are floors")
-    speculative: float = quantity(1.60, "ratio", 1.05, 1.75, "coverage at sizing, speculative", "covenants are floors")
+    investment: float = quantity(
+        1.30, "ratio", 1.05, 1.75, "coverage at sizing, investment grade", "covenants are floors"
+    )
+    mixed: float = quantity(
+        1.45, "ratio", 1.05, 1.75, "coverage at sizing, mixed tenants", "covenants are floors"
+    )
+    speculative: float = quantity(
+        1.60, "ratio", 1.05, 1.75, "coverage at sizing, speculative", "covenants are floors"
+    )
 
 
 class PriorDefaultRate(ByTier):
     """What lenders believe before they have seen anything."""
 
-    investment: float = quantity(0.0024, YEAR, 0.0008, 0.0072, "prior default rate, investment grade", "tenant hazards")
+    investment: float = quantity(
+        0.0024, YEAR, 0.0008, 0.0072, "prior default rate, investment grade", "tenant hazards"
+    )
     mixed: float = quantity(0.012, YEAR, 0.004, 0.036, "prior default rate, mixed tenants", "tenant hazards")
-    speculative: float = quantity(0.048, YEAR, 0.016, 0.144, "prior default rate, speculative", "tenant hazards")
+    speculative: float = quantity(
+        0.048, YEAR, 0.016, 0.144, "prior default rate, speculative", "tenant hazards"
+    )
 
 
 class Capital(ByTier):
@@ -84,21 +96,31 @@ class LenderParameters(Section):
     coverage_response: float = quantity(
         0.5, "ratio per use of the pool", 0, 1.5, "by which sizing coverage rises with use of the pool"
     )
-    tail_years: float = quantity(1.0, "years", 0, 2, "loan beyond the contract", "DDTL 5.5: five on three", "B")
-    tail_haircut: float = quantity(0.30, "share", 0.15, 0.60, "of spot income beyond the contract that does not count")
+    tail_years: float = quantity(
+        1.0, "years", 0, 2, "loan beyond the contract", "DDTL 5.5: five on three", "B"
+    )
+    tail_haircut: float = quantity(
+        0.30, "share", 0.15, 0.60, "of spot income beyond the contract that does not count"
+    )
     merchant_years: float = quantity(3, "years", 1, 5, "longest loan without a contract")
     longest_years: float = quantity(5, "years", 3, 7, "longest loan", "DDTL 3.0 to 5.0", "B")
     prior_weight: float = quantity(200, "loan-years", 50, 1000, "weight of the priors against experience")
-    prior_loss: float = quantity(0.29, "share", 0.18, 0.39, "prior loss given default", "leases of computers", "B")
+    prior_loss: float = quantity(
+        0.29, "share", 0.18, 0.39, "prior loss given default", "leases of computers", "B"
+    )
     return_on_equity: float = quantity(0.13, YEAR, 0.10, 0.18, "lenders ask on capital")
     own_funding_spread: float = quantity(0.010, YEAR, 0.005, 0.020, "lenders pay over the base rate")
-    pool_usd_a_year: float = quantity(40e9, "USD a year", 20e9, 160e9, "new commitments, January 2026", "facilities", "C")
+    pool_usd_a_year: float = quantity(
+        40e9, "USD a year", 20e9, 160e9, "new commitments, January 2026", "facilities", "C"
+    )
     pool_growth: float = quantity(0.3, "log per year", 0, 1, "its growth")
     pool_loss_response: float = quantity(5, "1", 0, 10, "share of the pool gone per share of the book lost")
     infrastructure_share: float = quantity(
         0, "share of lenders", 0, 1, "believe in a six-year straight line of cost, whatever prices do"
     )
-    market_share: float = quantity(0, "share of lenders", 0, 1, "believe today's price and last year's decay; others in experience")
+    market_share: float = quantity(
+        0, "share of lenders", 0, 1, "believe today's price and last year's decay; others in experience"
+    )
     private_credit_share: float = quantity(
         0.5,
         "share of lenders",

@@ -41,7 +41,13 @@ class ManufacturerParameters(Section):
         13, "weeks", 1, 52, "order to delivery", "contracts.md 5.2: 13-26 weeks", "C"
     )
     list_price_decay: float = quantity(
-        -1, "log per year", -1, 0.36, "fall of list prices; -1 is that of rents, so that a new unit stays what it was", "Epoch AI", "B"
+        -1,
+        "log per year",
+        -1,
+        0.36,
+        "fall of list prices; -1 is that of rents, so that a new unit stays what it was",
+        "Epoch AI",
+        "B",
     )
     price_cut: float = quantity(0.0, "share of list price", 0, 0.6, "policy arm: cut of all list prices")
 

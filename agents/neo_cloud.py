@@ -16,7 +16,6 @@ from agents.schema import Section, quantity
 from agents.view import View
 from agents.vocabulary import AgentKind, Intents, Ints, PoolKind, QuantityCap, Treasury
 
-
 # More than any hall holds.
 UNLIMITED_WATTS = 1e15
 

@@ -28,6 +28,9 @@ from sim.base.recorder import Recorder
 from sim.discount.shapley import Calendar
 from sim.discount.three_prices import best_use_values, three_prices
 from sim.drivers.drivers import Drivers
+from sim.construction import halls as construction
+from sim.contracts import month as contracts
+from sim.equity import idle
 from sim.lending import (
     bitcoin_margin,
     debt_service,
@@ -52,6 +55,7 @@ from sim.record.collector import Collector
 from sim.record.columns import TABLES
 from sim.record.tables import record_anatomy, record_run, record_shapley, record_week
 from sim.state import recoveries
+from sim.state.demand import Booked
 from sim.state.ledger import Account, Ledger
 from sim.state.standing import QUARTER_WEEKS
 from sim.state.world import REST_OF_WORLD
@@ -128,6 +132,7 @@ class FireSaleModel(mesa.Model):  # type: ignore[misc]
             ("covenants", self._test_covenants),
             ("workouts", self._work_out),
             ("forced sale", self._force),
+            ("contracts", self._build),
             ("decisions", self._decide),
             ("market", self._clear),
             ("discount", self._quote),
@@ -199,16 +204,18 @@ class FireSaleModel(mesa.Model):  # type: ignore[misc]
         world.week = week
         world.btc_usd = float(world.drivers.btc_usd[week])
         world.credit.counts = {}
-        rest = self.parameters.rent.world_stock_h100e
-        running = world.running_h100_equivalents() if week else world.rents.planned_h100e
-        world.rents.contract_usd_per_hour = world.drivers.rent(
-            week, (rest + running) / (rest + world.rents.planned_h100e)
-        )
+        share = self.parameters.contracts.represented_share
+        planned = float(world.plan.segment(world.rents.planned_h100e, share)[week])
+        rest = float(world.plan.stock[week]) - share * float(world.plan.stock[week] - world.plan.stock[0])
+        running = world.running_h100_equivalents() if week else planned
+        world.rents.contract_usd_per_hour = world.drivers.rent(week, (rest + running) / (rest + planned))
         # Contract rent drives values, spot what is earned on demand (contracts.md 2.2).
         world.rents.spot_usd_per_hour = world.rents.contract_usd_per_hour * world.drivers.spot_factor[week]
 
     def _operate(self, week: int) -> None:
-        """Units arrive and break; fleets earn, mine and pay their bills."""
+        """Halls come to have power, units arrive and break; fleets earn, mine and pay their bills."""
+        construction.slip(self.world, week)
+        construction.energise(self.world, week)
         operations.arrive(self.world, week)
         operations.fail(self.world, week)
         operations.operate(self.world, week)
@@ -225,7 +232,7 @@ class FireSaleModel(mesa.Model):  # type: ignore[misc]
     def _service_debt(self, week: int) -> None:
         """Loans are refinanced and paid in the week that holds the first of a month; then lenders are margined."""
         nothing = np.zeros(self.ledger.parties.n, dtype=np.int64)
-        self.world.credit.owe(week, nothing, nothing)
+        self.world.credit.owe(week, nothing, nothing, nothing)
         if self.world.drivers.starts_month(week):
             debt_service.service_debt(self.world, week)
             financing.margin_lenders(self.world, week)
@@ -247,6 +254,17 @@ class FireSaleModel(mesa.Model):  # type: ignore[misc]
     def _force(self, week: int) -> None:
         """The scenario's own default, if it has one."""
         forced_sale.accelerate(self.world, week)
+
+    def _build(self, week: int) -> None:
+        """Once a month contracts end and are signed, loans are sized, halls are started, and idle money goes where it came from."""
+        if not (self.parameters.credit.tenants and self.world.drivers.starts_month(week)):
+            return
+        self.world.booked = Booked.opening(self.ledger.parties.n)
+        financing.begin_month(self.world, week)
+        contracts.live_month(self.world, week)
+        construction.start(self.world, week, contracts.slot_value_usd_per_watt)
+        idle.repay(self.world, week)
+        financing.return_capital(self.world, week)
 
     def _decide(self, week: int) -> None:
         """Everybody looks at the same view and says what it intends; treasuries act at once."""

@@ -45,7 +45,9 @@ def yields(parameters: Mapping[str, Any], generation: str) -> tuple[float, float
     power = kilowatts * float(parameters["site.pue_colocation"]) * float(parameters["hardware.load_factor"])
     cost = HOURS * power * mwh / 1e3
     cost += 12 * kilowatts * float(parameters["site.hosting_fee_usd_per_kw_month"])
-    return float(parameters[f"rent.initial_usd_per_hour.{generation}"]) * used * kept * HOURS / price, cost / price
+    return float(
+        parameters[f"rent.initial_usd_per_hour.{generation}"]
+    ) * used * kept * HOURS / price, cost / price
 
 
 def leverage_lines(collateral: Columns) -> list[str]:

@@ -45,7 +45,13 @@ def slip(world: World, week: int) -> None:
         later = np.isin(world.leases.pool, np.flatnonzero(waiting))
         world.leases.start[later] += section.slip_weeks
         world.leases.end[later] += section.slip_weeks
-        world.log(week, "pipeline_slips", REST_OF_WORLD, quantity=int(waiting.sum()), detail=f"{section.slip_weeks} weeks")
+        world.log(
+            week,
+            "pipeline_slips",
+            REST_OF_WORLD,
+            quantity=int(waiting.sum()),
+            detail=f"{section.slip_weeks} weeks",
+        )
 
 
 def start(world: World, week: int, slot_value: Callable[[World, int], Floats]) -> None:
@@ -58,7 +64,9 @@ def start(world: World, week: int, slot_value: Callable[[World, int], Floats]) -
     """
     section, site, pools = world.parameters.construction, world.parameters.site, world.topology
     idle = world.slots.building_pool
-    free = np.array([world.slots.opens_week[pool] >= NEVER and world.capacity.power_watts[pool] == 0 for pool in idle])
+    free = np.array(
+        [world.slots.opens_week[pool] >= NEVER and world.capacity.power_watts[pool] == 0 for pool in idle]
+    )
     if not free.any() or section.started_share == 0:
         return
     fee = site.hosting_fee_usd_per_kw_month / 1000.0
@@ -89,7 +97,9 @@ def _borrow(world: World, week: int, host: int, watts: int) -> None:
         return
     cost = round(watts * section.shell_usd_per_watt * 100)
     lent = int(cost * section.miner_debt_share)
-    months = section.build_weeks * MONTHS_PER_YEAR // 52 + terms.months_of(world.parameters.site.lease_tenor_years)
+    months = section.build_weeks * MONTHS_PER_YEAR // 52 + terms.months_of(
+        world.parameters.site.lease_tenor_years
+    )
     rate = terms.market_rate(world, week, 1)
     ledger.lend(
         debtor=host,
@@ -119,5 +129,3 @@ def typical_halls(world: World) -> Ints:
         if len(here):
             found[z] = here[watts[here].argmax()]
     return found
-
-

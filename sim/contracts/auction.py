@@ -9,7 +9,9 @@ import numpy as np
 from agents.vocabulary import Floats
 
 
-def market_multiple(required: Floats, capacity: Floats, demand: float, elasticity: float, most: float) -> float:
+def market_multiple(
+    required: Floats, capacity: Floats, demand: float, elasticity: float, most: float
+) -> float:
     """Smallest multiple at which halls hold what is asked for, ``X(x) >= Q x^(-e)``; `most` if none does.
 
     Parameters

@@ -59,10 +59,8 @@ def candidates(world: World, week: int) -> Halls:
     """Halls of operators in good standing that have room now or are promised in time."""
     section, pools = world.parameters.contracts, world.topology
     power, liquid = world.headroom()
-    party, pool = world.known.party, world.known.pool
-    kind = world.ledger.parties.kind[party]
-    able = np.isin(kind, (AgentKind.NEO_CLOUD, AgentKind.MINER))
-    able &= world.operators.active[party] & world.credit.may_spend()[party]
+    party, pool = _pairs(world)
+    able = world.operators.active[party] & world.credit.may_spend()[party]
     able &= np.isin(pools.pool_kind[pool], KINDS) & (power[pool] > 0)
     forward = pools.pool_kind[pool] == PoolKind.FORWARD
     ready = np.where(
@@ -76,11 +74,24 @@ def candidates(world: World, week: int) -> Halls:
     rows = np.flatnonzero(able)
     generation = np.flatnonzero(world.drivers.on_sale(week))
     unit_watts = world.hardware.unit_watts[generation]
-    room = np.where(
-        LIQUID_ONLY[generation][None, :], liquid[pool[rows]][:, None], power[pool[rows]][:, None]
-    )
+    room = np.where(LIQUID_ONLY[generation][None, :], liquid[pool[rows]][:, None], power[pool[rows]][:, None])
     units = np.minimum(room, power[pool[rows]][:, None]) // unit_watts[None, :]
-    return Halls(party[rows], pool[rows], power[pool[rows]], liquid[pool[rows]], ready[rows], generation, units)
+    return Halls(
+        party[rows], pool[rows], power[pool[rows]], liquid[pool[rows]], ready[rows], generation, units
+    )
+
+
+def _pairs(world: World) -> tuple[Ints, Ints]:
+    """Operators and the halls they know, and every hall that is promised: those are offered to all; sorted."""
+    operators = np.flatnonzero(np.isin(world.ledger.parties.kind, (AgentKind.NEO_CLOUD, AgentKind.MINER)))
+    known = np.isin(world.known.party, operators)
+    forward = np.flatnonzero(world.topology.pool_kind == PoolKind.FORWARD)
+    width = world.topology.n_pools
+    keys = np.r_[
+        world.known.party[known] * width + world.known.pool[known],
+        (operators[:, None] * width + forward[None, :]).ravel(),
+    ]
+    return np.divmod(np.unique(keys), width)
 
 
 def machines(world: World, week: int, halls: Halls) -> Machine:
@@ -90,12 +101,14 @@ def machines(world: World, week: int, halls: Halls) -> Machine:
     power = world.drivers.power_usd_per_mwh[week, pools.places.zone[pools.pool_place]] / 1000.0
     energy = power * pools.pool_pue * parameters.hardware.load_factor * HOURS_PER_MONTH
     moving = world.hardware.moving_usd[PRODUCT_CONDITION == Condition.NEW]
+    own = parameters.neo_clouds.shell_lease_usd_per_kw_month
+    slot = np.where(pools.pool_kind == PoolKind.PRIVATE, own, pools.pool_hosting)
     step_years, step_drops = world.drivers.pending_steps(week)
     return Machine(
         cost=(world.list_price_usd(week) + moving)[g][None, :],
         kilowatts=(world.hardware.unit_watts / world.hardware.unit / 1000.0)[g][None, :],
         energy_usd_per_kw_month=energy[hall],
-        slot_usd_per_kw_month=pools.pool_hosting[hall],
+        slot_usd_per_kw_month=slot[hall],
         rent=world.rents.contract_usd_per_hour[g][None, :],
         utilisation=world.ledger.parties.utilisation[halls.party][:, None],
         overhead=parameters.valuation.overhead,

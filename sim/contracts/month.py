@@ -8,12 +8,14 @@ from agents.vocabulary import (
     MONTHS_PER_YEAR,
     PRODUCT_CONDITION,
     WEEKS_PER_YEAR,
+    AgentKind,
     Condition,
     Floats,
     LotStatus,
 )
 from sim.base.randomness import Purpose
 from sim.base.rounding import to_cents
+from sim.construction.halls import typical_halls
 from sim.contracts.auction import market_multiple
 from sim.contracts.deals import (
     INVESTMENT,
@@ -76,7 +78,9 @@ def end_or_renew(world: World, week: int) -> None:
     contracts.gpus[rows] = served[rows]
     contracts.rate_usd_per_hour[rows] = market[stays]
     contracts.due[rows] = week
-    contracts.end[rows] = week + np.maximum(np.rint(contracts.years[rows] * WEEKS_PER_YEAR), 1).astype(np.int64)
+    contracts.end[rows] = week + np.maximum(np.rint(contracts.years[rows] * WEEKS_PER_YEAR), 1).astype(
+        np.int64
+    )
     cents = to_cents(contracts.unearned_usd(rows, week))
     world.ledger.pay(REST_OF_WORLD, contracts.operator[rows], cents, Account.PREPAYMENT)
     for kind, which in (("contract_renewed", rows), ("contract_ended", gone)):
@@ -101,7 +105,9 @@ def cancel_late(world: World, week: int) -> None:
     np.add.at(world.operators.customer_claims_cents, contracts.operator[rows], claims)
     for row in rows:
         operator = int(contracts.operator[row])
-        world.log(week, "contract_cancelled", operator, quantity=int(contracts.gpus[row]), detail="hall not ready")
+        world.log(
+            week, "contract_cancelled", operator, quantity=int(contracts.gpus[row]), detail="hall not ready"
+        )
     end_contracts(contracts, rows, week)
 
 
@@ -134,7 +140,9 @@ def offer_deals(world: World, week: int) -> None:
     halls = candidates(world, week)
     volume = offered_a_month(world, week)
     machine = machines(world, week, halls)
-    standard = serve(world, week, halls, machine, STANDARD_TIER, section.term_years, section.prepaid_investment)
+    standard = serve(
+        world, week, halls, machine, STANDARD_TIER, section.term_years, section.prepaid_investment
+    )
     weight = world.hardware.compute_weight[halls.generation]
     elasticity = world.parameters.rent.demand_elasticity
     multiple = market_multiple(
@@ -169,13 +177,19 @@ def _drawn(
             number = int(demand.number[stream])
             luck = world.randomness.uniform(Purpose.DEAL, stream, np.arange(DRAWS * (number + 1)))[-DRAWS:]
             size = world.randomness.normal(Purpose.DEAL_SIZE, stream, np.array([number]))
-            hardware = lognormal_size(float(means[stream]), section.deal_log_deviation, np.inf, float(size[0]))
+            hardware = lognormal_size(
+                float(means[stream]), section.deal_log_deviation, np.inf, float(size[0])
+            )
             h100e = min(hardware / usd, most, max(MONTHS_PER_YEAR * volume * float(shares[stream]), 1.0))
             if demand.total[stream] < h100e:
                 break
             demand.total[stream] -= h100e
             demand.number[stream] += 1
-            tier = INVESTMENT if stream == 0 else _tier(float(luck[0]), world.parameters.tenants.speculative_share)
+            tier = (
+                INVESTMENT
+                if stream == 0
+                else _tier(float(luck[0]), world.parameters.tenants.speculative_share)
+            )
             found.append(
                 Wanted(
                     stream,
@@ -186,7 +200,9 @@ def _drawn(
                     float(prepaid_of(section, np.array([tier]))[0]),
                 )
             )
-    order = np.argsort(world.randomness.uniform(Purpose.DEAL_ORDER, week, np.arange(len(found))), kind="stable")
+    order = np.argsort(
+        world.randomness.uniform(Purpose.DEAL_ORDER, week, np.arange(len(found))), kind="stable"
+    )
     return [found[i] for i in order]
 
 
@@ -216,11 +232,11 @@ def _compete(world: World, week: int, wanted: Wanted, multiple: float) -> int:
         return 0
     section = world.parameters.contracts
     machine = machines(world, week, halls)
-    standard = serve(world, week, halls, machine, STANDARD_TIER, section.term_years, section.prepaid_investment)
-    served = serve(world, week, halls, machine, wanted.tier, wanted.years, wanted.prepaid)
-    most = min(
-        multiple * _lowest(halls, served) / _lowest(halls, standard), 1.0 + section.certainty_premium
+    standard = serve(
+        world, week, halls, machine, STANDARD_TIER, section.term_years, section.prepaid_investment
     )
+    served = serve(world, week, halls, machine, wanted.tier, wanted.years, wanted.prepaid)
+    most = min(multiple * _lowest(halls, served) / _lowest(halls, standard), 1.0 + section.certainty_premium)
     cost = np.broadcast_to(machine.cost, served.required.shape)[0]
     usd, _ = _cost_of_compute(world, halls, machine, standard)
     if not np.isfinite(usd) or not np.isfinite(most):
@@ -254,3 +270,34 @@ def new_cost_usd(world: World, week: int) -> Floats:
     """Delivered cost of a new unit of each generation, USD, (G,)."""
     moving = world.hardware.moving_usd[PRODUCT_CONDITION == Condition.NEW]
     return np.asarray(world.list_price_usd(week) + moving)
+
+
+def slot_value_usd_per_watt(world: World, week: int) -> Floats:
+    """What a powered slot in each zone is worth to an operator beyond its posted fee, USD per IT watt, (zones,).
+
+    The value of equity of a standard deal, at what tenants paid this month, on the best generation in the largest open hall of
+    the zone; zero where there is none.
+    """
+    section, pool = world.parameters.contracts, typical_halls(world)
+    generation = np.flatnonzero(world.drivers.on_sale(week))
+    worth = np.zeros(len(pool))
+    zones = np.flatnonzero(pool >= 0)
+    operators = np.flatnonzero(world.ledger.parties.kind == AgentKind.NEO_CLOUD)
+    if len(generation) == 0 or len(zones) == 0 or len(operators) == 0:
+        return worth
+    one = np.ones(len(zones), dtype=np.int64)
+    halls = Halls(
+        operators[0] * one,
+        pool[zones],
+        one,
+        one,
+        week * one,
+        generation,
+        np.ones((len(zones), len(generation)), dtype=np.int64),
+    )
+    machine = machines(world, week, halls)
+    served = serve(world, week, halls, machine, STANDARD_TIER, section.term_years, section.prepaid_investment)
+    value = served.offer.value_of_equity(world.demand.multiple * served.posted)
+    watts = (world.hardware.unit_watts / world.hardware.unit)[generation]
+    worth[zones] = np.maximum((value / watts[None, :]).max(axis=1), 0.0)
+    return worth

@@ -28,7 +28,9 @@ def posted_ratio(term_years: ArrayLike, trend: ArrayLike, capital_cost: ArrayLik
         falling = trend + capital_cost
         paid = np.where(falling == 0, t, -np.expm1(-falling * t) / np.where(falling == 0, 1.0, falling))
         owed = np.where(
-            capital_cost == 0, t, -np.expm1(-capital_cost * t) / np.where(capital_cost == 0, 1.0, capital_cost)
+            capital_cost == 0,
+            t,
+            -np.expm1(-capital_cost * t) / np.where(capital_cost == 0, 1.0, capital_cost),
         )
         return np.asarray(paid / owed)
 
@@ -88,11 +90,15 @@ class Offer:
     def net_cash(self, rate: ArrayLike) -> Floats:
         """Cash of a contracted month, USD per GPU: what is not prepaid, less overhead and running cost."""
         kept = 1.0 - np.asarray(self.prepaid, float) - np.asarray(self.overhead, float)
-        return np.asarray(np.asarray(rate, float) * HOURS_PER_MONTH * kept - np.asarray(self.running_cost, float))
+        return np.asarray(
+            np.asarray(rate, float) * HOURS_PER_MONTH * kept - np.asarray(self.running_cost, float)
+        )
 
     def income_loan(self, rate: ArrayLike) -> Floats:
         """What contracted cash and the tail support, USD per GPU."""
-        supported = self.net_cash(rate) * annuity(self.loan_rate, self.months) / np.asarray(self.coverage, float)
+        supported = (
+            self.net_cash(rate) * annuity(self.loan_rate, self.months) / np.asarray(self.coverage, float)
+        )
         return np.asarray(supported + np.asarray(self.tail_loan, float))
 
     def loan(self, rate: ArrayLike) -> Floats:

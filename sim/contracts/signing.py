@@ -13,10 +13,8 @@ from agents.vocabulary import (
     MONTHS_PER_YEAR,
     UNIT,
     WEEKS_PER_YEAR,
-    AgentKind,
     Condition,
     Floats,
-    Ints,
     LotStatus,
     PoolKind,
     product_of,
@@ -69,7 +67,9 @@ def sign(world: World, week: int, halls: Halls, machine: Machine, served: Served
     """Finance and order a deal."""
     party, column = deal.housed.party, int(np.flatnonzero(halls.generation == deal.housed.generation)[0])
     gpus = int(deal.housed.units.sum() * UNIT[deal.housed.generation])
-    cost = round(float(np.broadcast_to(machine.cost, served.required.shape)[deal.housed.row[0], column]) * 100)
+    cost = round(
+        float(np.broadcast_to(machine.cost, served.required.shape)[deal.housed.row[0], column]) * 100
+    )
     loan, limit = _loan(world, week, served, deal, column, gpus, cost)
     prepaid = round(deal.rate * HOURS_PER_MONTH * deal.years * MONTHS_PER_YEAR * deal.prepaid * 100)
     found = _sources(world, week, served, deal, column, gpus, cost * gpus - loan.cents - prepaid * gpus)
@@ -156,7 +156,11 @@ def _sources(
     """Where the operator's part of an order would come from."""
     party, section = deal.housed.party, world.parameters.equity
     ledger, credit = world.ledger, world.credit
-    cost = 100 * float(np.broadcast_to(served.offer.cost, served.required.shape)[deal.housed.row[0], column]) * gpus
+    cost = (
+        100
+        * float(np.broadcast_to(served.offer.cost, served.required.shape)[deal.housed.row[0], column])
+        * gpus
+    )
     net = served.offer.net_cash(deal.rate)
     contract = 100 * MONTHS_PER_YEAR * gpus
     contract *= float(np.broadcast_to(net, served.required.shape)[deal.housed.row[0], column])
@@ -218,7 +222,14 @@ def _raise_money(world: World, week: int, party: int, found: Sources) -> None:
 
 
 def _order(
-    world: World, week: int, halls: Halls, deal: Proposal, gpus: int, cost: int, loan: SignedLoan, prepaid: int
+    world: World,
+    week: int,
+    halls: Halls,
+    deal: Proposal,
+    gpus: int,
+    cost: int,
+    loan: SignedLoan,
+    prepaid: int,
 ) -> None:
     """Sign the contract, lease the halls, order the units for the contract date."""
     party, generation, ledger = deal.housed.party, deal.housed.generation, world.ledger

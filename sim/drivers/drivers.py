@@ -15,8 +15,8 @@ from sim.base import reference
 from sim.base.declared import POSITIVE, WEEK, Declared
 from sim.base.randomness import Randomness
 from sim.drivers.bitcoin import bitcoin_path, hashprice, subsidy_btc
-from sim.drivers.interest import sofr_path, spread_path
 from sim.drivers.catalogue import sold_in
+from sim.drivers.interest import sofr_path, spread_path
 from sim.drivers.power import power_path
 from sim.drivers.regime import regime_path
 from sim.drivers.rent import Releases, rent_path

@@ -50,7 +50,8 @@ def past_base_rates(start: date, weeks: Ints, now: float) -> Floats:
     """
     series = reference.monthly("sofr_avg")
     when = np.array(
-        [np.datetime64(start + timedelta(weeks=int(week))) for week in np.asarray(weeks)], dtype="datetime64[D]"
+        [np.datetime64(start + timedelta(weeks=int(week))) for week in np.asarray(weeks)],
+        dtype="datetime64[D]",
     )
     row = np.clip(np.searchsorted(series.months, when, side="right") - 1, 0, len(series.months) - 1)
     return np.asarray(np.where(np.asarray(weeks) >= 0, now, series.values[row] / PER_CENT))

@@ -106,4 +106,6 @@ def promised_a_year(watts: Floats, week: Floats, n_weeks: int, first: float, las
     total = np.r_[0.0, np.cumsum(watts[order])]
     inside = total[np.searchsorted(week[order], high)] - total[np.searchsorted(week[order], low)]
     length = high - low
-    return np.asarray(np.where(length > 0, inside / np.where(length > 0, length, 1.0) * WEEKS_PER_YEAR, np.inf))
+    return np.asarray(
+        np.where(length > 0, inside / np.where(length > 0, length, 1.0) * WEEKS_PER_YEAR, np.inf)
+    )

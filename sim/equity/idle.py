@@ -20,9 +20,13 @@ def repay(world: World, week: int) -> None:
     if section.cash_used == 0:
         return
     clouds = world.rows(AgentKind.NEO_CLOUD)
-    idle = clouds[(world.demand.idle_months[clouds] % IDLE_MONTHS == 0) & (world.demand.idle_months[clouds] > 0)]
+    idle = clouds[
+        (world.demand.idle_months[clouds] % IDLE_MONTHS == 0) & (world.demand.idle_months[clouds] > 0)
+    ]
     idle = idle[world.credit.may_spend()[idle]]
-    kept = orders.set_aside(world, week) + np.rint(world.parameters.neo_clouds.reserve_months * obligations(world)).astype(np.int64)
+    kept = orders.set_aside(world, week) + np.rint(
+        world.parameters.neo_clouds.reserve_months * obligations(world)
+    ).astype(np.int64)
     loans = ledger.loans
     for party in idle:
         spare = int((int(ledger.parties.cash_cents[party]) - int(kept[party])) * section.cash_used)

@@ -129,7 +129,9 @@ def _open_grace(world: World, week: int, debtors: Ints) -> None:
 def close_repaid(world: World, week: int) -> None:
     """Release the liens and coins of loans that are paid off."""
     ledger, loans = world.ledger, world.ledger.loans
-    done = np.flatnonzero((loans.balance_cents == 0) & (loans.status <= LoanStatus.ARREARS))
+    done = (loans.balance_cents == 0) & (loans.status <= LoanStatus.ARREARS)
+    # A lender's line stays open while nothing is drawn on it.
+    done = np.flatnonzero(done & (loans.kind != LoanKind.FUNDING))
     if len(done) == 0:
         return
     loans.status[done] = LoanStatus.REPAID

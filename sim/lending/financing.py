@@ -252,7 +252,9 @@ def draw(world: World, week: int, buyer: int, loan: SignedLoan, cost: int, contr
         world.log(week, "loan_drawn", buyer, counterparty=loan.lender, cents=loan.cents)
     loans = ledger.loans
     loans.months_left[row] = months
-    loans.payment_cents[row] = np.ceil(level_payment(float(loans.balance_cents[row]), loans.rate[row], months))
+    loans.payment_cents[row] = np.ceil(
+        level_payment(float(loans.balance_cents[row]), loans.rate[row], months)
+    )
     if contract < 0:
         world.pool.commit(loan.cents)
         world.credit.line_cents[buyer] = max(int(world.credit.line_cents[buyer]) - loan.cents, 0)
@@ -270,7 +272,9 @@ def _tranche(world: World, week: int, buyer: int, loan: SignedLoan) -> int:
     """The buyer's loan without a contract from the same lender in the same quarter; -1 if there is none."""
     loans = world.ledger.loans
     same = (loans.debtor == buyer) & (loans.creditor == loan.lender) & (loans.kind == LoanKind.LEVEL_PAY)
-    same &= (loans.start // QUARTER_WEEKS == week // QUARTER_WEEKS) & (loans.start >= 0) & (loans.contract < 0)
+    same &= (
+        (loans.start // QUARTER_WEEKS == week // QUARTER_WEEKS) & (loans.start >= 0) & (loans.contract < 0)
+    )
     same &= loans.months_left >= loan.months
     found = np.flatnonzero(same & (loans.status == LoanStatus.PERFORMING) & (loans.balance_cents > 0))
     return int(found[0]) if len(found) else -1
@@ -289,7 +293,9 @@ def capital_needed(world: World) -> Ints:
     loans, orders = world.ledger.loans, world.ledger.orders
     needed = np.zeros(world.ledger.parties.n)
     lent = loans.live() & (loans.kind != LoanKind.FUNDING)
-    np.add.at(needed, loans.creditor[lent], loans.balance_cents[lent] * capital_share(world, loans.tier[lent]))
+    np.add.at(
+        needed, loans.creditor[lent], loans.balance_cents[lent] * capital_share(world, loans.tier[lent])
+    )
     signed = orders.lender >= 0
     part = orders.commitment_cents[signed] * capital_share(world, orders.tier[signed])
     np.add.at(needed, orders.lender[signed], part)
@@ -317,7 +323,9 @@ def fund(world: World, loan: SignedLoan) -> None:
 def funding_line(world: World, lender: int) -> int:
     """Row of the line on which a lender draws for its own lending, -1 if it has none."""
     loans = world.ledger.loans
-    rows = np.flatnonzero((loans.debtor == lender) & (loans.kind == LoanKind.FUNDING) & (loans.status <= LoanStatus.ARREARS))
+    rows = np.flatnonzero(
+        (loans.debtor == lender) & (loans.kind == LoanKind.FUNDING) & (loans.status <= LoanStatus.ARREARS)
+    )
     return int(rows[0]) if len(rows) else -1
 
 
@@ -359,7 +367,9 @@ def margin_lenders(world: World, week: int) -> None:
     good = loans.live() & (loans.status == LoanStatus.PERFORMING) & (loans.kind != LoanKind.FUNDING)
     carried = np.zeros(ledger.parties.n)
     np.add.at(
-        carried, loans.creditor[good], loans.balance_cents[good] * (1.0 - capital_share(world, loans.tier[good]))
+        carried,
+        loans.creditor[good],
+        loans.balance_cents[good] * (1.0 - capital_share(world, loans.tier[good])),
     )
     for row in np.flatnonzero((loans.kind == LoanKind.FUNDING) & loans.live()):
         lender = int(loans.debtor[row])

@@ -204,7 +204,9 @@ def test_realisation(world: World, week: int) -> None:
     for row in rows[share[rows] < credit.realisation_covenant]:
         party = int(loans.debtor[row])
         told = f"units running {share[row]:.2f} of those due"
-        luck = float(world.randomness.uniform(Purpose.WAIVER, week, np.array([world.ledger.parties.n + int(row)]))[0])
+        luck = float(
+            world.randomness.uniform(Purpose.WAIVER, week, np.array([world.ledger.parties.n + int(row)]))[0]
+        )
         if luck < credit.technical_waiver:
             loans.tested_from[row] = week + QUARTER_WEEKS
             world.log(week, "covenant_breach", party, detail=told)

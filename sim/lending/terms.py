@@ -68,7 +68,9 @@ def on_offer(world: World) -> Terms:
     )
 
 
-def loss_believed(world: World, belief: int, loan: Floats, price: Floats, years: Floats, decay: Floats) -> Floats:
+def loss_believed(
+    world: World, belief: int, loan: Floats, price: Floats, years: Floats, decay: Floats
+) -> Floats:
     """Loss given default a lender counts on, share of the loan.
 
     Parameters

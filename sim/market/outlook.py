@@ -6,7 +6,6 @@ the model before the view is built.
 
 import numpy as np
 
-from agents.operating import MONTHS_PER_WEEK
 from agents.valuation import believed_value, running_cost_per_hour
 from agents.view import (
     BitcoinView,
@@ -42,7 +41,6 @@ from sim.construction.pipeline import expected_opening
 from sim.equity.obligations import obligations
 from sim.lending import orders
 from sim.parameters import Parameters
-from sim.state.ledger import LoanStatus
 from sim.state.world import World
 
 

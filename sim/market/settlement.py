@@ -165,7 +165,9 @@ def _pick(
     """Rows of the lots the seller delivers, cut so that they add up to `quantity`."""
     ledger, lots = world.ledger, world.ledger.lots
     if world.ledger.parties.kind[seller] == AgentKind.MANUFACTURER:
-        fresh = {name: np.array([-1], dtype=np.int64) for name in ("lien", "liquidator", "deadline", "contract")}
+        fresh = {
+            name: np.array([-1], dtype=np.int64) for name in ("lien", "liquidator", "deadline", "contract")
+        }
         ledger.deliver(
             Lots(
                 product=np.array([product]),

@@ -43,6 +43,7 @@ class Past:
     month: Ints
     end: Ints
     gpus: Floats
+    cost: Floats
     rate: Floats  # USD per GPU-hour, mean of its units
     kept: Floats  # share of contract revenue that is neither prepaid nor spent on overhead
     running_cost: Floats  # USD a month
@@ -168,7 +169,9 @@ def _fail(
 ) -> None:
     """Operators without cash default on their weakest deals until the others pay."""
     for party in np.flatnonzero(cash < 0):
-        mine = np.flatnonzero((past.owner == party) & (past.balance > 0) & (past.month <= month) & ~past.defaulted)
+        mine = np.flatnonzero(
+            (past.owner == party) & (past.balance > 0) & (past.month <= month) & ~past.defaulted
+        )
         for row in mine[np.argsort(surplus[mine], kind="stable")]:
             if cash[party] >= 0 or surplus[row] >= 0:
                 break

@@ -30,6 +30,9 @@ class Builder:
     pairs: set[tuple[int, int]]
     host: Ints
     ranks: dict[int, int]  # neo-cloud -> rank of its fleet
+    purchases: list[tuple[int, int, int, int, int]]  # owner, pool, generation, GPUs, week: bought for deals
+    promised: dict[int, int]  # pool -> week it is promised for
+    building: Ints  # (zones,) pool of a zone's next hall, -1 none
 
     def rows(self, kind: AgentKind) -> Ints:
         """Party rows of a kind."""

@@ -11,23 +11,13 @@ from agents.miner import MinerParameters
 from agents.vocabulary import MONTHS_PER_YEAR, SATOSHI, UNIT, WEEKS_PER_YEAR, Ints
 from sim.base.randomness import Purpose, Randomness
 from sim.debt.facilities import balloon_payment, coupon
+from sim.origination.pricing import CUSHION
 from sim.parameters import Parameters
-from sim.parameters.opening import WorldParameters
 from sim.state.ledger import LoanKind, Loans, LoanStatus
 
 # A warehouse line is renewed as long as its lender lends: longer than any run.
 EVERGREEN_MONTHS = 10_000
-
-
-def kind_of_borrower(world: WorldParameters, rank: int) -> LoanKind:
-    """How a neo-cloud is financed by the rank of its fleet: the largest by delayed draw, then in turn.
-
-    >>> [kind_of_borrower(WorldParameters(), rank).name for rank in (0, 3, 4)]
-    ['DELAYED_DRAW', 'ASSET_BACKED', 'LEVEL_PAY']
-    """
-    if rank < world.delayed_draw_borrowers:
-        return LoanKind.DELAYED_DRAW
-    return LoanKind.ASSET_BACKED if rank % world.asset_backed_every == 0 else LoanKind.LEVEL_PAY
+NEVER = 1 << 40
 
 
 def equipment_loan(
@@ -38,16 +28,15 @@ def equipment_loan(
     generation: int,
     units: int,
     vintage: int,
-    kind: LoanKind,
 ) -> int:
-    """Finance a purchase with a loan drawn when it entered service; returns the loan."""
+    """The loan of the borrower whose units are sold by decree, drawn when they entered service; returns the loan."""
     lenders = parameters.lenders
     price = parameters.hardware.list_price_usd.array()[generation]
     cost = float(price * units * int(UNIT[generation]))
-    months = round(lenders.tenor_years * MONTHS_PER_YEAR)
+    months = round(lenders.longest_years * MONTHS_PER_YEAR)
     paid = min(max(round(-vintage * MONTHS_PER_YEAR / WEEKS_PER_YEAR), 0), months - 1)
-    rate = parameters.interest.sofr_initial + lenders.spread_mixed
-    principal = cost * lenders.advance_rate
+    rate = parameters.interest.sofr_initial + parameters.interest.spread_initial
+    principal = cost * lenders.advance.mixed
     payment = int(balloon_payment(round(principal * 100), rate, months, parameters.credit.balloon_share))
     growth = (1.0 + rate / MONTHS_PER_YEAR) ** paid
     annuity = (growth - 1.0) / (rate / MONTHS_PER_YEAR) if rate else float(paid)
@@ -62,7 +51,9 @@ def equipment_loan(
         cost_cents=round(cost * 100),
         start=vintage,
         status=int(LoanStatus.PERFORMING),
-        kind=int(kind),
+        kind=int(LoanKind.LEVEL_PAY),
+        tier=1,
+        tested_from=NEVER,
     )
 
 
@@ -96,6 +87,7 @@ def miners_debt(
                 payment_cents=int(coupon(face, section.convertible_coupon)),
                 months_left=_months_to_put(section, float(dates[i])),
                 kind=int(LoanKind.CONVERTIBLE),
+                tier=2,
             )
         pledged = int(bitcoin[miner] * section.bitcoin_pledged_share)
         if pledged:
@@ -110,6 +102,7 @@ def miners_debt(
                 payment_cents=int(coupon(borrowed, section.bitcoin_loan_rate)),
                 months_left=1 + int(terms[i] * section.bitcoin_loan_tenor_months),
                 kind=int(LoanKind.BITCOIN),
+                tier=2,
                 pledged_satoshi=pledged,
             )
 
@@ -121,53 +114,23 @@ def _months_to_put(section: MinerParameters, luck: float) -> int:
     return max(round(section.convertible_put_years * MONTHS_PER_YEAR) - age, 1)
 
 
-def corporate_notes(
-    parameters: Parameters, randomness: Randomness, loans: Loans, clouds: Ints, bond_market: int
-) -> None:
-    """Unsecured notes of neo-clouds: a stated share of all their debt, in equal issues.
-
-    They fall due between the first and the last maturity on record, which is why nothing unsecured is due in the
-    first years: the notes outstanding in 2026 were all issued since 2025.
-    """
-    section = parameters.neo_clouds
-    rate = parameters.interest.sofr_initial + section.notes_spread
-    first, last = section.notes_earliest_months, section.notes_latest_months
-    for cloud in clouds:
-        secured = int(loans.balance_cents[loans.debtor == cloud].sum())
-        face = int(secured * section.notes_share / (1.0 - section.notes_share)) // section.notes_per_issuer
-        if face == 0:
-            continue
-        for left in randomness.uniform(Purpose.CREDITOR, 1 + int(cloud), np.arange(section.notes_per_issuer)):
-            loans.append(
-                debtor=int(cloud),
-                creditor=bond_market,
-                principal_cents=face,
-                balance_cents=face,
-                rate=rate,
-                payment_cents=int(coupon(face, rate)),
-                months_left=first + int(left * max(last - first + 1, 1)),
-                kind=int(LoanKind.NOTES),
-            )
-
-
 def lenders_funding(parameters: Parameters, loans: Loans, lenders: Ints, funder: int) -> None:
-    """A warehouse line behind each lender's book, at `lenders.funding_advance` of what it holds."""
-    section = parameters.lenders
-    rate = parameters.interest.sofr_initial + section.funding_spread
+    """A line behind each lender's book: what its capital does not fund."""
+    capital = CUSHION * parameters.lenders.capital.array()
+    rate = parameters.interest.sofr_initial + parameters.lenders.own_funding_spread
     for lender in lenders:
-        book = int(loans.balance_cents[loans.creditor == lender].sum())
-        line = int(book * section.funding_advance)
-        if line:
-            loans.append(
-                debtor=int(lender),
-                creditor=funder,
-                principal_cents=line,
-                balance_cents=line,
-                rate=rate,
-                payment_cents=int(coupon(line, rate)),
-                months_left=EVERGREEN_MONTHS,
-                kind=int(LoanKind.FUNDING),
-            )
+        mine = loans.creditor == lender
+        line = int((loans.balance_cents[mine] * (1.0 - capital[loans.tier[mine]])).sum())
+        loans.append(
+            debtor=int(lender),
+            creditor=funder,
+            principal_cents=line,
+            balance_cents=line,
+            rate=rate,
+            payment_cents=int(coupon(line, rate)),
+            months_left=EVERGREEN_MONTHS,
+            kind=int(LoanKind.FUNDING),
+        )
 
 
 def owned_power(

@@ -4,12 +4,14 @@ Sizes of neo-clouds follow a power law whose first entry is the observed share o
 replaces the draw.
 """
 
+from datetime import date
+
 import numpy as np
 
 from agents.vocabulary import (
+    DAYS_PER_JULIAN_YEAR,
     GENERATIONS,
     LIQUID_ONLY,
-    N_GENERATIONS,
     PRODUCT_GENERATION,
     PRODUCT_UNIT,
     UNIT,
@@ -22,13 +24,14 @@ from agents.vocabulary import (
 from sim.base.randomness import Purpose
 from sim.lending.forced_sale import BORROWER
 from sim.opening.builder import Builder
-from sim.opening.debt import equipment_loan, kind_of_borrower
+from sim.opening.debt import equipment_loan
 from sim.opening.own_fleets import read_fleets
+from sim.opening.purchases import Mix, fill, mix_of
 from sim.parameters import ParameterError, Parameters
-from sim.state.ledger import LoanKind, Loans
+from sim.state.ledger import Loans
 
-# A loan in its last month is as good as repaid.
-LAST_MONTH_WEEKS = 4
+# The date the world's stock is known for (sim/parameters/outside.py).
+STOCK_DATE = date(2026, 1, 1)
 
 
 def neo_cloud_sizes(count: int, largest: float) -> Floats:
@@ -52,7 +55,7 @@ def neo_cloud_sizes(count: int, largest: float) -> Floats:
 
 
 def fill_fleets(build: Builder) -> Loans:
-    """Put operators' hardware into private and open pools, keeping the vacancy free; finance part of it."""
+    """Put operators' hardware into private and open pools, keeping the vacancy free; returns the loan of a sale by decree."""
     parameters, topology = build.parameters, build.topology
     world = parameters.world
     unit_watts = parameters.hardware.unit_watts.array().astype(np.int64)
@@ -62,10 +65,18 @@ def fill_fleets(build: Builder) -> Loans:
     loans = Loans.empty()
     _place_borrower(build, loans, unit_watts)
     if world.fleets_file:
-        bring_fleets(build, loans)
+        bring_fleets(build)
+    mix = mix_of(
+        build.drivers.start,
+        (build.drivers.start - STOCK_DATE).days / DAYS_PER_JULIAN_YEAR,
+        parameters.contracts.growth,
+        parameters.contracts.fading_years,
+        unit_watts,
+    )
     pools = np.flatnonzero(np.isin(topology.pool_kind, (PoolKind.OPEN, PoolKind.PRIVATE)))
     tenant_luck = build.randomness.uniform(Purpose.TENANCY, 0, pools)
-    for pool, luck in zip(pools, tenant_luck, strict=True):
+    age_luck = build.randomness.uniform(Purpose.VINTAGE, 0, pools)
+    for pool, luck, age in zip(pools, tenant_luck, age_luck, strict=True):
         place = int(topology.pool_place[pool])
         kind = str(topology.places.kind[place])
         if kind == "hyperscale" or (kind == "miner" and topology.pool_kind[pool] == PoolKind.PRIVATE):
@@ -82,12 +93,12 @@ def fill_fleets(build: Builder) -> Loans:
         share = world.colocation_gpu_share if kind == "colo" else 1.0
         left_out = owner == clouds[0] and not world.largest_neo_cloud
         share = 0.0 if world.fleets_file or left_out else share
-        rest = _stock(build, loans, owner, int(pool), int(busy * share), unit_watts)
-        build.background[pool] += busy - (int(busy * share) - rest)
+        filled = _stock(build, owner, int(pool), int(busy * share), unit_watts, mix, float(age))
+        build.background[pool] += busy - filled
     return loans
 
 
-def bring_fleets(build: Builder, loans: Loans) -> None:
+def bring_fleets(build: Builder) -> None:
     """House the lots of a user's file: in the owner's own hall at the place, else in its open pool."""
     topology = build.topology
     unit_watts = build.parameters.hardware.unit_watts.array().astype(np.int64)
@@ -128,80 +139,37 @@ def bring_fleets(build: Builder, loans: Loans) -> None:
                 f"{name} need {need:,} W of liquid cooling; {max(cooled, 0):,} W are left there",
             )
         vintage = -round(row.age_years * WEEKS_PER_YEAR)
-        units = row.gpus // int(UNIT[row.generation])
-        lien = _borrow(build, loans, row.owner, row.generation, units, vintage) if row.financed else -1
-        build.lot(row.owner, pool, row.generation, row.gpus, vintage, lien)
+        if row.financed:
+            build.purchases.append((row.owner, pool, row.generation, row.gpus, vintage))
+        else:
+            build.lot(row.owner, pool, row.generation, row.gpus, vintage, -1)
         build.pairs.add((row.owner, pool))
 
 
 def _standing(build: Builder, pool: int, unit_watts: Ints) -> int:
-    """Watts of lots already in a pool."""
-    return sum(
+    """Watts of lots and purchases already in a pool."""
+    lots = sum(
         lot[2] // int(PRODUCT_UNIT[lot[0]]) * int(unit_watts[PRODUCT_GENERATION[lot[0]]])
         for lot in build.lots
         if lot[3] == pool
     )
+    return lots + sum(
+        gpus // int(UNIT[generation]) * int(unit_watts[generation])
+        for _, hall, generation, gpus, _ in build.purchases
+        if hall == pool
+    )
 
 
-def _stock(
-    build: Builder,
-    loans: Loans,
-    owner: int,
-    pool: int,
-    watts: int,
-    unit_watts: Ints,
-) -> int:
-    """Fill `watts` with the generation mix that the pool can cool; returns the watts left over."""
-    world = build.parameters.world
-    mix = world.generation_mix.array().copy()
-    liquid_left = int(build.topology.pool_liquid[pool]) - _standing(
+def _stock(build: Builder, owner: int, pool: int, watts: int, unit_watts: Ints, mix: Mix, luck: float) -> int:
+    """Fill `watts` of a hall with purchases of the past that it can cool; returns the watts they take."""
+    cooled = int(build.topology.pool_liquid[pool]) - _standing(
         build, pool, np.where(LIQUID_ONLY, unit_watts, 0)
     )
-    if liquid_left <= 0:
-        mix[LIQUID_ONLY] = 0.0
-    if mix.sum() <= 0:
-        return watts
-    mix /= mix.sum()
-    age_luck = build.randomness.uniform(Purpose.VINTAGE, 0, pool * N_GENERATIONS + np.arange(N_GENERATIONS))
-    lien_luck = build.randomness.uniform(
-        Purpose.FINANCING, 0, pool * N_GENERATIONS + np.arange(N_GENERATIONS)
-    )
-    available = build.drivers.weeks_since_release
-    left = watts
-    for generation in np.flatnonzero(mix > 0):
-        budget = int(watts * mix[generation])
-        if LIQUID_ONLY[generation]:
-            budget = min(budget, liquid_left)
-        units = budget // int(unit_watts[generation])
-        oldest = min(int(available[generation]), int(world.oldest_fleet_years * WEEKS_PER_YEAR))
-        if units == 0 or oldest <= 0:
-            continue
-        vintage = -int(age_luck[generation] * oldest)
-        financed = lien_luck[generation] < world.financed_share
-        lien = -1
-        if financed and -vintage < build.parameters.lenders.tenor_years * WEEKS_PER_YEAR - LAST_MONTH_WEEKS:
-            lien = _borrow(build, loans, owner, int(generation), units, vintage)
-        build.lot(owner, pool, int(generation), units * int(UNIT[generation]), vintage, lien)
-        filled = units * int(unit_watts[generation])
-        liquid_left -= filled if LIQUID_ONLY[generation] else 0
-        left -= filled
-    return left
-
-
-def _borrow(
-    build: Builder,
-    loans: Loans,
-    owner: int,
-    generation: int,
-    units: int,
-    vintage: int,
-) -> int:
-    """Finance a purchase with the kind of loan its buyer uses; returns the loan."""
-    creditors = build.rows(AgentKind.LENDER)
-    creditor = int(creditors[(owner + generation) % len(creditors)])
-    rank = build.ranks.get(owner)
-    kind = LoanKind.LEVEL_PAY if rank is None else kind_of_borrower(build.parameters.world, rank)
-    return equipment_loan(build.parameters, loans, owner, creditor, generation, units, vintage, kind)
+    bought = fill(mix, watts, max(cooled, 0), unit_watts, luck)
+    for generation, units, week in zip(bought.generation, bought.units, bought.week, strict=True):
+        gpus = int(units) * int(UNIT[generation])
+        build.purchases.append((owner, pool, int(generation), gpus, int(week)))
+    return int((bought.units * unit_watts[bought.generation]).sum())
 
 
 def _place_borrower(build: Builder, loans: Loans, unit_watts: Ints) -> None:
@@ -219,7 +187,9 @@ def _place_borrower(build: Builder, loans: Loans, unit_watts: Ints) -> None:
         room = np.minimum(room, topology.pool_liquid)
     domestic = topology.places.country[topology.pool_place] == "US"
     vintage = -round(sale.age_years * WEEKS_PER_YEAR)
-    lien = _borrow(build, loans, owner, generation, units, vintage)
+    creditors = build.rows(AgentKind.LENDER)
+    creditor = int(creditors[(owner + generation) % len(creditors)])
+    lien = equipment_loan(build.parameters, loans, owner, creditor, generation, units, vintage)
     for pool in np.argsort(-np.where(domestic, room, 0), kind="stable"):
         if units == 0:
             break

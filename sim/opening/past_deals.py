@@ -35,7 +35,12 @@ class Deals:
 
 
 def group(
-    parameters: Parameters, randomness: Randomness, tenants: Tenants, owner: Ints, week: Ints, cost_usd: Floats
+    parameters: Parameters,
+    randomness: Randomness,
+    tenants: Tenants,
+    owner: Ints,
+    week: Ints,
+    cost_usd: Floats,
 ) -> tuple[Deals, Ints]:
     """Cut purchases into deals; returns the deals, and the deal of each purchase.
 

@@ -10,6 +10,8 @@ import numpy as np
 
 from agents.registration import type_name
 from agents.vocabulary import (
+    DAYS_PER_JULIAN_YEAR,
+    MONTHS_PER_YEAR,
     N_GENERATIONS,
     N_PRODUCTS,
     PRODUCT_GENERATION,
@@ -25,25 +27,27 @@ from agents.vocabulary import (
 )
 from sim.base.randomness import Purpose, Randomness
 from sim.base.rounding import to_cents
+from sim.construction.pipeline import cut, delay_weeks
 from sim.debt.loss_bridge import LossBridge
 from sim.drivers.drivers import Drivers
+from sim.drivers.plan import Plan, planned, promised_a_year
 from sim.lending.forced_sale import BORROWER
 from sim.opening.builder import Builder
-from sim.opening.debt import corporate_notes, kind_of_borrower, lenders_funding, miners_debt, owned_power
-from sim.opening.fleets import fill_fleets
+from sim.opening.debt import NEVER, lenders_funding, miners_debt, owned_power
+from sim.opening.fleets import STOCK_DATE, fill_fleets
+from sim.opening.past import Opening, live_past
 from sim.parameters import Parameters
 from sim.places.freight_cost import moving_costs
 from sim.places.topology import Topology
 from sim.state.capacity import Capacity
-from sim.state.ledger import Ledger, LoanKind, Loans, Lots, Parties
+from sim.state.demand import Booked, Demand
+from sim.state.ledger import Ledger, Loans, Lots, Parties
+from sim.state.lending import Pool
 from sim.state.standing import Credit
 from sim.state.tenants import (
-    ComputeContracts,
     Leases,
-    draw_contracts,
+    Tenants,
     draw_tenants,
-    fleet_by_generation,
-    past_rents,
 )
 from sim.state.world import (
     LANDLORD,
@@ -102,8 +106,10 @@ def build_world(
     """Populate the places and open the books."""
     build = parties_and_pools(parameters, randomness, drivers, topology)
     loans = fill_fleets(build)
+    tenants = draw_tenants(parameters.tenants, randomness)
+    opening = live_past(build, loans, tenants, REST_OF_WORLD)
     _introduce(build)
-    return _open_books(build, loans)
+    return _open_books(build, loans, tenants, opening)
 
 
 def parties_and_pools(
@@ -125,6 +131,9 @@ def parties_and_pools(
         pairs=set(),
         host=np.full(topology.places.n, LANDLORD, dtype=np.int64),
         ranks={},
+        purchases=[],
+        promised={},
+        building=np.full(len(topology.places.zone_names), -1, dtype=np.int64),
     )
     _lay_out_pools(build)
     return build
@@ -197,7 +206,6 @@ def _add_shared_pools(build: Builder) -> None:
     taken = np.zeros(places.n, dtype=np.int64)
     np.add.at(placed, build.topology.pool_place, build.topology.pool_power)
     np.add.at(taken, build.topology.pool_place, build.topology.pool_liquid)
-    luck = build.randomness.uniform(Purpose.ENERGISATION, 0, np.arange(places.n))
     for place in range(places.n):
         converted = places.kind[place] in ("miner-converted", "miner")
         fee = site.miner_hosting_fee_usd_per_kw_month if converted else site.hosting_fee_usd_per_kw_month
@@ -205,16 +213,47 @@ def _add_shared_pools(build: Builder) -> None:
         liquid = min(int(places.liquid_watts[place] - taken[place]), watts)
         build.pool(place, PoolKind.OPEN, watts, max(liquid, 0), hosting=fee)
         build.pool(place, PoolKind.IN_PLACE, 0, 0, hosting=fee)
-        due = int(places.planned_watts[place] * site.energising_share * site.uncommitted_share)
-        if due > 0:
-            opens = 1 + int(luck[place] * site.energising_weeks)
-            build.pool(place, PoolKind.FORWARD, due, due, hosting=fee, opens_week=opens)
+    _add_forward_pools(build)
     for number, agent in enumerate(build.rows(AgentKind.LIQUIDATOR)):
         place = build.topology.nearest(*WAREHOUSES[number % len(WAREHOUSES)])
         build.pairs.add((int(agent), build.pool(place, PoolKind.WAREHOUSE, 0, 0, holder=int(agent))))
     for maker in build.rows(AgentKind.MANUFACTURER):
         place = build.topology.nearest(*FACTORY)
         build.pairs.add((int(maker), build.pool(place, PoolKind.WAREHOUSE, 0, 0, holder=int(maker))))
+
+
+def _add_forward_pools(build: Builder) -> None:
+    """The segment's part of planned halls, phase by phase, and in every zone the pool in which its next hall would be built."""
+    places, section = build.topology.places, build.parameters.construction
+    share = build.parameters.contracts.represented_share
+    site_of, watts = cut((places.planned_watts * share).astype(np.int64), int(section.phase_watts))
+    number = np.arange(len(site_of))
+    when = build.randomness.uniform(Purpose.ENERGISATION, 0, number)
+    late = build.randomness.uniform(Purpose.LATENESS, 0, number) < section.late_share
+    luck = build.randomness.normal(Purpose.PROMISE, 0, number)
+    delay = delay_weeks(late, luck, section.late_median_weeks, section.late_log_deviation)
+    last = pipeline_weeks(build.parameters)
+    for i in range(len(site_of)):
+        promised = 1 + int(when[i] * last)
+        pool = _forward_pool(build, int(site_of[i]), int(watts[i]), promised + int(delay[i]))
+        build.promised[pool] = promised
+    largest = np.argsort(-places.it_watts, kind="stable")
+    for zone in range(len(places.zone_names)):
+        here = largest[places.zone[largest] == zone]
+        if len(here):
+            build.building[zone] = _forward_pool(build, int(here[0]), 0, NEVER)
+
+
+def _forward_pool(build: Builder, place: int, watts: int, opens: int) -> int:
+    site, kind = build.parameters.site, build.topology.places.kind[place]
+    converted = kind in ("miner-converted", "miner")
+    fee = site.miner_hosting_fee_usd_per_kw_month if converted else site.hosting_fee_usd_per_kw_month
+    return build.pool(place, PoolKind.FORWARD, watts, watts, hosting=fee, opens_week=opens)
+
+
+def pipeline_weeks(parameters: Parameters) -> int:
+    """Weeks over which planned halls are promised."""
+    return round(parameters.construction.pipeline_months * WEEKS_PER_YEAR / MONTHS_PER_YEAR)
 
 
 # -- who knows whom, and the books ------------------------------------------------------------------------
@@ -225,8 +264,7 @@ def _introduce(build: Builder) -> None:
     topology = build.topology
     number = int(build.parameters.world.places_per_operator)
     open_pools = np.flatnonzero(np.isin(topology.pool_kind, (PoolKind.OPEN, PoolKind.FORWARD)))
-    watts = topology.pool_power[open_pools] > 0
-    open_pools = open_pools[watts]
+    open_pools = open_pools[topology.pool_power[open_pools] > 0]
     foreign = topology.places.country[topology.pool_place[open_pools]] != "US"
     regions = {"home": open_pools[~foreign], "abroad": open_pools[foreign], "anywhere": open_pools}
     for parties, choice in (
@@ -244,7 +282,7 @@ def _introduce(build: Builder) -> None:
                 build.pairs.add((int(party), int(pool)))
 
 
-def _open_books(build: Builder, loans: Loans) -> World:
+def _open_books(build: Builder, loans: Loans, tenants: Tenants, opening: Opening) -> World:
     """Everybody's cash, coins, debts and lots, and the world they open."""
     topology = build.topology
     bitcoin = _opening_bitcoin(build)
@@ -260,7 +298,7 @@ def _open_books(build: Builder, loans: Loans) -> World:
     utilisation, rate = _usage_and_patience(build)
     parties = Parties(
         kind=build.kinds.astype(np.int64),
-        cash_cents=_opening_cash(build, loans),
+        cash_cents=_opening_cash(build) + opening.cash_cents,
         bitcoin_satoshi=bitcoin,
         utilisation=utilisation,
         discount_rate=rate,
@@ -270,7 +308,7 @@ def _open_books(build: Builder, loans: Loans) -> World:
     lots = Lots.of(build.lots)
     lots.close()
     topology.freeze()
-    world = _open_world(build, Ledger(parties, lots, loans), sites)
+    world = _open_world(build, Ledger(parties, lots, loans), sites, tenants, opening)
     world.rents.planned_h100e = world.running_h100_equivalents()
     return world
 
@@ -300,9 +338,7 @@ def _borrow_beside_equipment(build: Builder, loans: Loans, bitcoin: Ints, sites:
     """Miners' notes and bitcoin loans, neo-clouds' notes, lenders' lines; pledged coins come off `bitcoin`."""
     parameters = build.parameters
     coins = bitcoin / SATOSHI * parameters.bitcoin.initial_price_usd
-    assets = _opening_cash(build, loans) + to_cents(
-        coins + sites / 1000.0 * parameters.site.site_value_usd_per_kw
-    )
+    assets = _opening_cash(build) + to_cents(coins + sites / 1000.0 * parameters.site.site_value_usd_per_kw)
     lenders = build.rows(AgentKind.LENDER)
     miners_debt(
         parameters,
@@ -314,12 +350,10 @@ def _borrow_beside_equipment(build: Builder, loans: Loans, bitcoin: Ints, sites:
         bitcoin,
         assets,
     )
-    clouds = np.array(sorted(build.ranks), dtype=np.int64)
-    corporate_notes(parameters, build.randomness, loans, clouds, REST_OF_WORLD)
     lenders_funding(parameters, loans, lenders, REST_OF_WORLD)
 
 
-def _open_world(build: Builder, ledger: Ledger, sites: Ints) -> World:
+def _open_world(build: Builder, ledger: Ledger, sites: Ints, tenants: Tenants, opening: Opening) -> World:
     """The world of week 0, with no history of prices and volumes."""
     parameters, topology, n = build.parameters, build.topology, len(build.kinds)
     pairs = np.array(sorted(build.pairs), dtype=np.int64).reshape(-1, 2)
@@ -361,11 +395,16 @@ def _open_world(build: Builder, ledger: Ledger, sites: Ints) -> World:
             typical_value_usd=np.zeros(N_PRODUCTS),
             first_lot_price_cents=np.full(N_PRODUCTS, -1, dtype=np.int64),
         ),
-        credit=_opening_credit(build, ledger.loans),
-        tenants=draw_tenants(parameters.tenants, build.randomness),
-        contracts=_contracts(build, ledger.lots),
+        credit=Credit.opening(n),
+        tenants=tenants,
+        contracts=opening.contracts,
         leases=_leases(build, ledger.lots),
         bridge=LossBridge.empty(),
+        plan=_plan(build),
+        pool=Pool.opening(),
+        experience=opening.experience,
+        demand=Demand.opening(n),
+        booked=Booked.opening(n),
     )
 
 
@@ -387,39 +426,37 @@ def _slots(build: Builder, parties: int) -> Slots:
         holder=build.topology.pool_holder.copy(),
         consent_week=np.zeros(places, dtype=np.int64),
         arrears_cents=np.zeros((parties, places), dtype=np.int64),
+        promised_week=_promised(build),
+        opens_week=np.where(
+            build.topology.pool_kind == PoolKind.FORWARD, build.topology.pool_opens_week, NEVER
+        ),
+        building_pool=build.building,
     )
 
 
-def _opening_credit(build: Builder, loans: Loans) -> Credit:
-    """Everybody performs; delayed-draw borrowers hold commitments with a window each."""
-    credit, section = Credit.opening(len(build.kinds)), build.parameters.credit
-    for party, rank in build.ranks.items():
-        if kind_of_borrower(build.parameters.world, rank) == LoanKind.DELAYED_DRAW:
-            drawn = int(loans.balance_cents[loans.debtor == party].sum())
-            credit.commitment_cents[party] = int(drawn * section.commitment_share)
-            luck = float(build.randomness.uniform(Purpose.CREDITOR, 0, np.array([party]))[0])
-            credit.window_end[party] = int(luck * section.commitment_weeks)
-    return credit
+def _promised(build: Builder) -> Ints:
+    """Week each pool is promised for; far away for pools that have power."""
+    promised = np.full(build.topology.n_pools, NEVER, dtype=np.int64)
+    for pool, week in build.promised.items():
+        promised[pool] = week
+    return promised
 
 
-def _contracts(build: Builder, lots: Lots) -> ComputeContracts:
-    """Compute contracts of the operators, the largest fleet first."""
-    fleet = fleet_by_generation(lots.product, lots.owner, lots.quantity, lots.status, len(build.kinds))
-    operators = np.flatnonzero(fleet.sum(axis=1) > 0)
-    operators = operators[np.argsort(-fleet[operators].sum(axis=1), kind="stable")]
-    parameters = build.parameters
-    return draw_contracts(
-        parameters.tenants,
-        build.randomness,
-        operators,
-        fleet[operators],
-        build.drivers.rent(0, 1.0),
-        past_rents(
-            build.drivers.start,
-            round(parameters.tenants.tenor_years * WEEKS_PER_YEAR) + 1,
-            parameters.rent.trend_deflation,
-        ),
-        build.drivers.weeks_since_release,
+def _plan(build: Builder) -> Plan:
+    """Planned stock over the run, no faster than the watts that sites have promised."""
+    section, site = build.parameters.contracts, build.parameters.construction
+    start, weeks = build.drivers.start, build.drivers.n_weeks
+    planned_watts = build.topology.places.planned_watts
+    site_of, watts = cut(planned_watts, int(site.phase_watts))
+    last = pipeline_weeks(build.parameters)
+    luck = build.randomness.uniform(Purpose.PROMISE, 0, np.arange(len(site_of)))
+    return planned(
+        build.parameters.rent.world_stock_h100e,
+        (start - STOCK_DATE).days / DAYS_PER_JULIAN_YEAR,
+        section.growth,
+        section.fading_years,
+        promised_a_year(watts.astype(np.float64), luck * last, weeks, 0.0, float(last)),
+        section.watts_per_h100e,
     )
 
 
@@ -457,18 +494,10 @@ def _leases(build: Builder, lots: Lots) -> Leases:
     return leases
 
 
-def _opening_cash(build: Builder, loans: Loans) -> Ints:
-    """Cash in cents: months of debt service for operators, stated funds for everybody else."""
+def _opening_cash(build: Builder) -> Ints:
+    """Stated funds of everybody, cents; what operators earned in the past comes on top."""
     parameters = build.parameters
     cash = np.zeros(len(build.kinds), dtype=np.int64)
-    monthly = np.zeros(len(build.kinds), dtype=np.int64)
-    np.add.at(monthly, loans.debtor, loans.payment_cents)
-    for kind, months in (
-        (AgentKind.NEO_CLOUD, parameters.world.neo_cloud_cash_months),
-        (AgentKind.MINER, 0.0),
-    ):
-        rows = build.rows(kind)
-        cash[rows] = (monthly[rows] * months).astype(np.int64)
     funds = {
         AgentKind.NEO_CLOUD: parameters.world.neo_cloud_free_cash_usd,
         AgentKind.MINER: parameters.world.miner_free_cash_usd,

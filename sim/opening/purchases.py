@@ -9,10 +9,10 @@ from datetime import date
 
 import numpy as np
 
-from agents.vocabulary import LIQUID_ONLY, N_GENERATIONS, UNIT, WEEKS_PER_YEAR, Floats, Ints
+from agents.vocabulary import LIQUID_ONLY, UNIT, WEEKS_PER_YEAR, Floats, Ints
 from sim.base import reference
-from sim.drivers.plan import log_growth
 from sim.drivers.catalogue import sold_in
+from sim.drivers.plan import log_growth
 from sim.state.standing import QUARTER_WEEKS
 
 # Before 2020 the world held too little of what is modelled.
@@ -46,7 +46,9 @@ class Mix:
     watts: Floats
 
 
-def mix_of(start: date, years_since_known: float, growth: float, fading_years: float, unit_watts: Ints) -> Mix:
+def mix_of(
+    start: date, years_since_known: float, growth: float, fading_years: float, unit_watts: Ints
+) -> Mix:
     """The mix that planned growth makes.
 
     Parameters

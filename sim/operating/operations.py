@@ -13,7 +13,6 @@ from agents.vocabulary import (
     PRODUCT_UNIT,
     SATOSHI,
     WEEKS_PER_YEAR,
-    Bools,
     Floats,
     Ints,
     LotStatus,

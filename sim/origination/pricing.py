@@ -65,9 +65,13 @@ def price_loan(
     >>> [float((1e4 * part).round()) for part in (spread.expected_loss, spread.capital, spread.funding, spread.total)]
     [35.0, 108.0, 100.0, 243.0]
     """
-    charge = CUSHION * np.asarray(capital, float) * (
-        np.asarray(return_on_equity, float) - np.asarray(base_rate, float)
+    charge = (
+        CUSHION
+        * np.asarray(capital, float)
+        * (np.asarray(return_on_equity, float) - np.asarray(base_rate, float))
     )
     loss = np.asarray(default_rate, float) * np.asarray(loss_given_default, float)
-    loss, charge, funding = np.broadcast_arrays(loss, np.maximum(charge, 0.0), np.asarray(funding_spread, float))
+    loss, charge, funding = np.broadcast_arrays(
+        loss, np.maximum(charge, 0.0), np.asarray(funding_spread, float)
+    )
     return Spread(loss, charge, funding)

@@ -10,7 +10,9 @@ class ContractParameters(Section):
 
     needs: ClassVar[Needs] = {"credit.tenants = true": "*"}
 
-    growth: float = quantity(1.0, "log per year", 0.83, 1.22, "growth of the world's stock, January 2026", "Epoch AI", "B")
+    growth: float = quantity(
+        1.0, "log per year", 0.83, 1.22, "growth of the world's stock, January 2026", "Epoch AI", "B"
+    )
     fading_years: float = quantity(
         1.8, "years", 1, 3, "in which that growth falls to 1/e", "34.3 GW of planned sites", "C"
     )
@@ -33,7 +35,9 @@ class ContractParameters(Section):
     large_deal_usd: float = quantity(
         2.6e9, "USD of loan", 0.5e9, 3.5e9, "mean deal of an investment-grade tenant", "19 facilities", "C"
     )
-    small_deal_usd: float = quantity(0.8e9, "USD of loan", 0.05e9, 2e9, "mean deal of another", "19 facilities", "C")
+    small_deal_usd: float = quantity(
+        0.8e9, "USD of loan", 0.05e9, 2e9, "mean deal of another", "19 facilities", "C"
+    )
     deal_log_deviation: float = quantity(1.3, "log", 0, 2, "of the size of deals", "19 facilities", "C")
     term_years: float = quantity(4, "years", 2, 6, "most likely term", "prospectus: four years", "B")
     speculative_term_share: float = quantity(0.5, "share", 0.25, 1, "a speculative tenant's term over that")
@@ -42,7 +46,9 @@ class ContractParameters(Section):
     )
     prepaid_other: float = quantity(0.10, "share of contract value", 0, 0.25, "paid at signing, others")
     latest_delivery_weeks: int = quantity(52, "weeks", 13, 104, "within which a hall must be promised")
-    hurdle: float = quantity(0.15, "per year", 0.10, 0.30, "return operators ask on equity of a deal", "none found")
+    hurdle: float = quantity(
+        0.15, "per year", 0.10, 0.30, "return operators ask on equity of a deal", "none found"
+    )
     merchant_hurdle: float = quantity(0.22, "per year", 0.18, 0.30, "return they ask without a contract")
     lateness_belief: float = quantity(
         1.0, "share of the mean", 0, 2, "delay operators count on for a hall that is not ready"
@@ -50,7 +56,9 @@ class ContractParameters(Section):
     renewal_probability: float = quantity(
         0.75, "probability", 0.4, 0.95, "a tenant that pays the market's rate stays when its contract ends"
     )
-    cancel_weeks: int = quantity(39, "weeks", 13, 104, "after the contract date a tenant that is not served may cancel")
+    cancel_weeks: int = quantity(
+        39, "weeks", 13, 104, "after the contract date a tenant that is not served may cancel"
+    )
 
 
 class ConstructionParameters(Section):
@@ -63,17 +71,27 @@ class ConstructionParameters(Section):
     late_log_deviation: float = quantity(0.7, "log", 0, 1.5, "of such delays")
     slip_weeks: int = quantity(0, "weeks", 0, 104, "by which every promised date slips from `slip_week` on")
     slip_week: int = quantity(0, "week", 0, 2000, "week in which they slip")
-    shell_usd_per_watt: float = quantity(11, "USD per IT watt", 8, 15, "cost of a powered shell", "trade press", "B")
+    shell_usd_per_watt: float = quantity(
+        11, "USD per IT watt", 8, 15, "cost of a powered shell", "trade press", "B"
+    )
     started_share: float = quantity(0.01, "share of a zone's watts", 0, 0.1, "size of a hall that is started")
-    build_weeks: int = quantity(78, "weeks", 52, 104, "from its start to its promised date", "18-24 months", "C")
-    miner_debt_share: float = quantity(0.7, "share of cost", 0, 0.85, "project loan on a hall of a miner", "project notes", "C")
+    build_weeks: int = quantity(
+        78, "weeks", 52, 104, "from its start to its promised date", "18-24 months", "C"
+    )
+    miner_debt_share: float = quantity(
+        0.7, "share of cost", 0, 0.85, "project loan on a hall of a miner", "project notes", "C"
+    )
 
 
 class EquityParameters(Section):
     """What operators pay for orders with beside the loan."""
 
-    notes_share: float = quantity(0.25, "share of cost", 0.10, 0.35, "most notes for an order", "filings", "B")
-    notes_coupon: float = quantity(0.09, "per year", 0.06, 0.12, "of such notes", "9.0-9.75 % notes, 2025-26", "B")
+    notes_share: float = quantity(
+        0.25, "share of cost", 0.10, 0.35, "most notes for an order", "filings", "B"
+    )
+    notes_coupon: float = quantity(
+        0.09, "per year", 0.06, 0.12, "of such notes", "9.0-9.75 % notes, 2025-26", "B"
+    )
     notes_tenor_years: float = quantity(5.5, "years", 3, 8, "of such notes", "notes due 2030-2032", "B")
     fixed_charge_cover: float = quantity(
         1.5, "ratio", 1, 3, "income over interest buyers of notes ask for, the new issue included"

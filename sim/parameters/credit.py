@@ -46,7 +46,13 @@ class CreditParameters(Section):
         "B",
     )
     coverage_holiday_weeks: int = quantity(
-        91, "weeks", 0, 156, "after the contract date before coverage is tested", "DDTL 3.0, 4.0: 21 months", "B"
+        91,
+        "weeks",
+        0,
+        156,
+        "after the contract date before coverage is tested",
+        "DDTL 3.0, 4.0: 21 months",
+        "B",
     )
     realisation_weeks: int = quantity(
         30, "weeks", 0, 104, "after it before units running are tested", "DDTL 3.0, 4.0: 7 months", "B"
@@ -162,7 +168,9 @@ class CreditParameters(Section):
     )
     stop_week: int = quantity(-1, "week", -1, 2000, "start of a stop in lending; -1 never")
     stop_ends: str = choice(
-        "commitments", ("commitments", "undrawn", "all"), "new commitments alone, undrawn lines too, or notes and shares too"
+        "commitments",
+        ("commitments", "undrawn", "all"),
+        "new commitments alone, undrawn lines too, or notes and shares too",
     )
     stop_weeks: int = quantity(
         26, "weeks", 1, 156, "length of the stop", "economics.md 7: arms 13, 26, 52", "design"

@@ -3,10 +3,8 @@
 from agents.schema import ByGeneration, quantity
 
 FACTS = "sim/data/gpu_generations.csv"
-SALES = "none found: sales history in outline"
 PER_HOUR = "USD per GPU-hour"
 PER_GPU = "USD per GPU"
-SHARE = "share of watts"
 
 
 class InitialRent(ByGeneration):
@@ -97,16 +95,3 @@ class SalvageValue(ByGeneration):
     GB200: float = quantity(1500, PER_GPU, 300, 3300, "parts, GB200", "as H100", "assumption")
     GB300: float = quantity(1500, PER_GPU, 300, 3300, "parts, GB300", "as H100", "assumption")
     VR200: float = quantity(1500, PER_GPU, 300, 3300, "parts, VR200", "as H100", "assumption")
-
-
-class GenerationMix(ByGeneration):
-    """Installed mix of operators' fleets, share of watts."""
-
-    V100: float = quantity(0.01, SHARE, 0, 1, "installed, V100", SALES, "assumption")
-    A100: float = quantity(0.1, SHARE, 0, 1, "installed, A100", SALES, "assumption")
-    H100: float = quantity(0.38, SHARE, 0, 1, "installed, H100", SALES, "assumption")
-    H200: float = quantity(0.15, SHARE, 0, 1, "installed, H200", SALES, "assumption")
-    B200: float = quantity(0.16, SHARE, 0, 1, "installed, B200", SALES, "assumption")
-    GB200: float = quantity(0.12, SHARE, 0, 1, "installed, GB200", SALES, "assumption")
-    GB300: float = quantity(0.08, SHARE, 0, 1, "installed, GB300", SALES, "assumption")
-    VR200: float = quantity(0, SHARE, 0, 1, "installed, VR200", SALES, "assumption")

@@ -3,16 +3,13 @@
 from typing import ClassVar
 
 from agents.schema import Needs, Section, quantity, setting
-from sim.parameters.generations import GenerationMix
 
 
 class WorldParameters(Section):
     """The starting world: counts, fleets, debt and cash."""
 
     needs: ClassVar[Needs] = {
-        'world.fleets_file = ""': (
-            "generation_mix.* colocation_gpu_share largest_neo_cloud oldest_fleet_years financed_share"
-        ),
+        'world.fleets_file = ""': ("colocation_gpu_share largest_neo_cloud"),
     }
 
     miners: int = quantity(12, "agents", 1, 2000, "miners")
@@ -25,10 +22,6 @@ class WorldParameters(Section):
     enterprises: int = quantity(10, "agents", 0, 2000, "enterprises")
     exporters: int = quantity(3, "agents", 0, 200, "exporters")
     salvagers: int = quantity(1, "agents", 1, 10, "salvage houses")
-    generation_mix: GenerationMix = GenerationMix()
-    delayed_draw_borrowers: int = quantity(
-        3, "neo-clouds", 0, 12, "largest neo-clouds, financed by delayed-draw loans"
-    )
     asset_backed_every: int = quantity(
         3,
         "neo-clouds",
@@ -43,15 +36,10 @@ class WorldParameters(Section):
     largest_neo_cloud: bool = setting(
         True, "the largest neo-cloud takes part; off, its halls are full of load outside the model"
     )
-    oldest_fleet_years: float = quantity(5, "years", 1, 8, "oldest units in fleets")
-    financed_share: float = quantity(
-        0.65, "share of lots", 0, 1, "bought with a loan", "50-80 % of capex", "C"
-    )
-    neo_cloud_cash_months: float = quantity(3, "months of debt service", 0, 24, "opening cash")
     neo_cloud_free_cash_usd: float = quantity(50e6, "USD", 0, 1e10, "opening cash beyond that")
     miner_free_cash_usd: float = quantity(100e6, "USD", 0, 1e10, "opening cash of a miner")
     miner_bitcoin: float = quantity(5000, "BTC", 0, 1e5, "opening coins of a miner")
-    lender_cash_usd: float = quantity(1e9, "USD", 0, 1e12, "opening cash of a lender")
+    lender_cash_usd: float = quantity(50e6, "USD", 0, 1e12, "opening cash of a lender beside its capital")
     utilisation_spread: float = quantity(0.05, "share of hours", 0, 0.2, "deviation across operators")
     discount_rate_spread: float = quantity(0.02, "per year", 0, 0.1, "deviation across operators")
     spread_limit: float = quantity(

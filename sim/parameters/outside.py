@@ -54,7 +54,12 @@ class RentParameters(Section):
     )
     successor_step: float = quantity(0.0, "fraction", 0.0, 0.35, "rent lost when a successor reaches volume")
     bridge_scale: float = quantity(
-        1.0, "ratio", 0.7, 1.3, "on the estimate of July 2023 from which rents are bridged to October 2025", "none found"
+        1.0,
+        "ratio",
+        0.7,
+        1.3,
+        "on the estimate of July 2023 from which rents are bridged to October 2025",
+        "none found",
     )
     step_ramp_weeks: float = quantity(26, "weeks", 13, 52, "ramp of that step")
     demand_volatility: float = quantity(0.3, "per sqrt year", 0.0, 0.6, "volatility of the demand factor")
@@ -140,7 +145,13 @@ class InterestParameters(Section):
     spread_driver: str = choice("flat", ("flat", "replay"), "how the spread moves")
     replay_file: str = setting("", "CSV date,series,value; series sofr and spread, per year; else cited data")
     spread_initial: float = quantity(
-        0.05, "per year", 0.0225, 0.13, "market's spread on mixed tenants in week 0", "DDTL 3.0 +400, 5.0 +450, 5.5 +550", "B"
+        0.05,
+        "per year",
+        0.0225,
+        0.13,
+        "market's spread on mixed tenants in week 0",
+        "DDTL 3.0 +400, 5.0 +450, 5.5 +550",
+        "B",
     )
     sofr_initial: float = quantity(0.0365, "per year", 0.0, 0.1, "SOFR in week 0", "mean of August 2026", "B")
 

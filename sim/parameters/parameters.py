@@ -28,6 +28,7 @@ from agents.registration import registered
 from agents.schema import Section, setting
 from sim.base.faults import explained, nearest
 from sim.base.renamed import since_when
+from sim.parameters.boom import ConstructionParameters, ContractParameters, EquityParameters
 from sim.parameters.construction import fixed_at_construction
 from sim.parameters.credit import CreditParameters
 from sim.parameters.market import (
@@ -62,8 +63,8 @@ class Parameters(Section):
 
     Examples
     --------
-    >>> Parameters().with_({"lenders.advance_rate": 0.8}).lenders.advance_rate
-    0.8
+    >>> Parameters().with_({"lenders.tail_years": 0.5}).lenders.tail_years
+    0.5
     """
 
     agent_types: ClassVar[tuple[type[Party], ...]] = ()
@@ -85,6 +86,9 @@ class Parameters(Section):
     forced_sale: ForcedSaleParameters = ForcedSaleParameters()
     credit: CreditParameters = CreditParameters()
     tenants: TenantParameters = TenantParameters()
+    contracts: ContractParameters = ContractParameters()
+    construction: ConstructionParameters = ConstructionParameters()
+    equity: EquityParameters = EquityParameters()
     world: WorldParameters = WorldParameters()
     miners: MinerParameters = MinerParameters()
     neo_clouds: NeoCloudParameters = NeoCloudParameters()

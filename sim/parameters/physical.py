@@ -72,13 +72,6 @@ class SiteParameters(Section):
         2000, "USD per kW", 500, 7100, "powered hall to compute hall", "trade press 2026", "C"
     )
     retrofit_lead_weeks: float = quantity(39, "weeks", 17, 78, "its lead time")
-    energising_share: float = quantity(
-        0.25, "share of planned watts", 0, 1, "energised within `energising_weeks`"
-    )
-    energising_weeks: int = quantity(
-        52, "weeks", 17, 156, "by when that is energised, each place at a drawn week"
-    )
-    uncommitted_share: float = quantity(0.05, "share of energising watts", 0, 1, "not leased in advance")
 
 
 class FreightParameters(Section):

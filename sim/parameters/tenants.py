@@ -11,22 +11,10 @@ class TenantParameters(Section):
     needs: ClassVar[Needs] = {"credit.tenants = true": "*"}
 
     tenants: int = quantity(12, "tenants", 1, 500, "tenants of all operators together")
-    largest_share: float = quantity(
-        0.67, "share of contracted GPUs", 0.2, 0.9, "an operator's largest tenant", "filing, FY2025", "B"
-    )
-    tenants_per_operator: int = quantity(
-        3, "tenants", 2, 12, "tenants of one operator; those beside the largest share the rest equally"
-    )
-    large_operators: int = quantity(
-        3, "operators", 0, 12, "operators, by fleet, that have let what the largest have"
-    )
-    contracted_share_large: float = quantity(
-        0.96, "share of GPUs", 0.5, 0.98, "under contract at the largest operators", "backlog", "C"
-    )
-    contracted_share_small: float = quantity(0.5, "share of GPUs", 0.0, 0.95, "under contract elsewhere")
-    tenor_years: float = quantity(4, "years", 1, 8, "length of a contract", "prospectus: four years", "B")
     investment_share: float = quantity(0.5, "share of tenants", 0, 1, "rated investment grade")
-    speculative_share: float = quantity(0.2, "share of tenants", 0, 1, "rated speculative or unrated")
+    speculative_share: float = quantity(
+        0.4, "share", 0, 1, "speculative or unrated, of those below investment grade, by deals and by tenants"
+    )
     hazard_investment: float = quantity(0.0002, "per month", 0, 0.01, "default of an investment-grade tenant")
     hazard_mixed: float = quantity(0.001, "per month", 0, 0.02, "default of a mixed tenant")
     hazard_speculative: float = quantity(0.004, "per month", 0, 0.05, "default of a speculative tenant")
@@ -38,10 +26,6 @@ class TenantParameters(Section):
         0.02, "per month", 0, 0.2, "a speculative tenant whose contract is out of the money asks for relief"
     )
     extension_weeks: int = quantity(52, "weeks", 0, 156, "term given in return for a lower rate")
-    prepayment: float = quantity(
-        0.15, "share of contract value", 0, 0.25, "paid at signing, worked off evenly", "one deal: 20 %", "C"
-    )
     termination_fee: float = quantity(
         1.0, "share of what is left to pay", 0.2, 1, "for which a tenant may end a contract; 1 is take-or-pay"
     )
-    reletting_weeks: int = quantity(13, "weeks", 0, 104, "void before units a tenant left are let again")

@@ -36,7 +36,9 @@ class Demand:
     @classmethod
     def opening(cls, parties: int) -> "Demand":
         """Nothing offered yet, at posted rates."""
-        return cls(np.zeros(STREAMS), np.zeros(STREAMS, dtype=np.int64), 1.0, np.zeros(parties, dtype=np.int64))
+        return cls(
+            np.zeros(STREAMS), np.zeros(STREAMS, dtype=np.int64), 1.0, np.zeros(parties, dtype=np.int64)
+        )
 
 
 @dataclass(slots=True)

@@ -40,7 +40,8 @@ def mark_files(world: World) -> None:
     generation = PRODUCT_GENERATION[lots.product[pledged]]
     usage = world.ledger.parties.utilisation[lots.owner[pledged]]
     hourly = np.maximum(
-        (world.rents.contract_usd_per_hour[generation] * usage - cash_cost(world)[generation]) * (1.0 - world.parameters.valuation.overhead),
+        (world.rents.contract_usd_per_hour[generation] * usage - cash_cost(world)[generation])
+        * (1.0 - world.parameters.valuation.overhead),
         0.0,
     )
     income = np.zeros(world.ledger.loans.n)

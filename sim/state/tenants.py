@@ -6,18 +6,14 @@ the tenant fails. Hazards share one common factor a month.
 """
 
 from dataclasses import dataclass
-from datetime import date
 from enum import IntEnum
 
 import numpy as np
 
 from agents.vocabulary import (
-    DAYS_PER_JULIAN_YEAR,
-    DAYS_PER_WEEK,
     GENERATIONS,
     HOURS_PER_WEEK,
     HOURS_PER_YEAR,
-    N_GENERATIONS,
     PRODUCT_GENERATION,
     UNIT,
     WEEKS_PER_YEAR,
@@ -26,7 +22,6 @@ from agents.vocabulary import (
     Ints,
     LotStatus,
 )
-from sim.base import reference
 from sim.base.randomness import Purpose, Randomness
 from sim.base.rows import append_row
 from sim.parameters.tenants import TenantParameters
@@ -34,6 +29,7 @@ from sim.parameters.tenants import TenantParameters
 RATINGS = ("investment", "mixed", "speculative")
 # Contracts are for whole nodes.
 NODE_GPUS = int(UNIT.min())
+PAST_MONTHS = 10_000
 
 
 class TenantState(IntEnum):
@@ -130,7 +126,7 @@ def draw_tenants(parameters: TenantParameters, randomness: Randomness) -> Tenant
     """Ratings by stated shares; the first tenants are the best rated so that shares hold exactly."""
     n = parameters.tenants
     investment = round(n * parameters.investment_share)
-    speculative = round(n * parameters.speculative_share)
+    speculative = round((n - investment) * parameters.speculative_share)
     rating = np.ones(n, dtype=np.int64)
     rating[:investment] = 0
     rating[max(n - speculative, 0) :] = 2
@@ -206,6 +202,18 @@ def monthly_hazards(
     luck = randomness.uniform(Purpose.TENANT_DEFAULT, month, np.arange(len(tenants.rating)))
     fails = (luck < np.minimum(base * scale, 1.0)) & (tenants.state != TenantState.DEFAULTED)
     return np.asarray(fails), randomness.uniform(Purpose.RENEGOTIATION, month, np.arange(len(tenants.rating)))
+
+
+def tenants_failing(
+    parameters: TenantParameters, tenants: Tenants, randomness: Randomness, first_month: int
+) -> Ints:
+    """Month in which each tenant fails before week 0, counted back from it; 1 for those that have not, (tenants,)."""
+    found = np.ones(len(tenants.rating), dtype=np.int64)
+    for month in range(first_month, 0):
+        # Months of the past are numbered from far above those of a run.
+        fails, _ = monthly_hazards(parameters, tenants, randomness, PAST_MONTHS - month)
+        found[fails & (found > 0)] = month
+    return found
 
 
 def seek_relief(

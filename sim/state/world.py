@@ -33,8 +33,8 @@ from sim.places.topology import Topology
 from sim.state.best_use_marks import BestUseMarks
 from sim.state.capacity import Capacity
 from sim.state.demand import Booked, Demand
-from sim.state.lending import Experience, Pool
 from sim.state.ledger import Account, Ledger
+from sim.state.lending import Experience, Pool
 from sim.state.standing import Credit
 from sim.state.tenants import (
     ComputeContracts,
