@@ -25,11 +25,11 @@ from agents.vocabulary import AgentKind, Bools, Floats, Intents
 from sim.base.inputs import noting
 from sim.base.randomness import Randomness, Seed, seed_of
 from sim.base.recorder import Recorder
+from sim.construction import halls as construction
+from sim.contracts import month as contracts
 from sim.discount.shapley import Calendar
 from sim.discount.three_prices import best_use_values, three_prices
 from sim.drivers.drivers import Drivers
-from sim.construction import halls as construction
-from sim.contracts import month as contracts
 from sim.equity import idle
 from sim.lending import (
     bitcoin_margin,

@@ -1,6 +1,7 @@
-"""Where operators could serve a deal: halls with room now or soon, what a unit costs there, and what its operator requires.
+"""Where a deal could be served: halls with room now or soon, what a unit costs there, and the rate that would be asked.
 
-Rows are pairs of an operator and a hall; columns are the generations sold today.
+Rows are halls, columns the generations sold today. Open and promised halls are let to whoever signs; an operator's own hall to it.
+Operators are alike in what they ask (utilisation and hurdle of the typical one); who signs is drawn by size.
 """
 
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from agents.vocabulary import (
     PRODUCT_CONDITION,
     WEEKS_PER_YEAR,
     AgentKind,
+    Bools,
     Condition,
     Floats,
     Ints,
@@ -25,73 +27,62 @@ from sim.contracts.rates import Offer, posted_ratio, required_rate
 from sim.lending import terms
 from sim.state.world import World
 
-KINDS = (PoolKind.PRIVATE, PoolKind.OPEN, PoolKind.FORWARD)
+OPERATORS = (AgentKind.NEO_CLOUD, AgentKind.MINER)
 
 
 @dataclass(frozen=True, slots=True)
 class Halls:
-    """Pairs of an operator and a hall it knows.
+    """Halls that could take a deal.
 
     Attributes
     ----------
-    party, pool : (N,)
-        The pair.
-    watts, liquid_watts : (N,)
-        Room in the hall; pairs of one hall share it.
+    pool, holder : (N,)
+        The hall, and the operator whose own it is; -1 for one that is let to anybody.
     ready : (N,)
-        Week in which the hall is expected to have power.
+        Week in which it is expected to have power.
     generation : (G',)
         Generations sold today.
     units : (N, G')
         Units of each that fit.
     """
 
-    party: Ints
     pool: Ints
-    watts: Ints
-    liquid_watts: Ints
+    holder: Ints
     ready: Ints
     generation: Ints
     units: Ints
 
+    def of(self, party: int) -> Bools:
+        """Halls that are open to an operator."""
+        return np.asarray((self.holder < 0) | (self.holder == party))
+
+
+def operators(world: World) -> Ints:
+    """Operators that may sign: active and in good standing."""
+    kind = world.ledger.parties.kind
+    able = np.isin(kind, OPERATORS) & world.operators.active & world.credit.may_spend()
+    return np.flatnonzero(able)
+
 
 def candidates(world: World, week: int) -> Halls:
-    """Halls of operators in good standing that have room now or are promised in time."""
+    """Halls that have enough room now or are promised in time."""
     section, pools = world.parameters.contracts, world.topology
     power, liquid = world.headroom()
-    party, pool = _pairs(world)
-    able = world.operators.active[party] & world.credit.may_spend()[party]
-    able &= np.isin(pools.pool_kind[pool], KINDS) & (power[pool] > 0)
-    forward = pools.pool_kind[pool] == PoolKind.FORWARD
+    forward = pools.pool_kind == PoolKind.FORWARD
+    own = (pools.pool_kind == PoolKind.PRIVATE) & np.isin(world.slots.holder, operators(world))
     ready = np.where(
         forward,
-        expected_opening(
-            world.slots.promised_week[pool], week, world.parameters.construction.late_median_weeks
-        ),
+        expected_opening(world.slots.promised_week, week, world.parameters.construction.late_median_weeks),
         week,
     )
-    able &= ready <= week + section.latest_delivery_weeks
-    rows = np.flatnonzero(able)
+    able = (forward | own | (pools.pool_kind == PoolKind.OPEN)) & (power >= section.least_hall_watts)
+    rows = np.flatnonzero(able & (ready <= week + section.latest_delivery_weeks))
     generation = np.flatnonzero(world.drivers.on_sale(week))
-    unit_watts = world.hardware.unit_watts[generation]
-    room = np.where(LIQUID_ONLY[generation][None, :], liquid[pool[rows]][:, None], power[pool[rows]][:, None])
-    units = np.minimum(room, power[pool[rows]][:, None]) // unit_watts[None, :]
-    return Halls(
-        party[rows], pool[rows], power[pool[rows]], liquid[pool[rows]], ready[rows], generation, units
+    room = np.where(
+        LIQUID_ONLY[generation][None, :], np.minimum(liquid, power)[rows][:, None], power[rows][:, None]
     )
-
-
-def _pairs(world: World) -> tuple[Ints, Ints]:
-    """Operators and the halls they know, and every hall that is promised: those are offered to all; sorted."""
-    operators = np.flatnonzero(np.isin(world.ledger.parties.kind, (AgentKind.NEO_CLOUD, AgentKind.MINER)))
-    known = np.isin(world.known.party, operators)
-    forward = np.flatnonzero(world.topology.pool_kind == PoolKind.FORWARD)
-    width = world.topology.n_pools
-    keys = np.r_[
-        world.known.party[known] * width + world.known.pool[known],
-        (operators[:, None] * width + forward[None, :]).ravel(),
-    ]
-    return np.divmod(np.unique(keys), width)
+    units = room // world.hardware.unit_watts[generation][None, :]
+    return Halls(rows, np.where(own[rows], world.slots.holder[rows], -1), ready[rows], generation, units)
 
 
 def machines(world: World, week: int, halls: Halls) -> Machine:
@@ -110,7 +101,7 @@ def machines(world: World, week: int, halls: Halls) -> Machine:
         energy_usd_per_kw_month=energy[hall],
         slot_usd_per_kw_month=slot[hall],
         rent=world.rents.contract_usd_per_hour[g][None, :],
-        utilisation=world.ledger.parties.utilisation[halls.party][:, None],
+        utilisation=parameters.valuation.utilisation,
         overhead=parameters.valuation.overhead,
         trend=parameters.rent.trend_deflation,
         hazard=parameters.hardware.failure_hazard,

@@ -1,4 +1,4 @@
-"""Who gets a deal: the operator that asks least of those that can house it, in its cheapest halls (docs/boom.md 3)."""
+"""How an operator houses a deal: in its cheapest halls, with the generation that is best there (docs/boom.md 3)."""
 
 from dataclasses import dataclass
 
@@ -30,9 +30,16 @@ class Housed:
 
 
 def house(
-    halls: Halls, served: Served, cost_usd: Floats, hardware_usd: float, *, whole: bool, most: float
+    halls: Halls,
+    served: Served,
+    cost_usd: Floats,
+    hardware_usd: float,
+    party: int,
+    *,
+    whole: bool,
+    most: float,
 ) -> Housed | None:
-    """The best operator for a deal, or None if nobody takes it.
+    """An operator's cheapest halls for a deal, or None if it does not take it.
 
     Parameters
     ----------
@@ -46,27 +53,27 @@ def house(
         Multiple of the posted rate that is paid: an operator takes the deal if it requires no more.
     """
     best: Housed | None = None
-    multiple = np.where(halls.units > 0, served.multiple, np.inf)
+    multiple = np.where((halls.units > 0) & halls.of(party)[:, None], served.multiple, np.inf)
     for column, generation in enumerate(halls.generation):
         wanted = max(int(hardware_usd // (float(cost_usd[column]) * int(UNIT[generation]))), 1)
-        able = np.flatnonzero(multiple[:, column] <= most)
-        for party in np.unique(halls.party[able]):
-            mine = able[halls.party[able] == party]
-            mine = mine[np.argsort(multiple[mine, column], kind="stable")]
-            room = np.cumsum(halls.units[mine, column])
-            if whole and room[-1] < wanted:
-                continue
-            last = int(np.searchsorted(room, min(wanted, int(room[-1])), side="left"))
-            asked = float(multiple[mine[last], column])
-            if best is None or asked < best.multiple:
-                units = halls.units[mine[: last + 1], column].copy()
-                units[-1] -= max(int(room[last]) - wanted, 0)
-                best = Housed(int(party), int(generation), mine[: last + 1], units, asked)
+        mine = np.flatnonzero(multiple[:, column] <= most)
+        if len(mine) == 0:
+            continue
+        mine = mine[np.argsort(multiple[mine, column], kind="stable")]
+        room = np.cumsum(halls.units[mine, column])
+        if whole and room[-1] < wanted:
+            continue
+        last = int(np.searchsorted(room, min(wanted, int(room[-1])), side="left"))
+        asked = float(multiple[mine[last], column])
+        if best is None or asked < best.multiple:
+            units = halls.units[mine[: last + 1], column].copy()
+            units[-1] -= max(int(room[last]) - wanted, 0)
+            best = Housed(party, int(generation), mine[: last + 1], units, asked)
     return best
 
 
 def supply(halls: Halls, served: Served, weight: Floats) -> tuple[Floats, Floats]:
-    """Multiple and capacity of every hall for a standard deal, with the generation its best operator would buy.
+    """Multiple and capacity of every hall for a standard deal, with the generation that is best there.
 
     Parameters
     ----------
@@ -76,13 +83,11 @@ def supply(halls: Halls, served: Served, weight: Floats) -> tuple[Floats, Floats
     Returns
     -------
     (halls,), (halls,)
-        Required over posted rate, and H100 equivalents that fit, of each pool once.
+        Required over posted rate, and H100 equivalents that fit.
     """
     multiple = np.where(halls.units > 0, served.multiple, np.inf)
     column = multiple.argmin(axis=1)
     rows = np.arange(len(halls.pool))
     lowest = multiple[rows, column]
     holds = halls.units[rows, column] * UNIT[halls.generation[column]] * weight[column]
-    order = np.lexsort((rows, lowest, halls.pool))
-    first = order[np.r_[True, np.diff(halls.pool[order]) > 0]] if len(order) else order
-    return lowest[first], holds[first]
+    return lowest, holds

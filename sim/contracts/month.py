@@ -8,9 +8,9 @@ from agents.vocabulary import (
     MONTHS_PER_YEAR,
     PRODUCT_CONDITION,
     WEEKS_PER_YEAR,
-    AgentKind,
     Condition,
     Floats,
+    Ints,
     LotStatus,
 )
 from sim.base.randomness import Purpose
@@ -27,7 +27,7 @@ from sim.contracts.deals import (
     tenant_of,
     term_of,
 )
-from sim.contracts.halls import Halls, Machine, Served, candidates, machines, serve
+from sim.contracts.halls import Halls, Machine, Served, candidates, machines, operators, serve
 from sim.contracts.matching import house, supply
 from sim.contracts.rates import posted_ratio
 from sim.contracts.signing import Proposal, sign
@@ -39,6 +39,8 @@ from sim.state.world import REST_OF_WORLD, World
 LEAD_WEEKS = 26
 STANDARD_TIER = INVESTMENT
 DRAWS = 3  # of a deal: tier, term, tenant
+# Deals are numbered from far above the weeks of a run.
+STREAM_WEEKS = 1_000_000
 
 
 def live_month(world: World, week: int) -> None:
@@ -119,6 +121,7 @@ class Wanted:
     """A deal demand offers: its stream and size in H100 equivalents, and what its tenant is and wants."""
 
     stream: int
+    number: int
     h100e: float
     tier: int
     tenant: int
@@ -193,6 +196,7 @@ def _drawn(
             found.append(
                 Wanted(
                     stream,
+                    number,
                     h100e,
                     tier,
                     tenant_of(world.tenants, tier, section.largest_tenant_share, float(luck[2])),
@@ -222,7 +226,9 @@ def _cost_of_compute(world: World, halls: Halls, machine: Machine, standard: Ser
         return float("nan"), 0.0
     usd = float(cost[row, column] / weight[column])
     holds = (halls.units * world.hardware.unit[halls.generation] * weight).max(axis=1)
-    return usd, float(np.bincount(halls.party, weights=holds).max())
+    shared = float(holds[halls.holder < 0].sum())
+    own = np.bincount(halls.holder[halls.holder >= 0], weights=holds[halls.holder >= 0], minlength=1)
+    return usd, shared + float(own.max())
 
 
 def _compete(world: World, week: int, wanted: Wanted, multiple: float) -> int:
@@ -241,7 +247,13 @@ def _compete(world: World, week: int, wanted: Wanted, multiple: float) -> int:
     usd, _ = _cost_of_compute(world, halls, machine, standard)
     if not np.isfinite(usd) or not np.isfinite(most):
         return 0
-    housed = house(halls, served, cost, wanted.h100e * usd, whole=wanted.tier == INVESTMENT, most=most)
+    housed = None
+    for party in _by_luck(world, week, wanted):
+        housed = house(
+            halls, served, cost, wanted.h100e * usd, int(party), whole=wanted.tier == INVESTMENT, most=most
+        )
+        if housed is not None:
+            break
     if housed is None:
         return 0
     column = int(np.flatnonzero(halls.generation == housed.generation)[0])
@@ -259,6 +271,18 @@ def _compete(world: World, week: int, wanted: Wanted, multiple: float) -> int:
     booked.signed_h100e += outcome.gpus * float(world.hardware.compute_weight[housed.generation])
     world.demand.idle_months[housed.party] = 0
     return outcome.gpus
+
+
+def _by_luck(world: World, week: int, wanted: Wanted) -> Ints:
+    """Operators in the order in which they come to a deal: drawn by the size of their fleets, the larger the sooner."""
+    able = operators(world)
+    weight = world.fleet_watts()[able].astype(np.float64)
+    able, weight = able[weight > 0], weight[weight > 0]
+    luck = world.randomness.uniform(
+        Purpose.DEAL_ORDER, STREAM_WEEKS * (wanted.stream + 1) + wanted.number, able
+    )
+    # The smallest of exponential waiting times falls to each in proportion to its weight.
+    return able[np.argsort(-np.log1p(-luck) / weight, kind="stable")]
 
 
 def _lowest(halls: Halls, served: Served) -> float:
@@ -282,15 +306,12 @@ def slot_value_usd_per_watt(world: World, week: int) -> Floats:
     generation = np.flatnonzero(world.drivers.on_sale(week))
     worth = np.zeros(len(pool))
     zones = np.flatnonzero(pool >= 0)
-    operators = np.flatnonzero(world.ledger.parties.kind == AgentKind.NEO_CLOUD)
-    if len(generation) == 0 or len(zones) == 0 or len(operators) == 0:
+    if len(generation) == 0 or len(zones) == 0:
         return worth
     one = np.ones(len(zones), dtype=np.int64)
     halls = Halls(
-        operators[0] * one,
         pool[zones],
-        one,
-        one,
+        -one,
         week * one,
         generation,
         np.ones((len(zones), len(generation)), dtype=np.int64),

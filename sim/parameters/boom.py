@@ -46,6 +46,9 @@ class ContractParameters(Section):
     )
     prepaid_other: float = quantity(0.10, "share of contract value", 0, 0.25, "paid at signing, others")
     latest_delivery_weeks: int = quantity(52, "weeks", 13, 104, "within which a hall must be promised")
+    least_hall_watts: float = quantity(
+        1e6, "IT watts", 0, 50e6, "room of the smallest hall that is let for a deal"
+    )
     hurdle: float = quantity(
         0.15, "per year", 0.10, 0.30, "return operators ask on equity of a deal", "none found"
     )
