@@ -263,6 +263,9 @@ class FireSaleModel(mesa.Model):  # type: ignore[misc]
         financing.begin_month(self.world, week)
         contracts.live_month(self.world, week)
         construction.start(self.world, week, contracts.slot_value_usd_per_watt)
+        construction.build_own(
+            self.world, week, contracts.slot_value_usd_per_watt, idle.spare(self.world, week)
+        )
         idle.repay(self.world, week)
         financing.return_capital(self.world, week)
 

@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from agents.vocabulary import MONTHS_PER_YEAR, AgentKind, Floats, Ints, PoolKind
+from agents.lender import TIERS
+from agents.vocabulary import MONTHS_PER_YEAR, WEEKS_PER_YEAR, AgentKind, Floats, Ints, PoolKind
 from sim.base.randomness import Purpose
 from sim.construction.pipeline import delay_weeks
 from sim.debt.terms import level_payment
@@ -18,6 +19,7 @@ from sim.state.ledger import Account, LoanKind
 from sim.state.world import REST_OF_WORLD, World
 
 NEVER = 1 << 40
+MIXED = TIERS.index("mixed")
 
 
 def energise(world: World, week: int) -> None:
@@ -25,7 +27,14 @@ def energise(world: World, week: int) -> None:
     pools, lots, leases = world.topology, world.ledger.lots, world.leases
     due = (pools.pool_kind == PoolKind.FORWARD) & (world.slots.opens_week == week)
     for pool in np.flatnonzero(due & (world.capacity.power_watts > 0)):
-        target = world.pool_at(int(pools.pool_place[pool]), PoolKind.OPEN)
+        place, holder = int(pools.pool_place[pool]), int(world.slots.holder[pool])
+        own = (
+            pool in world.slots.own_building_pool
+            and world.ledger.parties.kind[holder] != AgentKind.INSTITUTION
+        )
+        target = (
+            world.pool_at(place, PoolKind.PRIVATE, holder) if own else world.pool_at(place, PoolKind.OPEN)
+        )
         watts, liquid = int(world.capacity.power_watts[pool]), int(world.capacity.liquid_watts[pool])
         world.capacity.move(int(pool), target, watts, liquid)
         lots.pool[lots.pool == pool] = target
@@ -62,47 +71,77 @@ def start(world: World, week: int, slot_value: Callable[[World, int], Floats]) -
     slot_value
         What a powered slot in each zone is worth to its best user beyond the posted fee, USD per IT watt, (zones,).
     """
-    section, site, pools = world.parameters.construction, world.parameters.site, world.topology
+    section, pools = world.parameters.construction, world.topology
     idle = world.slots.building_pool
     free = np.array(
         [world.slots.opens_week[pool] >= NEVER and world.capacity.power_watts[pool] == 0 for pool in idle]
     )
     if not free.any() or section.started_share == 0:
         return
-    fee = site.hosting_fee_usd_per_kw_month / 1000.0
-    months = site.lease_tenor_years * MONTHS_PER_YEAR
-    posted = fee * float(annuity(world.parameters.contracts.hurdle, months))
-    worth = slot_value(world, week)
+    worth = slot_value(world, week) + _fee_worth(world)
     zone = pools.places.zone[pools.pool_place]
     watts = np.bincount(zone, weights=world.capacity.power_watts, minlength=len(worth))
-    luck = world.randomness.uniform(Purpose.LATENESS, week + 1, np.arange(len(worth)))
-    size = world.randomness.normal(Purpose.PROMISE, week + 1, np.arange(len(worth)))
-    late = delay_weeks(luck < section.late_share, size, section.late_median_weeks, section.late_log_deviation)
-    for z in np.flatnonzero(free & (worth + posted > section.shell_usd_per_watt)):
-        pool, built = int(idle[z]), int(watts[z] * section.started_share)
-        if built <= 0:
+    for z in np.flatnonzero(free & (worth > section.shell_usd_per_watt)):
+        built = int(watts[z] * section.started_share)
+        if built > 0:
+            _begin(world, week, int(idle[z]), built, int(world.slots.host[pools.pool_place[idle[z]]]))
+
+
+def build_own(world: World, week: int, slot_value: Callable[[World, int], Floats], spare: Ints) -> None:
+    """Operators with idle cash build halls of their own where slots are worth more than a shell.
+
+    Parameters
+    ----------
+    spare
+        Cash each party has no other use for, cents, (parties,).
+    """
+    section, pools = world.parameters.construction, world.topology
+    worth = slot_value(world, week) + _fee_worth(world)
+    pools_of = world.slots.own_building_pool
+    for party in np.flatnonzero((pools_of >= 0) & (spare > 0) & world.operators.active):
+        pool = int(pools_of[party])
+        dear = worth[pools.places.zone[pools.pool_place[pool]]] > section.shell_usd_per_watt
+        if not dear or world.capacity.power_watts[pool] > 0:
             continue
-        world.capacity.build(pool, built, built)
-        world.slots.promised_week[pool] = week + section.build_weeks
-        world.slots.opens_week[pool] = week + section.build_weeks + int(late[z])
-        host = int(world.slots.host[pools.pool_place[pool]])
-        world.log(week, "hall_started", host, quantity=built // 1_000_000, detail="MW")
-        _borrow(world, week, host, built)
+        each = section.shell_usd_per_watt * 100 * (1.0 - section.project_debt_share)
+        watts = min(int(int(spare[party]) / each), int(section.own_hall_watts))
+        if watts >= world.parameters.contracts.least_hall_watts:
+            _begin(world, week, pool, watts, int(party))
 
 
-def _borrow(world: World, week: int, host: int, watts: int) -> None:
-    """The project loan on a miner's hall; its owners pay the rest of the shell."""
-    section, ledger = world.parameters.construction, world.ledger
-    if ledger.parties.kind[host] != AgentKind.MINER:
-        return
-    cost = round(watts * section.shell_usd_per_watt * 100)
-    lent = int(cost * section.miner_debt_share)
-    months = section.build_weeks * MONTHS_PER_YEAR // 52 + terms.months_of(
-        world.parameters.site.lease_tenor_years
+def _fee_worth(world: World) -> float:
+    """The posted fee of a slot over a lease, USD per IT watt."""
+    site = world.parameters.site
+    months = site.lease_tenor_years * MONTHS_PER_YEAR
+    return (
+        site.hosting_fee_usd_per_kw_month / 1000.0 * float(annuity(world.parameters.contracts.hurdle, months))
     )
-    rate = terms.market_rate(world, week, 1)
+
+
+def _begin(world: World, week: int, pool: int, watts: int, owner: int) -> None:
+    """Start a hall: a date is promised, and whether it will be kept is drawn."""
+    section = world.parameters.construction
+    luck = world.randomness.uniform(Purpose.LATENESS, week + 1, np.array([pool]))
+    size = world.randomness.normal(Purpose.PROMISE, week + 1, np.array([pool]))
+    late = delay_weeks(luck < section.late_share, size, section.late_median_weeks, section.late_log_deviation)
+    world.capacity.build(pool, watts, watts)
+    world.slots.promised_week[pool] = week + section.build_weeks
+    world.slots.opens_week[pool] = week + section.build_weeks + int(late[0])
+    world.log(week, "hall_started", owner, quantity=watts // 1_000_000, detail="MW")
+    if world.ledger.parties.kind[owner] in (AgentKind.MINER, AgentKind.NEO_CLOUD):
+        _pay_for(world, week, owner, watts)
+
+
+def _pay_for(world: World, week: int, owner: int, watts: int) -> None:
+    """A project loan, and for a miner its owners' money, for an operator its own."""
+    section, ledger = world.parameters.construction, world.ledger
+    cost = round(watts * section.shell_usd_per_watt * 100)
+    lent = int(cost * section.project_debt_share)
+    build = round(section.build_weeks * MONTHS_PER_YEAR / WEEKS_PER_YEAR)
+    months = build + terms.months_of(world.parameters.site.lease_tenor_years)
+    rate = terms.market_rate(world, week, MIXED)
     ledger.lend(
-        debtor=host,
+        debtor=owner,
         creditor=REST_OF_WORLD,
         principal_cents=lent,
         balance_cents=lent,
@@ -112,10 +151,12 @@ def _borrow(world: World, week: int, host: int, watts: int) -> None:
         cost_cents=cost,
         start=week,
         kind=int(LoanKind.PROJECT),
-        tier=1,
+        tier=MIXED,
+        tested_from=NEVER,
     )
-    ledger.pay(REST_OF_WORLD, host, cost - lent, Account.EQUITY)
-    ledger.pay(host, REST_OF_WORLD, cost, Account.RETROFIT)
+    if ledger.parties.kind[owner] == AgentKind.MINER:
+        ledger.pay(REST_OF_WORLD, owner, cost - lent, Account.EQUITY)
+    ledger.pay(owner, REST_OF_WORLD, cost, Account.CONSTRUCTION)
 
 
 def typical_halls(world: World) -> Ints:

@@ -69,13 +69,15 @@ def candidates(world: World, week: int) -> Halls:
     section, pools = world.parameters.contracts, world.topology
     power, liquid = world.headroom()
     forward = pools.pool_kind == PoolKind.FORWARD
-    own = (pools.pool_kind == PoolKind.PRIVATE) & np.isin(world.slots.holder, operators(world))
+    held = (pools.pool_kind == PoolKind.PRIVATE) | (forward & (world.slots.holder >= 0))
+    own = held & np.isin(world.slots.holder, operators(world))
     ready = np.where(
         forward,
         expected_opening(world.slots.promised_week, week, world.parameters.construction.late_median_weeks),
         week,
     )
-    able = (forward | own | (pools.pool_kind == PoolKind.OPEN)) & (power >= section.least_hall_watts)
+    able = own | (~held & (forward | (pools.pool_kind == PoolKind.OPEN)))
+    able &= power >= section.least_hall_watts
     rows = np.flatnonzero(able & (ready <= week + section.latest_delivery_weeks))
     generation = np.flatnonzero(world.drivers.on_sale(week))
     room = np.where(

@@ -306,7 +306,7 @@ def _deliver(
 def _lease(world: World, party: int, pool: int, generation: int, gpus: int, due: int) -> None:
     """Lease what the units need of a hall that is not the operator's own, from the day it has power."""
     pools = world.topology
-    if pools.pool_kind[pool] == PoolKind.PRIVATE:
+    if pools.pool_kind[pool] == PoolKind.PRIVATE or world.slots.holder[pool] == party:
         return
     watts = gpus // int(UNIT[generation]) * int(world.hardware.unit_watts[generation])
     dark = pools.pool_kind[pool] == PoolKind.FORWARD

@@ -32,6 +32,7 @@ class Builder:
     ranks: dict[int, int]  # neo-cloud -> rank of its fleet
     purchases: list[tuple[int, int, int, int, int]]  # owner, pool, generation, GPUs, week: bought for deals
     promised: dict[int, int]  # pool -> week it is promised for
+    own_building: dict[int, int]  # operator -> pool in which it builds for itself
     building: Ints  # (zones,) pool of a zone's next hall, -1 none
 
     def rows(self, kind: AgentKind) -> Ints:

@@ -133,6 +133,7 @@ def parties_and_pools(
         ranks={},
         purchases=[],
         promised={},
+        own_building={},
         building=np.full(len(topology.places.zone_names), -1, dtype=np.int64),
     )
     _lay_out_pools(build)
@@ -237,6 +238,7 @@ def _add_forward_pools(build: Builder) -> None:
         promised = 1 + int(when[i] * last)
         pool = _forward_pool(build, int(site_of[i]), int(watts[i]), promised + int(delay[i]))
         build.promised[pool] = promised
+    _add_own_building_pools(build)
     largest = np.argsort(-places.it_watts, kind="stable")
     for zone in range(len(places.zone_names)):
         here = largest[places.zone[largest] == zone]
@@ -244,11 +246,32 @@ def _add_forward_pools(build: Builder) -> None:
             build.building[zone] = _forward_pool(build, int(here[0]), 0, NEVER)
 
 
-def _forward_pool(build: Builder, place: int, watts: int, opens: int) -> int:
+def _add_own_building_pools(build: Builder) -> None:
+    """Where each neo-cloud would build for itself: at the place of its largest own hall, or beside another's."""
+    topology = build.topology
+    clouds = np.array([r for r in build.rows(AgentKind.NEO_CLOUD) if build.names[r] != BORROWER])
+    own = (topology.pool_kind == PoolKind.PRIVATE) & np.isin(topology.pool_holder, clouds)
+    if not own.any():
+        return
+    halls = np.flatnonzero(own)
+    for number, cloud in enumerate(clouds):
+        mine = halls[topology.pool_holder[halls] == cloud]
+        if len(mine):
+            place = int(topology.pool_place[mine[topology.pool_power[mine].argmax()]])
+        else:
+            place = int(topology.pool_place[halls[number % len(halls)]])
+            pool = build.pool(
+                place, PoolKind.PRIVATE, 0, 0, holder=int(cloud), pue=build.parameters.site.pue_owned
+            )
+            build.pairs.add((int(cloud), pool))
+        build.own_building[int(cloud)] = _forward_pool(build, place, 0, NEVER, holder=int(cloud))
+
+
+def _forward_pool(build: Builder, place: int, watts: int, opens: int, holder: int = -1) -> int:
     site, kind = build.parameters.site, build.topology.places.kind[place]
     converted = kind in ("miner-converted", "miner")
     fee = site.miner_hosting_fee_usd_per_kw_month if converted else site.hosting_fee_usd_per_kw_month
-    return build.pool(place, PoolKind.FORWARD, watts, watts, hosting=fee, opens_week=opens)
+    return build.pool(place, PoolKind.FORWARD, watts, watts, hosting=fee, opens_week=opens, holder=holder)
 
 
 def pipeline_weeks(parameters: Parameters) -> int:
@@ -431,7 +454,15 @@ def _slots(build: Builder, parties: int) -> Slots:
             build.topology.pool_kind == PoolKind.FORWARD, build.topology.pool_opens_week, NEVER
         ),
         building_pool=build.building,
+        own_building_pool=_own_building(build, parties),
     )
+
+
+def _own_building(build: Builder, parties: int) -> Ints:
+    found = np.full(parties, -1, dtype=np.int64)
+    for party, pool in build.own_building.items():
+        found[party] = pool
+    return found
 
 
 def _promised(build: Builder) -> Ints:

@@ -81,8 +81,11 @@ class ConstructionParameters(Section):
     build_weeks: int = quantity(
         78, "weeks", 52, 104, "from its start to its promised date", "18-24 months", "C"
     )
-    miner_debt_share: float = quantity(
-        0.7, "share of cost", 0, 0.85, "project loan on a hall of a miner", "project notes", "C"
+    own_hall_watts: float = quantity(
+        300e6, "IT watts", 0, 2e9, "largest hall an operator builds for itself out of idle cash at a time"
+    )
+    project_debt_share: float = quantity(
+        0.7, "share of cost", 0, 0.85, "project loan on a hall of a party", "project notes", "C"
     )
 
 

@@ -50,6 +50,7 @@ class Account(IntEnum):
     EQUITY = 18
     MACHINES = 19
     PREPAYMENT = 20
+    CONSTRUCTION = 21
 
 
 class LoanStatus(IntEnum):

@@ -102,6 +102,7 @@ class Slots:
     consent_week: Ints  # (places,) week from which the host lets slots be assigned
     promised_week: Ints  # (pools,) week for which a hall is promised; far away for those that have power
     opens_week: Ints  # (pools,) week in which it has power
+    own_building_pool: Ints  # (parties,) pool in which an operator builds for itself, -1 none
     building_pool: Ints  # (zones,) pool in which a zone's next hall is built, -1 none
     arrears_cents: Ints  # (parties, places) slot rent due and not paid
 
