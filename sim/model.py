@@ -222,6 +222,7 @@ class FireSaleModel(mesa.Model):  # type: ignore[misc]
 
     def _serve_tenants(self, week: int) -> None:
         """Once a month tenants pay, ask for relief or fail, and operators let what stands free."""
+        tenancy.fail_largest(self.world, week)
         if self.parameters.credit.tenants and self.world.drivers.starts_month(week):
             tenancy.live_month(self.world, week, self.world.drivers.months_begun(week))
 

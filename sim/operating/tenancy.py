@@ -18,13 +18,9 @@ def live_month(world: World, week: int, month: int) -> None:
     """Failures, renegotiations and terminations of one month."""
     parameters, tenants, contracts = world.parameters.tenants, world.tenants, world.contracts
     fails, luck = monthly_hazards(parameters, tenants, world.randomness, month)
-    live = contracts.live(week)
     for tenant in np.flatnonzero(fails):
-        tenants.state[tenant] = TenantState.DEFAULTED
-        rows = np.flatnonzero(live & (contracts.tenant == tenant))
-        _log_contracts(world, week, "tenant_default", int(tenant), rows)
-        end_contracts(contracts, rows, week)
-        leases.tenant_gone(world, week, int(tenant))
+        fail(world, week, int(tenant))
+    live = contracts.live(week)
     rates = contracts.rate_usd_per_hour.copy()
     granted = seek_relief(
         parameters, tenants, contracts, luck, week, world.rents.spot_usd_per_hour, cash_cost(world)
@@ -33,6 +29,27 @@ def live_month(world: World, week: int, month: int) -> None:
         rows = np.flatnonzero(live & (contracts.tenant == tenant) & (contracts.rate_usd_per_hour < rates))
         _log_contracts(world, week, "renegotiation", int(tenant), rows)
     terminate(world, week)
+
+
+def fail(world: World, week: int, tenant: int) -> None:
+    """A tenant fails: all its contracts end at once, and the shells it leases stand empty."""
+    contracts = world.contracts
+    world.tenants.state[tenant] = TenantState.DEFAULTED
+    rows = np.flatnonzero(contracts.live(week) & (contracts.tenant == tenant))
+    _log_contracts(world, week, "tenant_default", tenant, rows)
+    end_contracts(contracts, rows, week)
+    leases.tenant_gone(world, week, tenant)
+
+
+def fail_largest(world: World, week: int) -> None:
+    """In the week of a scenario's shock the tenant with most GPUs under contract fails."""
+    contracts, tenants = world.contracts, world.tenants
+    if week != world.parameters.tenants.failure_week:
+        return
+    held = np.zeros(len(tenants.rating), dtype=np.int64)
+    live = contracts.live(week)
+    np.add.at(held, contracts.tenant[live], contracts.gpus[live])
+    fail(world, week, int(held.argmax()))
 
 
 def terminate(world: World, week: int) -> None:

@@ -10,6 +10,7 @@ class TenantParameters(Section):
 
     needs: ClassVar[Needs] = {"credit.tenants = true": "*"}
 
+    failure_week: int = quantity(-1, "week", -1, 2000, "in which the largest tenant fails; -1 never")
     tenants: int = quantity(12, "tenants", 1, 500, "tenants of all operators together")
     investment_share: float = quantity(0.5, "share of tenants", 0, 1, "rated investment grade")
     speculative_share: float = quantity(
