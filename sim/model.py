@@ -257,7 +257,7 @@ class FireSaleModel(mesa.Model):  # type: ignore[misc]
         forced_sale.accelerate(self.world, week)
 
     def _build(self, week: int) -> None:
-        """Once a month contracts end and are signed, loans are sized, halls are started, and idle money goes where it came from."""
+        """Once a month contracts end and are signed, loans are sized, halls are started, and idle money is used."""
         if not (self.parameters.credit.tenants and self.world.drivers.starts_month(week)):
             return
         self.world.booked = Booked.opening(self.ledger.parties.n)

@@ -1,7 +1,7 @@
 """Halls come to have power, and new ones are started where slots are dear (docs/boom.md 4).
 
-A zone starts one hall at a time. It is paid by owners outside the model; the hall of a miner carries a project loan, repaid level
-over a lease from the day it is promised for.
+A zone starts one hall at a time, an operator with idle cash one of its own. Halls of parties of the model carry a project loan,
+repaid level until a lease from the promised day would end; others are paid by owners outside the model.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""When promised halls are energised: phases of a site, promised dates, and delays nobody knows of beforehand (docs/boom.md 4)."""
+"""When promised halls have power: phases of a site, promised dates, and delays nobody foresees (docs/boom.md 4)."""
 
 from dataclasses import dataclass
 

@@ -25,8 +25,9 @@ def market_multiple(
 
     Examples
     --------
-    Two halls of 100 at 0.6 and 0.9. Demand of 50 at posted rates is 108 at 0.6 (elasticity 1.5), more than the first hall; it is
-    100 at 0.63, where the scarcity of the first hall sets the multiple. Demand of 150 needs the second, which ends at 0.826 < 0.9:
+    Two halls of 100 at 0.6 and 0.9. Demand of 50 at posted rates is 108 at 0.6 (elasticity 1.5), more than the first hall; it
+    is 100 at 0.63, where the scarcity of the first hall sets the multiple. Demand of 150 would be 100 at 1.31 only, so that the
+    second hall is needed:
 
     >>> halls = np.array([0.6, 0.9]), np.array([100.0, 100.0])
     >>> round(market_multiple(*halls, 50, 1.5, 1.15), 3), round(market_multiple(*halls, 150, 1.5, 1.15), 3)

@@ -1,7 +1,7 @@
 """Where a deal could be served: halls with room now or soon, what a unit costs there, and the rate that would be asked.
 
-Rows are halls, columns the generations sold today. Open and promised halls are let to whoever signs; an operator's own hall to it.
-Operators are alike in what they ask (utilisation and hurdle of the typical one); who signs is drawn by size.
+Rows are halls, columns the generations sold today. Open and promised halls are let to whoever signs, an operator's own hall to
+it. Operators are alike in what they ask (utilisation and hurdle of the typical one); who signs is drawn by size.
 """
 
 from dataclasses import dataclass

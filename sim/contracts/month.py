@@ -1,4 +1,4 @@
-"""The month in the market for contracts: what ends, what demand offers, who competes for it, and what is signed (docs/boom.md 3)."""
+"""The month in the market for contracts: what ends, what demand offers, who competes, what is signed (docs/boom.md 3)."""
 
 from dataclasses import dataclass
 
@@ -27,8 +27,9 @@ from sim.contracts.deals import (
     tenant_of,
     term_of,
 )
-from sim.contracts.halls import Halls, Machine, Served, candidates, machines, operators, serve
+from sim.contracts.halls import Halls, Served, candidates, machines, operators, serve
 from sim.contracts.matching import house, supply
+from sim.contracts.offers import Machine
 from sim.contracts.rates import posted_ratio
 from sim.contracts.signing import Proposal, sign
 from sim.state.ledger import Account
@@ -92,7 +93,7 @@ def end_or_renew(world: World, week: int) -> None:
 
 
 def cancel_late(world: World, week: int) -> None:
-    """Tenants that are not served long after the contract date leave where they can rent for less now; what they paid is a claim."""
+    """Tenants not served long after the contract date leave if they can rent for less now; what they paid is a claim."""
     contracts, lots, section = world.contracts, world.ledger.lots, world.parameters.contracts
     dark = np.unique(lots.contract[(lots.contract >= 0) & (lots.status == LotStatus.IN_TRANSIT)])
     late = dark[(contracts.due[dark] + section.cancel_weeks <= week) & (contracts.end[dark] > week)]

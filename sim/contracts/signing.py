@@ -19,8 +19,9 @@ from agents.vocabulary import (
     PoolKind,
     product_of,
 )
-from sim.contracts.halls import Halls, Machine, Served
+from sim.contracts.halls import Halls, Served
 from sim.contracts.matching import Housed
+from sim.contracts.offers import Machine
 from sim.equity.obligations import obligations
 from sim.equity.sources import Sources, most_notes, most_shares, sources_of
 from sim.lending import financing, orders, terms
@@ -162,8 +163,8 @@ def _sources(
         * gpus
     )
     net = served.offer.net_cash(deal.rate)
-    contract = 100 * MONTHS_PER_YEAR * gpus
-    contract *= float(np.broadcast_to(net, served.required.shape)[deal.housed.row[0], column])
+    a_month = float(np.broadcast_to(net, served.required.shape)[deal.housed.row[0], column])
+    contract = 100.0 * MONTHS_PER_YEAR * gpus * a_month
     income = 4.0 * float(credit.income_cents[:, party].sum()) + contract
     interest = _interest(world, party)
     notes = shares = 0

@@ -171,7 +171,7 @@ class Drivers:
 
     def on_sale(self, week: int) -> Bools:
         """Generations sold new in a week: for three years from their release, the last one for ever, (G,)."""
-        return sold_in(np.array([week]), self.start)[0]
+        return np.asarray(sold_in(np.array([week]), self.start)[0])
 
     def list_price_usd(self, week: int) -> Floats:
         """List price of a new unit of each generation, USD: as cited until October 2026, then falling, (G,)."""

@@ -1,7 +1,7 @@
 """The supply that everybody plans for, and what demand offers of it each month (docs/boom.md 3).
 
-Planned stock grows by ``dS/dt = min(g e^(-t/tau) S, w(t) / kappa)``: at a rate that fades, and no faster than the watts that sites
-have promised. Stock is counted in H100 equivalents, time in years from the date the world's stock is known for.
+Planned stock grows by ``dS/dt = min(g e^(-t/tau) S, w(t) / kappa)``: at a rate that fades, and no faster than the watts that
+sites have promised. Stock is counted in H100 equivalents, time in years from the date the world's stock is known for.
 """
 
 from dataclasses import dataclass

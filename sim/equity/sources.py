@@ -26,12 +26,11 @@ def sources_of(needed: int, notes: int, cash: int, shares: int) -> Sources:
     >>> sources_of(200, 30, 50, 40)
     Sources(notes=30, cash=50, shares=40, missing=80)
     """
-    found = []
-    for most in (notes, cash, shares):
-        part = min(max(needed, 0), max(most, 0))
-        found.append(part)
-        needed -= part
-    return Sources(*found, missing=max(needed, 0))
+    from_notes = min(max(needed, 0), max(notes, 0))
+    from_cash = min(max(needed - from_notes, 0), max(cash, 0))
+    from_shares = min(max(needed - from_notes - from_cash, 0), max(shares, 0))
+    missing = max(needed - from_notes - from_cash - from_shares, 0)
+    return Sources(from_notes, from_cash, from_shares, missing)
 
 
 def most_notes(
@@ -56,7 +55,8 @@ def most_notes(
     (444, 250)
     """
     room = (np.asarray(income, float) / cover - np.asarray(interest, float)) / coupon
-    return np.floor(np.clip(np.minimum(share * np.asarray(cost, float), room), 0.0, None)).astype(np.int64)
+    most = np.floor(np.clip(np.minimum(share * np.asarray(cost, float), room), 0.0, None))
+    return np.asarray(most, dtype=np.int64)
 
 
 def most_shares(net_asset_value: ArrayLike, share: float, discount: float) -> Ints:
@@ -66,4 +66,4 @@ def most_shares(net_asset_value: ArrayLike, share: float, discount: float) -> In
     [18, 0]
     """
     value = np.maximum(np.asarray(net_asset_value, float), 0.0)
-    return np.floor(value * share * (1.0 - discount)).astype(np.int64)
+    return np.asarray(np.floor(value * share * (1.0 - discount)), dtype=np.int64)

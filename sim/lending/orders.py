@@ -135,8 +135,8 @@ def _lose(world: World, week: int, order: int, why: str) -> None:
         world.ledger.cancel_delivery(int(lot))
     if contract >= 0:
         row = np.array([contract])
-        world.operators.customer_claims_cents[int(orders.buyer[order])] += int(
-            round(float(world.contracts.unearned_usd(row, week)[0]) * 100)
+        world.operators.customer_claims_cents[int(orders.buyer[order])] += round(
+            float(world.contracts.unearned_usd(row, week)[0]) * 100
         )
         end_contracts(world.contracts, row, week)
     world.log(

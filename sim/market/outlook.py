@@ -119,7 +119,6 @@ def _rents(world: World, week: int) -> RentsView:
 
 
 def _market(world: World) -> MarketView:
-    parameters = world.parameters
     return MarketView(
         price_usd=world.market.price_usd,
         typical_value_usd=world.market.typical_value_usd,

@@ -1,6 +1,6 @@
-"""The past lived month by month: contracts run out and are renewed, tenants fail, loans are paid, and some are not (docs/boom.md 7).
+"""The past lived month by month: contracts are renewed or run out, tenants fail, loans are paid or not (docs/boom.md 7).
 
-No market clears in the past. Operators pool the cash of their deals; one that runs short defaults on its weakest deal: the units
+No market clears in the past. Operators pool the cash of their deals; one that runs short defaults on its weakest: the units
 stay, the lender's loss is what the deal owes beyond what its units are worth at spot, and both stay in lenders' experience, for
 survivors alone would say that nothing ever fails.
 """

@@ -79,9 +79,9 @@ def group(
             when = int(np.average(week[taken], weights=cost_usd[taken]))
             found.append((int(party), tier, tenant, years, when))
             at, number = at + len(taken), number + 1
-    columns = [np.array(column) for column in zip(*found, strict=True)] if found else [np.zeros(0)] * 5
-    kinds = (np.int64, np.int64, np.int64, np.float64, np.int64)
-    return Deals(*(column.astype(kind) for column, kind in zip(columns, kinds, strict=True))), deal
+    table = list(zip(*found, strict=True)) if found else [()] * 5
+    whole = [np.array(table[i], dtype=np.int64) for i in (0, 1, 2, 4)]
+    return Deals(whole[0], whole[1], whole[2], np.array(table[3], dtype=np.float64), whole[3]), deal
 
 
 @dataclass(frozen=True, slots=True)

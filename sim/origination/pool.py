@@ -1,7 +1,7 @@
 """Loanable funds and the terms that follow their use (docs/boom.md 6).
 
-Funds are a flow of new commitments, ``F(t) = F0 e^(g t) max(1 - beta losses / book, 0)`` USD a year. With U the commitments asked
-for in three months over the funds of three months, terms are levels, not increments, so none drifts to its bound:
+Funds are a flow of new commitments, ``F(t) = F0 e^(g t) max(1 - beta losses / book, 0)`` USD a year. With U the commitments
+asked for in three months over the funds of three months, terms are levels, not increments, so none drifts to its bound:
 ``coverage = base + s (U - U*)``, ``advance = base - a (U - U*)``, ``tail = 1 - 2 (U - U*)`` years, each clipped to its range.
 """
 

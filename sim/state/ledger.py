@@ -188,7 +188,7 @@ class Loans:
     def empty(cls) -> "Loans":
         """No debt."""
         z = np.zeros(0, dtype=np.int64)
-        return cls(z, z, z, z, np.zeros(0, dtype=np.float64), *([z] * 12))
+        return cls(z, z, z, z, np.zeros(0, dtype=np.float64), z, z, z, z, z, z, z, z, z, z, z, z)
 
     @property
     def n(self) -> int:
@@ -226,7 +226,7 @@ class Orders:
     def empty(cls) -> "Orders":
         """Nothing on its way."""
         z = np.zeros(0, dtype=np.int64)
-        return cls(*([z] * 10), np.zeros(0), z)
+        return cls(z, z, z, z, z, z, z, z, z, z, np.zeros(0), z)
 
     @property
     def n(self) -> int:
