@@ -39,6 +39,7 @@ from sim.discount.collateral import COLLATERAL, depth, spiral
 from sim.discount.shapley import INTERACTIONS, SHAPLEY
 from sim.drivers.drivers import DRIVERS
 from sim.market.week import MarketWeek
+from sim.record.credit_cycle import CYCLE, value_over_list
 
 RATE = Bounds(0, 1)
 # A price that does not move has infinite depth; a spiral that tips has no end.
@@ -325,10 +326,18 @@ DEPTH_PER_GENERATION = (
         spiral,
     ),
 )
+# What a new unit is worth over its price; NaN where a generation is not sold.
+VALUE_OVER_LIST = PerGeneration(
+    "value_over_list",
+    Declared("ratio", "value of a new unit at the typical operator over its list price", PRICE),
+    value_over_list,
+)
 WEEKLY: tuple[Column, ...] = (
     *WHOLE,
+    *(Column(name, said, read) for name, said, read in CYCLE),
     *(column.of(g) for g in range(len(GENERATIONS)) for column in PER_GENERATION),
     *(column.of(g) for g in range(len(GENERATIONS)) for column in DEPTH_PER_GENERATION),
+    *(VALUE_OVER_LIST.of(g) for g in range(len(GENERATIONS))),
 )
 # Table -> column -> unit, meaning and bounds: all a run can hold.
 TABLES: Mapping[str, Mapping[str, Declared]] = {
