@@ -263,10 +263,8 @@ class FireSaleModel(mesa.Model):  # type: ignore[misc]
         self.world.booked = Booked.opening(self.ledger.parties.n)
         financing.begin_month(self.world, week)
         contracts.live_month(self.world, week)
-        construction.start(self.world, week, contracts.slot_value_usd_per_watt)
-        construction.build_own(
-            self.world, week, contracts.slot_value_usd_per_watt, idle.spare(self.world, week)
-        )
+        if self.parameters.credit.building:
+            construction.build(self.world, week, contracts.slot_value_usd_per_watt, idle.spare)
         idle.repay(self.world, week)
         financing.return_capital(self.world, week)
 

@@ -38,8 +38,6 @@ NOT_ASSUMED_KEYS = (
     "forced_sale.age_years",
     "forced_sale.largest_share_of_a_pool",
 )
-# Shares of one whole: moved one by one, because all of them at one end are nothing or the same.
-SHARES = "world.generation_mix"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +57,9 @@ RUNGS = (
     Rung("refinancing", {"credit.financing": False}),
     Rung("lenders' funding", {"credit.funding": False}),
     Rung("workouts", {"credit.workouts": False}),
+    Rung("building", {"credit.building": False}),
+    Rung("loans sized to income", {"credit.income_sizing": False}),
+    Rung("pricing by experience", {"credit.experience": False}),
 )
 # Off in every scenario: results hold with it, without it, or not at all (economics.md 12).
 SEARCH: dict[str, Value] = {"search.enabled": True}
@@ -97,7 +98,7 @@ def assumptions() -> list[Assumption]:
         if row["unit"] in NOT_ASSUMED or key.startswith(NOT_ASSUMED_KEYS):
             continue
         table = key.rsplit(".", 1)[0]
-        name = table if "." in table and table != SHARES else key
+        name = table if "." in table else key
         for end in ("low", "high"):
             if row[end] != row["value"]:
                 tables.setdefault((name, end), {})[key] = type(row["value"])(row[end])

@@ -26,7 +26,6 @@ LEFT_OUT = (
     "rent.slump",
     "credit.stop",
     "hardware.unit_watts.",
-    "world.generation_mix.",
     "world.miners",
     "world.neo_clouds",
     "world.lenders",

@@ -63,14 +63,26 @@ def slip(world: World, week: int) -> None:
         )
 
 
-def start(world: World, week: int, slot_value: Callable[[World, int], Floats]) -> None:
-    """Start a hall in every zone whose slots are worth more than a shell costs and where none is being built.
+SlotValue = Callable[[World, int], Floats]
+
+
+def build(world: World, week: int, slot_value: SlotValue, spare: Callable[[World, int], Ints]) -> None:
+    """Start halls where slots are worth more than a shell: outside owners one a zone, operators their own out of idle cash.
 
     Parameters
     ----------
     slot_value
         What a powered slot in each zone is worth to its best user beyond the posted fee, USD per IT watt, (zones,).
+    spare
+        Cash each party has no other use for, cents, (parties,).
     """
+    worth = slot_value(world, week) + _fee_worth(world)
+    _start(world, week, worth)
+    _build_own(world, week, worth, spare(world, week))
+
+
+def _start(world: World, week: int, worth: Floats) -> None:
+    """Start a hall in every zone whose slots are worth more than a shell costs and where none is being built."""
     section, pools = world.parameters.construction, world.topology
     idle = world.slots.building_pool
     free = np.array(
@@ -78,7 +90,6 @@ def start(world: World, week: int, slot_value: Callable[[World, int], Floats]) -
     )
     if not free.any() or section.started_share == 0:
         return
-    worth = slot_value(world, week) + _fee_worth(world)
     zone = pools.places.zone[pools.pool_place]
     watts = np.bincount(zone, weights=world.capacity.power_watts, minlength=len(worth))
     for z in np.flatnonzero(free & (worth > section.shell_usd_per_watt)):
@@ -87,16 +98,9 @@ def start(world: World, week: int, slot_value: Callable[[World, int], Floats]) -
             _begin(world, week, int(idle[z]), built, int(world.slots.host[pools.pool_place[idle[z]]]))
 
 
-def build_own(world: World, week: int, slot_value: Callable[[World, int], Floats], spare: Ints) -> None:
-    """Operators with idle cash build halls of their own where slots are worth more than a shell.
-
-    Parameters
-    ----------
-    spare
-        Cash each party has no other use for, cents, (parties,).
-    """
+def _build_own(world: World, week: int, worth: Floats, spare: Ints) -> None:
+    """Operators with idle cash build halls of their own where slots are worth more than a shell."""
     section, pools = world.parameters.construction, world.topology
-    worth = slot_value(world, week) + _fee_worth(world)
     pools_of = world.slots.own_building_pool
     for party in np.flatnonzero((pools_of >= 0) & (spare > 0) & world.operators.active):
         pool = int(pools_of[party])

@@ -27,6 +27,8 @@ from sim.contracts.rates import Offer, posted_ratio, required_rate
 from sim.lending import terms
 from sim.state.world import World
 
+# A coverage so low that income never binds.
+UNSIZED = 1e-6
 OPERATORS = (AgentKind.NEO_CLOUD, AgentKind.MINER)
 
 
@@ -165,7 +167,7 @@ def serve(
     )
     offered = LoanTerms(
         advance=float(today.advance[tier]),
-        coverage=float(today.coverage[tier]),
+        coverage=float(today.coverage[tier]) if world.parameters.credit.income_sizing else UNSIZED,
         tail_months=today.tail_years * MONTHS_PER_YEAR,
         haircut=lenders.tail_haircut,
         longest_months=lenders.longest_years * MONTHS_PER_YEAR,

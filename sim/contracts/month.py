@@ -49,7 +49,7 @@ def live_month(world: World, week: int) -> None:
     end_or_renew(world, week)
     cancel_late(world, week)
     world.demand.idle_months += 1
-    if world.parameters.credit.financing or world.parameters.credit.tenants:
+    if world.parameters.credit.building:
         offer_deals(world, week)
 
 

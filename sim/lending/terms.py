@@ -82,12 +82,19 @@ def loss_believed(
     """
     section = world.parameters.lenders
     if belief == Belief.EXPERIENCE:
-        learned = world.experience.loss_given_default(section.prior_loss, section.prior_weight)
-        return np.full(np.shape(loan), learned)
+        return np.full(np.shape(loan), loss_learned(world))
     if belief == Belief.INFRASTRUCTURE:
         return np.zeros(np.shape(loan))
     kept = (1.0 - section.enforcement_cost) * price * np.exp(-decay * years / 2)
     return np.asarray(np.clip(1.0 - kept / np.maximum(HALF_WAY_BALANCE * loan, 1e-9), 0.0, 1.0))
+
+
+def loss_learned(world: World) -> float:
+    """Loss given default that experience says, share of exposure; the prior's where lenders do not learn."""
+    section = world.parameters.lenders
+    if not world.parameters.credit.experience:
+        return section.prior_loss
+    return world.experience.loss_given_default(section.prior_loss, section.prior_weight)
 
 
 def spot_decay(belief: int, trend: float, market_decay: Floats, years: Floats) -> Floats:
@@ -119,7 +126,9 @@ def market_decay(world: World) -> Floats:
 def spread(world: World, week: int, tier: Ints, loss: Floats) -> Spread:
     """Spread over the base rate by tier, and its parts; the market's own movement is in its funding part."""
     section = world.parameters.lenders
-    rates = world.experience.default_rate(section.prior_default_rate.array(), section.prior_weight)
+    rates = section.prior_default_rate.array()
+    if world.parameters.credit.experience:
+        rates = world.experience.default_rate(rates, section.prior_weight)
     return price_loan(
         rates[tier],
         loss,
@@ -151,9 +160,7 @@ def borrower_tier(world: World) -> Ints:
 
 def market_rate(world: World, week: int, tier: int) -> float:
     """Rate of new secured debt of a tier at what experience says of losses, a year."""
-    section = world.parameters.lenders
-    learned = world.experience.loss_given_default(section.prior_loss, section.prior_weight)
-    total = spread(world, week, np.array([tier]), np.array([learned])).total
+    total = spread(world, week, np.array([tier]), np.array([loss_learned(world)])).total
     return float(world.drivers.sofr[week] + total[0])
 
 

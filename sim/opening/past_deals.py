@@ -12,6 +12,7 @@ import numpy as np
 from agents.vocabulary import MONTHS_PER_YEAR, Floats, Ints
 from sim.base.randomness import Purpose, Randomness
 from sim.contracts.deals import lognormal_size, prepaid_of, tenant_of, term_of, tier_of
+from sim.contracts.halls import UNSIZED
 from sim.contracts.offers import LoanTerms, Machine, offer_of
 from sim.contracts.rates import posted_ratio, required_rate
 from sim.origination.pricing import price_loan
@@ -108,7 +109,7 @@ def sign(parameters: Parameters, machine: Machine, base_rate: Floats, tier: Ints
     ).total
     terms = LoanTerms(
         advance=lenders.advance.array()[tier],
-        coverage=lenders.sizing_coverage.array()[tier],
+        coverage=lenders.sizing_coverage.array()[tier] if parameters.credit.income_sizing else UNSIZED,
         tail_months=lenders.tail_years * MONTHS_PER_YEAR,
         haircut=lenders.tail_haircut,
         longest_months=lenders.longest_years * MONTHS_PER_YEAR,

@@ -36,6 +36,13 @@ class CreditParameters(Section):
     workouts: bool = setting(
         True, "mechanism: lenders compare amending, operating and selling; off, they sell"
     )
+    building: bool = setting(
+        True, "mechanism: demand offers deals, operators order for them and halls are started"
+    )
+    income_sizing: bool = setting(True, "mechanism: loans are sized to income; off, to cost alone")
+    experience: bool = setting(
+        True, "mechanism: lenders learn from defaults and losses; off, their priors stand"
+    )
     balloon_share: float = quantity(
         0.0,
         "share of principal",
