@@ -128,3 +128,13 @@ def test_terms_are_levels_and_do_not_drift() -> None:
         0.79,
         2.0,
     )
+
+
+def test_a_default_counts_once_a_tier_and_its_loss_when_it_is_known() -> None:
+    experience = Experience.opening()
+    experience.default(40, np.array([0, 0, 2]), np.array([5_000, 7_000, 1_000]))
+    assert experience.defaults[4].tolist() == [1.0, 0.0, 1.0]
+    assert experience.exposure_usd[4].tolist() == [120.0, 0.0, 10.0]
+    experience.lose(45, 2, 900)
+    assert experience.recent_losses_usd(50) == 9.0
+    assert experience.recent_losses_usd(57) == 0.0

@@ -81,5 +81,7 @@ def _write_off(world: World, week: int, party: int, rows: Ints) -> None:
             world.bridge.close(week, [row], written_off=[loss])
         if loss == 0:
             loans.status[row] = LoanStatus.REPAID
+        elif loans.kind[row] <= LoanKind.ASSET_BACKED:
+            world.experience.lose(world.drivers.months_begun(week), int(loans.tier[row]), loss)
         kind = "deficiency" if loss else "loan_repaid"
         world.log(week, kind, party, counterparty=int(loans.creditor[row]), cents=loss)

@@ -89,6 +89,8 @@ def default(world: World, week: int, party: int, cause: str, view: View) -> None
     owed = int(loans.balance_cents[rows].sum())
     credit.cause[party] = cause
     world.log(week, "default", party, cents=owed, detail=cause)
+    seen = rows[loans.kind[rows] <= LoanKind.ASSET_BACKED]
+    world.experience.default(world.drivers.months_begun(week), loans.tier[seen], loans.balance_cents[seen])
     plan, why = choose(world, week, party, rows, view)
     if plan == Plan.NONE:
         amend(world, week, party, rows)

@@ -76,6 +76,16 @@ class Experience:
         """Count the loans alive in a month."""
         self.loan_months[month % EXPERIENCE_MONTHS] += np.bincount(tier, minlength=len(TIERS))
 
+    def default(self, month: int, tier: Ints, cents: Ints) -> None:
+        """Count a borrower's default once in each tier of its loans, and what it owed there."""
+        owed = np.bincount(tier, weights=cents, minlength=len(TIERS)) / 100.0
+        self.defaults[month % EXPERIENCE_MONTHS] += owed > 0
+        self.exposure_usd[month % EXPERIENCE_MONTHS] += owed
+
+    def lose(self, month: int, tier: int, cents: int) -> None:
+        """Count what is written off a loan."""
+        self.loss_usd[month % EXPERIENCE_MONTHS, tier] += cents / 100.0
+
     def recent_losses_usd(self, month: int) -> float:
         """Losses of the last twelve months."""
         return float(self.loss_usd[[(month - back) % EXPERIENCE_MONTHS for back in range(12)]].sum())
