@@ -25,12 +25,11 @@ from agents.vocabulary import AgentKind, Bools, Floats, Intents
 from sim.base.inputs import noting
 from sim.base.randomness import Randomness, Seed, seed_of
 from sim.base.recorder import Recorder
-from sim.construction import halls as construction
-from sim.contracts import month as contracts
+from sim.construction import halls
+from sim.contracts import boom
 from sim.discount.shapley import Calendar
 from sim.discount.three_prices import best_use_values, three_prices
 from sim.drivers.drivers import Drivers
-from sim.equity import idle
 from sim.lending import (
     bitcoin_margin,
     debt_service,
@@ -55,7 +54,6 @@ from sim.record.collector import Collector
 from sim.record.columns import TABLES
 from sim.record.tables import record_anatomy, record_run, record_shapley, record_week
 from sim.state import recoveries
-from sim.state.demand import Booked
 from sim.state.ledger import Account, Ledger
 from sim.state.standing import QUARTER_WEEKS
 from sim.state.world import REST_OF_WORLD
@@ -214,8 +212,7 @@ class FireSaleModel(mesa.Model):  # type: ignore[misc]
 
     def _operate(self, week: int) -> None:
         """Halls come to have power, units arrive and break; fleets earn, mine and pay their bills."""
-        construction.slip(self.world, week)
-        construction.energise(self.world, week)
+        halls.energise(self.world, week)
         operations.arrive(self.world, week)
         operations.fail(self.world, week)
         operations.operate(self.world, week)
@@ -258,15 +255,8 @@ class FireSaleModel(mesa.Model):  # type: ignore[misc]
 
     def _build(self, week: int) -> None:
         """Once a month contracts end and are signed, loans are sized, halls are started, and idle money is used."""
-        if not (self.parameters.credit.tenants and self.world.drivers.starts_month(week)):
-            return
-        self.world.booked = Booked.opening(self.ledger.parties.n)
-        financing.begin_month(self.world, week)
-        contracts.live_month(self.world, week)
-        if self.parameters.credit.building:
-            construction.build(self.world, week, contracts.slot_value_usd_per_watt, idle.spare)
-        idle.repay(self.world, week)
-        financing.return_capital(self.world, week)
+        if self.parameters.credit.tenants and self.world.drivers.starts_month(week):
+            boom.live_month(self.world, week)
 
     def _decide(self, week: int) -> None:
         """Everybody looks at the same view and says what it intends; treasuries act at once."""
@@ -362,6 +352,7 @@ class FireSaleModel(mesa.Model):  # type: ignore[misc]
         self.world.ledger.check()
         self.world.bridge.check()
         self.world.check_capacity()
+        self.world.check_contracts()
         self.world.ledger.close_week()
         self.running = week + 1 < self.n_weeks
 

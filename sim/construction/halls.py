@@ -24,6 +24,7 @@ MIXED = TIERS.index("mixed")
 
 def energise(world: World, week: int) -> None:
     """Halls whose day has come have power: their watts, their units and their leases join the open pool of the place."""
+    _slip(world, week)
     pools, lots, leases = world.topology, world.ledger.lots, world.leases
     due = (pools.pool_kind == PoolKind.FORWARD) & (world.slots.opens_week == week)
     for pool in np.flatnonzero(due & (world.capacity.power_watts > 0)):
@@ -44,7 +45,7 @@ def energise(world: World, week: int) -> None:
         world.log(week, "energised", host, quantity=watts // 1_000_000, detail="MW")
 
 
-def slip(world: World, week: int) -> None:
+def _slip(world: World, week: int) -> None:
     """In the week of a scenario's shock all promised dates move."""
     section = world.parameters.construction
     if section.slip_weeks and week == section.slip_week:

@@ -10,6 +10,7 @@ from agents.vocabulary import PRODUCT_UNIT, AgentKind, Bools, Ints, LotStatus
 from sim.lending import financing
 from sim.origination.signed import NOTHING, SignedLoan
 from sim.state.ledger import Account
+from sim.state.standing import undrawn_open
 from sim.state.tenants import end_contracts
 from sim.state.world import World
 
@@ -86,6 +87,8 @@ def place(
 
 def pay_on_delivery(world: World, week: int) -> None:
     """Take delivery of what reaches its dock this week: draw the loan, pay the rest, or lose the order."""
+    if not undrawn_open(world.parameters.credit, week):
+        _end_undrawn(world, week)
     orders = world.ledger.orders
     lead = int(world.parameters.freight.installation_weeks)
     due = np.flatnonzero(orders.arrival - lead <= week)
@@ -119,7 +122,7 @@ def set_aside(world: World, week: int) -> Ints:
     return kept
 
 
-def end_undrawn(world: World, week: int) -> None:
+def _end_undrawn(world: World, week: int) -> None:
     """Lenders end what is signed and not drawn; the orders stay, to be paid in cash or lost."""
     orders = world.ledger.orders
     for party in np.unique(orders.buyer[orders.commitment_cents > 0]):

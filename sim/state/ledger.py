@@ -427,21 +427,21 @@ class Ledger:
             Names the law and the size of the gap.
         """
         parties, lots, loans = self.parties, self.lots, self.loans
-        self._law("cash", int(parties.cash_cents.sum()) - self._opening_cash, "cents")
-        self._law("flows", int(np.abs(self.flows.sum(axis=0)).sum()), "cents")
+        self.law("cash", int(parties.cash_cents.sum()) - self._opening_cash, "cents")
+        self.law("flows", int(np.abs(self.flows.sum(axis=0)).sum()), "cents")
         gap = self.gpus_by_generation() + self.scrapped + self.failed - self._opening_gpus - self.delivered
-        self._law("hardware", int(np.abs(gap).sum()), "GPUs")
+        self.law("hardware", int(np.abs(gap).sum()), "GPUs")
         coins = int(parties.bitcoin_satoshi.sum() + loans.pledged_satoshi.sum())
         bitcoin = coins - self._opening_bitcoin - self.bitcoin_mined + self.bitcoin_sold
-        self._law("bitcoin", bitcoin, "satoshi")
+        self.law("bitcoin", bitcoin, "satoshi")
         debt = int(loans.balance_cents.sum()) - self._opening_debt
-        self._law("debt", debt - self.drawn - self.capitalised + self.repaid + self.losses, "cents")
+        self.law("debt", debt - self.drawn - self.capitalised + self.repaid + self.losses, "cents")
         agents = parties.kind != AgentKind.INSTITUTION
-        self._law("cash below zero", int(np.minimum(parties.cash_cents[agents], 0).sum()), "cents")
-        self._law("bitcoin below zero", int(np.minimum(parties.bitcoin_satoshi, 0).sum()), "satoshi")
-        self._law("pledge below zero", int(np.minimum(loans.pledged_satoshi, 0).sum()), "satoshi")
-        self._law("balance below zero", int(np.minimum(loans.balance_cents, 0).sum()), "cents")
-        self._law("lot below zero", int(np.minimum(lots.quantity, 0).sum()), "GPUs")
+        self.law("cash below zero", int(np.minimum(parties.cash_cents[agents], 0).sum()), "cents")
+        self.law("bitcoin below zero", int(np.minimum(parties.bitcoin_satoshi, 0).sum()), "satoshi")
+        self.law("pledge below zero", int(np.minimum(loans.pledged_satoshi, 0).sum()), "satoshi")
+        self.law("balance below zero", int(np.minimum(loans.balance_cents, 0).sum()), "cents")
+        self.law("lot below zero", int(np.minimum(lots.quantity, 0).sum()), "GPUs")
         self._check_title()
 
     def _check_title(self) -> None:
@@ -453,22 +453,23 @@ class Ledger:
         there = lots.quantity > 0
         pledged = there & (lots.lien >= 0)
         strangers = pledged & (lots.lien >= loans.n)
-        self._law("lien on an unknown loan", int(strangers.sum()), "lots")
+        self.law("lien on an unknown loan", int(strangers.sum()), "lots")
         lien = lots.lien[pledged]
-        self._law("lien on another's title", int((loans.debtor[lien] != lots.owner[pledged]).sum()), "lots")
+        self.law("lien on another's title", int((loans.debtor[lien] != lots.owner[pledged]).sum()), "lots")
         ended = loans.status >= LoanStatus.REPAID
-        self._law("lien of an ended loan", int(ended[lien].sum()), "lots")
-        self._law("balance of an ended loan", int(loans.balance_cents[ended].sum()), "cents")
-        self._law("coins of an ended loan", int(loans.pledged_satoshi[ended].sum()), "satoshi")
+        self.law("lien of an ended loan", int(ended[lien].sum()), "lots")
+        self.law("balance of an ended loan", int(loans.balance_cents[ended].sum()), "cents")
+        self.law("coins of an ended loan", int(loans.pledged_satoshi[ended].sum()), "satoshi")
         mandated = (lots.status == LotStatus.FORCED) != (lots.liquidator >= 0)
-        self._law("mandate without an agent", int((mandated & there).sum()), "lots")
+        self.law("mandate without an agent", int((mandated & there).sum()), "lots")
         coming = (lots.status == LotStatus.IN_TRANSIT) & (lots.lien < 0) & (lots.vintage == lots.arrival)
         under_way = int(lots.quantity[coming & np.isin(lots.owner, orders.buyer)].sum())
-        self._law("orders beyond what is under way", max(int(orders.gpus.sum()) - under_way, 0), "GPUs")
-        self._law("order below zero", int(np.minimum(orders.unpaid_cents, 0).sum()), "cents")
+        self.law("orders beyond what is under way", max(int(orders.gpus.sum()) - under_way, 0), "GPUs")
+        self.law("order below zero", int(np.minimum(orders.unpaid_cents, 0).sum()), "cents")
 
     @staticmethod
-    def _law(name: str, gap: int, unit: str) -> None:
+    def law(name: str, gap: int, unit: str) -> None:
+        """Refuse a gap in a conservation law."""
         if gap != 0:
             raise BooksDoNotClose(f"{name} is out by {gap} {unit}")
 

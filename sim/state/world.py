@@ -219,6 +219,37 @@ class World:
         used, used_liquid = self.used()
         self.capacity.check(used, used_liquid, self.topology.pool_kind == PoolKind.WAREHOUSE)
 
+    def check_contracts(self) -> None:
+        """Assert that contracts and orders hold together.
+
+        Raises
+        ------
+        BooksDoNotClose
+            Names the law: a contract is served by its operator's own units and by no more than it is for, an order's
+            contract is its buyer's, and no loan is signed for more than an order costs.
+        """
+        lots, contracts, orders = self.ledger.lots, self.contracts, self.ledger.orders
+        bound = np.flatnonzero((lots.contract >= 0) & (lots.quantity > 0))
+        served = np.zeros(len(contracts.tenant), dtype=np.int64)
+        np.add.at(served, lots.contract[bound], lots.quantity[bound])
+        law = self.ledger.law
+        law("contract served twice", int(np.maximum(served - contracts.gpus, 0).sum()), "GPUs")
+        strange = contracts.operator[lots.contract[bound]] != lots.owner[bound]
+        law("contract served by another", int(strange.sum()), "lots")
+        law("contract of mandated units", int((lots.status[bound] == LotStatus.FORCED).sum()), "lots")
+        mine = orders.contract >= 0
+        law(
+            "order for another's contract",
+            int((contracts.operator[orders.contract[mine]] != orders.buyer[mine]).sum()),
+            "orders",
+        )
+        law(
+            "loan beyond an order's cost",
+            int(np.maximum(orders.commitment_cents - orders.cost_cents, 0).sum()),
+            "cents",
+        )
+        law("commitment below zero", int(np.minimum(orders.commitment_cents, 0).sum()), "cents")
+
     # -- readings -----------------------------------------------------------------------------------------
 
     def list_price_usd(self, week: int) -> Floats:
