@@ -35,11 +35,11 @@ class MinerParameters(Section):
     """What describes a miner."""
 
     needs: ClassVar[Needs] = {
-        "miners.convertible_share > 0": (
+        "miners.convertible_scale > 0": (
             "convertible_coupon convertible_put_years convertible_premium convertible_*_months"
         ),
         "miners.bitcoin_pledged_share > 0": "bitcoin_loan_*",
-        "world.miner_bitcoin > 0": "bitcoin_pledged_share",
+        "world.miner_bitcoin_scale > 0": "bitcoin_pledged_share",
     }
 
     fleet_efficiency_j_per_th: float = quantity(
@@ -93,14 +93,8 @@ class MinerParameters(Section):
         "most watts a miner sets out to fill in one week",
         relaxed_by="order_limits",
     )
-    convertible_share: float = quantity(
-        0.5,
-        "share of cash, coins and sites",
-        0,
-        1,
-        "convertible notes of a miner",
-        "filing, Q3 2025: 3.2 bn$ on coins of 5.8",
-        "C",
+    convertible_scale: float = quantity(
+        1.0, "ratio", 0, 2, "convertible notes over those cited", "filings, 2025-26", "B"
     )
     convertible_coupon: float = quantity(0.01, "per year", 0, 0.045, "coupon", "0-4.5 %, 2025-26 deals", "B")
     convertible_put_years: float = quantity(3, "years", 1.5, 5, "from issue to the holder's put")

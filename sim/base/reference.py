@@ -121,3 +121,52 @@ def releases() -> tuple[tuple[str, date], ...]:
     return tuple(
         (row["successor"], date.fromisoformat(row["volume_date"])) for row in rows_of("releases.csv")
     )
+
+
+@dataclass(frozen=True, slots=True)
+class MinerSheet:
+    """What is cited of a miner's balance sheet; NaN where nothing is."""
+
+    bitcoin: float
+    cash_usd: float
+    convertibles_usd: float
+    notes_usd: float
+
+
+# Metrics of `archetypes.csv` that say what a miner owes on paper, in the order in which they are believed.
+CONVERTIBLES = (
+    "convertible_notes_principal",
+    "convertible_notes_carrying",
+    "total_debt_principal",
+    "long_term_debt",
+    "total_debt",
+)
+NOTES = ("senior_secured_notes",)
+
+
+@cache
+def miner_sheets() -> tuple[MinerSheet, ...]:
+    """Balance sheets of the miners of `archetypes.csv`, in the order of their numbers; the latest figure of each metric.
+
+    >>> sheets = miner_sheets()
+    >>> len(sheets), sheets[3].bitcoin, sheets[4].notes_usd
+    (12, 53822.0, 3200000000.0)
+    """
+    found: dict[int, dict[str, tuple[str, float]]] = {}
+    for row in rows_of("archetypes.csv"):
+        if row["type"] == "miner":
+            seen = found.setdefault(int(row["archetype"].split()[1]), {})
+            seen[row["metric"]] = max(seen.get(row["metric"], ("", 0.0)), (row["as_of"], float(row["value"])))
+
+    def value(seen: dict[str, tuple[str, float]], names: tuple[str, ...], scale: float) -> float:
+        return next((seen[name][1] * scale for name in names if name in seen), float("nan"))
+
+    return tuple(
+        MinerSheet(
+            value(found[number], ("btc_holdings",), 1.0),
+            value(found[number], ("cash",), 1e6),
+            value(found[number], CONVERTIBLES, 1e6),
+            value(found[number], NOTES, 1e6),
+        )
+        for number in sorted(found)
+    )

@@ -9,6 +9,7 @@ import numpy as np
 
 from agents.miner import MinerParameters
 from agents.vocabulary import MONTHS_PER_YEAR, SATOSHI, UNIT, WEEKS_PER_YEAR, Ints
+from sim.base import reference
 from sim.base.randomness import Purpose, Randomness
 from sim.debt.facilities import balloon_payment, coupon
 from sim.origination.pricing import CUSHION
@@ -57,6 +58,12 @@ def equipment_loan(
     )
 
 
+def sheet_of(number: int) -> reference.MinerSheet:
+    """Cited balance sheet of a miner by its number; more miners than there are cited begin anew."""
+    sheets = reference.miner_sheets()
+    return sheets[number % len(sheets)]
+
+
 def miners_debt(
     parameters: Parameters,
     randomness: Randomness,
@@ -65,18 +72,15 @@ def miners_debt(
     lender: int,
     bond_market: int,
     bitcoin: Ints,
-    assets: Ints,
 ) -> None:
-    """Convertibles with a put date each, and bitcoin loans on part of the coins; takes pledged coins off `bitcoin`.
-
-    ``assets`` are cash, coins and sites of each party in cents.
-    """
+    """Cited convertibles with a put date each, and bitcoin loans on part of the coins; takes pledged coins off `bitcoin`."""
     section = parameters.miners
     dates = randomness.uniform(Purpose.MINER_DEBT, 0, miners)
     terms = randomness.uniform(Purpose.MINER_DEBT, 1, miners)
     price = parameters.bitcoin.initial_price_usd
     for i, miner in enumerate(miners):
-        face = int(assets[miner] * section.convertible_share)
+        cited = sheet_of(i).convertibles_usd
+        face = round(np.nan_to_num(cited) * section.convertible_scale * 100)
         if face:
             loans.append(
                 debtor=int(miner),

@@ -26,14 +26,13 @@ from agents.vocabulary import (
     PoolKind,
 )
 from sim.base.randomness import Purpose, Randomness
-from sim.base.rounding import to_cents
 from sim.construction.pipeline import cut, delay_weeks
 from sim.debt.loss_bridge import LossBridge
 from sim.drivers.drivers import Drivers
 from sim.drivers.plan import Plan, planned, promised_a_year
 from sim.lending.forced_sale import BORROWER
 from sim.opening.builder import Builder
-from sim.opening.debt import NEVER, lenders_funding, miners_debt, owned_power
+from sim.opening.debt import NEVER, lenders_funding, miners_debt, owned_power, sheet_of
 from sim.opening.fleets import STOCK_DATE, fill_fleets
 from sim.opening.past import Opening, live_past
 from sim.parameters import Parameters
@@ -317,7 +316,7 @@ def _open_books(build: Builder, loans: Loans, tenants: Tenants, opening: Opening
         build.rows(AgentKind.MINER),
         len(build.kinds),
     )
-    _borrow_beside_equipment(build, loans, bitcoin, sites)
+    _borrow_beside_equipment(build, loans, bitcoin)
     utilisation, rate = _usage_and_patience(build)
     parties = Parties(
         kind=build.kinds.astype(np.int64),
@@ -357,11 +356,9 @@ def _usage_and_patience(build: Builder) -> tuple[Floats, Floats]:
     return utilisation, rate
 
 
-def _borrow_beside_equipment(build: Builder, loans: Loans, bitcoin: Ints, sites: Ints) -> None:
+def _borrow_beside_equipment(build: Builder, loans: Loans, bitcoin: Ints) -> None:
     """Miners' notes and bitcoin loans, neo-clouds' notes, lenders' lines; pledged coins come off `bitcoin`."""
     parameters = build.parameters
-    coins = bitcoin / SATOSHI * parameters.bitcoin.initial_price_usd
-    assets = _opening_cash(build) + to_cents(coins + sites / 1000.0 * parameters.site.site_value_usd_per_kw)
     lenders = build.rows(AgentKind.LENDER)
     miners_debt(
         parameters,
@@ -371,7 +368,6 @@ def _borrow_beside_equipment(build: Builder, loans: Loans, bitcoin: Ints, sites:
         int(lenders[-1]),
         REST_OF_WORLD,
         bitcoin,
-        assets,
     )
     lenders_funding(parameters, loans, lenders, REST_OF_WORLD)
 
@@ -541,6 +537,10 @@ def _opening_cash(build: Builder) -> Ints:
     }
     for kind, usd in funds.items():
         cash[build.rows(kind)] += round(usd * 100)
+    for number, miner in enumerate(build.rows(AgentKind.MINER)):
+        cited = sheet_of(number).cash_usd
+        if cited == cited:  # a figure is cited
+            cash[miner] = round(cited * 100)
     for buyer, section in parameters.buyers().items():
         cash[build.rows_of(buyer)] += round(section.cash_usd * 100)
     return cash
@@ -548,5 +548,7 @@ def _opening_cash(build: Builder) -> Ints:
 
 def _opening_bitcoin(build: Builder) -> Ints:
     satoshi = np.zeros(len(build.kinds), dtype=np.int64)
-    satoshi[build.rows(AgentKind.MINER)] = round(build.parameters.world.miner_bitcoin * SATOSHI)
+    scale = build.parameters.world.miner_bitcoin_scale
+    for number, miner in enumerate(build.rows(AgentKind.MINER)):
+        satoshi[miner] = round(float(np.nan_to_num(sheet_of(number).bitcoin)) * scale * SATOSHI)
     return satoshi

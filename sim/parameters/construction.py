@@ -12,14 +12,21 @@ AT_CONSTRUCTION: Mapping[str, tuple[str, ...]] = {
         "bitcoin",
         "interest",
         "correlation",
-        "lenders.spread_mixed",
         "hardware.salvage_usd",
         "hardware.salvage_decay",
+        "hardware.list_price_usd",
+        "manufacturer.list_price_decay",
+    ),
+    "growth is planned and halls are promised": (
+        "contracts.growth",
+        "contracts.fading_years",
+        "contracts.watts_per_h100e",
+        "construction.pipeline_months",
+        "construction.phase_watts",
     ),
     "sites and pools are laid out": (
         "hardware.unit_watts",
         "site.vacancy",
-        "site.energising_weeks",
         "site.unknown_liquid_share",
         "site.pue_owned",
         "site.pue_miner",
@@ -27,8 +34,6 @@ AT_CONSTRUCTION: Mapping[str, tuple[str, ...]] = {
         "site.miner_hosting_fee_usd_per_kw_month",
         "site.air_rack_limit_kw",
         "site.assignable_share",
-        "site.energising_share",
-        "site.uncommitted_share",
     ),
     "lanes are laid and priced": (
         "freight.deinstall_air_usd",
@@ -62,27 +67,15 @@ AT_CONSTRUCTION: Mapping[str, tuple[str, ...]] = {
     ),
     "the opening debt is drawn": (
         "credit.balloon_share",
-        "credit.commitment_share",
-        "credit.commitment_weeks",
-        "lenders.funding_spread",
-        "miners.convertible_share",
+        "miners.convertible_scale",
         "miners.convertible_coupon",
         "miners.convertible_youngest_months",
         "miners.convertible_oldest_months",
         "miners.bitcoin_pledged_share",
         "miners.bitcoin_loan_rate",
-        "neo_clouds.notes_share",
-        "neo_clouds.notes_per_issuer",
-        "neo_clouds.notes_earliest_months",
-        "neo_clouds.notes_latest_months",
     ),
     "tenants and the opening leases are drawn": (
         "tenants.tenants",
-        "tenants.tenants_per_operator",
-        "tenants.large_operators",
-        "tenants.largest_share",
-        "tenants.contracted_share_large",
-        "tenants.contracted_share_small",
         "tenants.investment_share",
         "tenants.speculative_share",
         "miners.leased_shell_share",
@@ -103,7 +96,7 @@ def fixed_at_construction(key: str, buyers: Collection[str] = ()) -> str | None:
 
     >>> fixed_at_construction("rent.initial_usd_per_hour.H100")
     'the paths of rents, power, bitcoin, interest and salvage are drawn'
-    >>> fixed_at_construction("lenders.advance_rate")
+    >>> fixed_at_construction("lenders.tail_years")
     """
     section, _, last = key.partition(".")
     if section in buyers:

@@ -37,8 +37,12 @@ class WorldParameters(Section):
         True, "the largest neo-cloud takes part; off, its halls are full of load outside the model"
     )
     neo_cloud_free_cash_usd: float = quantity(50e6, "USD", 0, 1e10, "opening cash beyond that")
-    miner_free_cash_usd: float = quantity(100e6, "USD", 0, 1e10, "opening cash of a miner")
-    miner_bitcoin: float = quantity(5000, "BTC", 0, 1e5, "opening coins of a miner")
+    miner_free_cash_usd: float = quantity(
+        100e6, "USD", 0, 1e10, "opening cash of a miner of which none is cited"
+    )
+    miner_bitcoin_scale: float = quantity(
+        1.0, "ratio", 0, 5, "opening coins of miners over those cited", "filings, 2025-26", "B"
+    )
     lender_cash_usd: float = quantity(50e6, "USD", 0, 1e12, "opening cash of a lender beside its capital")
     utilisation_spread: float = quantity(0.05, "share of hours", 0, 0.2, "deviation across operators")
     discount_rate_spread: float = quantity(0.02, "per year", 0, 0.1, "deviation across operators")
