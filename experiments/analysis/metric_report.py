@@ -26,9 +26,9 @@ HOURS = 8_760.0
 def loan_terms(parameters: Mapping[str, Any]) -> LoanTerms:
     """A new equipment loan on mixed tenants, from a run's parameters."""
     return LoanTerms(
-        loan_to_cost=float(parameters["lenders.advance_rate"]),
-        tenor=float(parameters["lenders.tenor_years"]),
-        rate=float(parameters["interest.sofr_initial"]) + float(parameters["lenders.spread_mixed"]),
+        loan_to_cost=float(parameters["lenders.advance.mixed"]),
+        tenor=float(parameters["lenders.longest_years"]),
+        rate=float(parameters["interest.sofr_initial"]) + float(parameters["interest.spread_initial"]),
         trend=float(parameters["rent.trend_deflation"]),
         discount_rate=float(parameters["interest.sofr_initial"]),
         cost=float(parameters["lenders.enforcement_cost"]),

@@ -20,6 +20,7 @@ from matplotlib.figure import Figure
 
 from agents.vocabulary import GENERATIONS
 from experiments.figures.anatomy_figures import COMPARISONS
+from experiments.figures.boom_figures import credit_cycle, maturity_wall
 from experiments.figures.credit_figure import credit_network, export_graphs
 from experiments.figures.crisis_figures import loss_waterfall, price_paths, timeline
 from experiments.figures.maps import flow_map, rent_map
@@ -288,6 +289,8 @@ FIGURES: "dict[str, Callable[[Frames], Drawing]]" = {
     "flow_map": flow_map,
     "rent_map": rent_map,
     "credit_timeline": timeline,
+    "credit_cycle": credit_cycle,
+    "maturity_wall": maturity_wall,
     "price_paths": price_paths,
     "loss_waterfall": loss_waterfall,
     "credit_network": credit_network,

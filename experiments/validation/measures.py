@@ -189,9 +189,9 @@ def insider_retreat(arms: Mapping[str, Facts]) -> float:
 def _terms(facts: Facts) -> LoanTerms:
     p = facts.parameters
     return LoanTerms(
-        loan_to_cost=float(p["lenders.advance_rate"]),
-        tenor=float(p["lenders.tenor_years"]),
-        rate=float(p["interest.sofr_initial"]) + float(p["lenders.spread_mixed"]),
+        loan_to_cost=float(p["lenders.advance.mixed"]),
+        tenor=float(p["lenders.longest_years"]),
+        rate=float(p["interest.sofr_initial"]) + float(p["interest.spread_initial"]),
         trend=float(p["rent.trend_deflation"]),
         discount_rate=float(p["interest.sofr_initial"]),
         cost=float(p["lenders.enforcement_cost"]),
