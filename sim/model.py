@@ -202,11 +202,10 @@ class FireSaleModel(mesa.Model):  # type: ignore[misc]
         world.week = week
         world.btc_usd = float(world.drivers.btc_usd[week])
         world.credit.counts = {}
+        running = world.running_h100_equivalents() if week else None
         share = self.parameters.contracts.represented_share
-        planned = float(world.plan.segment(world.rents.planned_h100e, share)[week])
-        rest = float(world.plan.stock[week]) - share * float(world.plan.stock[week] - world.plan.stock[0])
-        running = world.running_h100_equivalents() if week else planned
-        world.rents.contract_usd_per_hour = world.drivers.rent(week, (rest + running) / (rest + planned))
+        supply = world.plan.relative_supply(week, running, world.rents.planned_h100e, share)
+        world.rents.contract_usd_per_hour = world.drivers.rent(week, supply)
         # Contract rent drives values, spot what is earned on demand (contracts.md 2.2).
         world.rents.spot_usd_per_hour = world.rents.contract_usd_per_hour * world.drivers.spot_factor[week]
 
@@ -283,15 +282,8 @@ class FireSaleModel(mesa.Model):  # type: ignore[misc]
         world.market.listed = np.unique(sell.product[sell.quantity > 0])
         found = self.result.clearing.price[:, venue.first_node :] / 100.0
         world.market.price_usd = np.where(
-            np.isfinite(found) & self._met()[:, None], found, world.market.price_usd
+            np.isfinite(found) & self.result.met()[:, None], found, world.market.price_usd
         )
-
-    def _met(self) -> Bools:
-        """Classes with offers and bids this week. Without bids a price is half the reserve and tells nothing of value."""
-        offered, wanted = np.zeros((2, len(self.world.market.weekly_volume)), dtype=np.bool_)
-        offered[self.world.market.listed] = True
-        wanted[self.result.orders.buy.product[self.result.orders.intent]] = True
-        return np.asarray(offered & wanted)
 
     def _quote(self, week: int) -> None:
         """Best use, first lot and price of every forced class; the week's market is complete."""
@@ -333,14 +325,8 @@ class FireSaleModel(mesa.Model):  # type: ignore[misc]
         salvager = int(self.world.rows(AgentKind.SALVAGER)[0])
         settlement.scrap(self.world, week, self.intents.scrap, salvager)
         estates.close(self.world, week)
-        free = ~self.result.orders.sell.forced[self.result.trades.sell]
-        traded = np.bincount(
-            self.result.trades.product[free],
-            weights=self.result.trades.quantity[free],
-            minlength=len(self.world.market.weekly_volume),
-        )
-        newest = 1.0 / self.parameters.market.volume_memory_weeks
-        self.world.market.weekly_volume = (1 - newest) * self.world.market.weekly_volume + newest * traded
+        newest, known = 1.0 / self.parameters.market.volume_memory_weeks, self.world.market.weekly_volume
+        self.world.market.weekly_volume = (1 - newest) * known + newest * self.result.free_volume()
 
     def _record(self, week: int) -> None:
         """The settled week is written down."""

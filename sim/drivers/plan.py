@@ -27,9 +27,30 @@ class Plan:
     stock: Floats
     growth: Floats
 
-    def segment(self, opening: float, share: float) -> Floats:
-        """What the modelled segment is planned to run: its opening and a share of all growth since, (T,)."""
-        return np.asarray(opening + share * (self.stock - self.stock[0]))
+    def relative_supply(self, week: int, running: float | None, opening: float, share: float) -> float:
+        """The world's stock over its plan, given what the modelled segment runs.
+
+        Parameters
+        ----------
+        running
+            H100 equivalents the segment runs, which are part of the stock; None is as planned.
+        opening
+            What it ran in week 0.
+        share
+            Of the plan's growth that the segment is planned to take; the rest of the world keeps to its plan.
+
+        Examples
+        --------
+        The segment should run 10 + 0.25 * 40 = 20 and runs 16 of 140:
+
+        >>> plan = Plan(np.array([100.0, 140.0]), np.array([40.0, 40.0]))
+        >>> plan.relative_supply(1, 16.0, 10.0, 0.25), plan.relative_supply(1, None, 10.0, 0.25)
+        (0.9714285714285714, 1.0)
+        """
+        if running is None:
+            return 1.0
+        segment = opening + share * float(self.stock[week] - self.stock[0])
+        return 1.0 + (running - segment) / float(self.stock[week])
 
 
 def planned(

@@ -71,6 +71,19 @@ class MarketResult:
         columns = {column.name: getattr(trades, column.name)[kept] for column in fields(trades)}
         return replace(self, trades=Trades(**columns))
 
+    def met(self) -> Bools:
+        """Products with offers and bids. Without bids a price is half the reserve and tells nothing of value."""
+        offered, wanted = np.zeros((2, N_PRODUCTS), dtype=np.bool_)
+        offered[self.orders.sell.product[self.orders.sell.quantity > 0]] = True
+        wanted[self.orders.buy.product[self.orders.intent]] = True
+        return np.asarray(offered & wanted)
+
+    def free_volume(self) -> Floats:
+        """GPUs of each product sold by owners who need not sell, (N_PRODUCTS,)."""
+        free = ~self.orders.sell.forced[self.trades.sell]
+        sold = self.trades.quantity[free]
+        return np.bincount(self.trades.product[free], weights=sold, minlength=N_PRODUCTS)
+
 
 def select(table: SellOrders | BuyIntents, rows: Ints | Bools) -> SellOrders | BuyIntents:
     """Rows of a table of intents."""
