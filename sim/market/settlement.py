@@ -39,6 +39,7 @@ def settle(world: World, week: int, result: MarketResult) -> Ints:
     no more is ordered than cash pays for.
     """
     trades, sold = result.trades, result.trades.quantity.copy()
+    world.market.sold_age_weeks = np.full(trades.n, np.nan)
     premiums = slot_premiums(world, result)
     new = PRODUCT_CONDITION[trades.product] == Condition.NEW
     late: list[tuple[int, int, int]] = []
@@ -76,7 +77,12 @@ def _execute(world: World, week: int, result: MarketResult, trade: int, quantity
     loan = -1 if is_new else finance(world, week, buyer, cost)
     in_place = is_forced and source == target
     slot = rent if in_place else 0
-    for lot in _pick(world, seller, source, product, quantity, is_forced, week):
+    picked = _pick(world, seller, source, product, quantity, is_forced, week)
+    lots = world.ledger.lots
+    world.market.sold_age_weeks[trade] = week - np.average(
+        lots.vintage[picked], weights=lots.quantity[picked]
+    )
+    for lot in picked:
         _transfer(world, week, lot, seller, buyer, pool, week + weeks, price, is_forced, slot)
         world.ledger.lots.lien[lot] = loan
         amount = int(world.ledger.lots.quantity[lot])

@@ -413,6 +413,7 @@ def _open_world(build: Builder, ledger: Ledger, sites: Ints, tenants: Tenants, o
             best_use_value_usd=np.zeros(N_GENERATIONS),
             typical_value_usd=np.zeros(N_PRODUCTS),
             first_lot_price_cents=np.full(N_PRODUCTS, -1, dtype=np.int64),
+            sold_age_weeks=np.zeros(0),
         ),
         credit=Credit.opening(n),
         tenants=tenants,

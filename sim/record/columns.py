@@ -58,6 +58,7 @@ TRADES = {
     "buyer_pool": Declared("pool", "pool they are bought for", ROW),
     "pool_kind": Declared("", "kind of the buyer's pool"),
     "quantity": Declared("GPUs", "whole units sold", COUNT),
+    "age_years": Declared("years", "mean age of what was delivered; 0 for new units", Bounds(0, absent=True)),
     "price_cents": Declared("cents per GPU", "received by the seller at its pool", AMOUNT),
     "freight_cents": Declared("cents per GPU", "de-install, freight and re-install", AMOUNT),
     "slot_premium_cents": Declared("cents per GPU", "scarcity rent paid for the slot", AMOUNT),
