@@ -23,7 +23,7 @@ from experiments.measures.outcomes import OUTCOMES
 from experiments.methods.priors import SCEPTICS_BOX, Prior
 from experiments.runs.store import arrow_table
 from experiments.validation.arms import ARMS, FORCED, Arm
-from experiments.validation.measures import Facts
+from experiments.validation.facts import Facts
 from experiments.validation.row import Row
 from experiments.validation.rows import registered
 from experiments.validation.score import facts_of, measured, wilson

@@ -1,90 +1,56 @@
-"""What the rows of the validation table measure on one seed: functions of the tables of a run's arms."""
+"""What the rows of the validation table measure of prices on one seed: functions of the tables of a run's arms."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from scipy import stats
 
-from sim.debt.credit_metrics import LoanTerms, fair_spread
+from experiments.validation.facts import (
+    AFTER,
+    AIR_COOLED,
+    BOOK_LIFE_YEARS,
+    INSIDERS,
+    SALE_WEEK,
+    SLUMP_WEEK,
+    WATCHED,
+    YEAR,
+    Facts,
+    Floats,
+    Table,
+    mean_price,
+    used_trades,
+)
 
-Floats = np.ndarray[Any, np.dtype[np.float64]]
-Table = Mapping[str, np.ndarray[Any, Any]]
-YEAR = 52
-QUARTER = 13
-BOOK_LIFE_YEARS = 6.0
-SALE_WEEK = 26
-SLUMP_WEEK = 20
-AFTER = tuple(range(SALE_WEEK + 1, SALE_WEEK + 5))  # four weeks after the sale
-WATCHED = (*AFTER, SALE_WEEK + 13, YEAR - 1)  # weeks in which quotes are taken
-INSIDERS = ("neo_cloud", "miner", "hyperscaler")  # buyers that run hardware of this kind for others
-AIR_COOLED = ("V100", "A100", "H100", "H200", "B200")
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What a row may look at: tables of a run (table -> column -> values), parameters, and hardware at the end.
-
-    Attributes
-    ----------
-    installed
-        GPUs by generation at the end of the run.
-    age_years
-        Mean age of them, weighted by GPUs.
-    quotes
-        Week -> generation -> price of one more unit, USD (`sim.discount.collateral.quotes`).
-    """
-
-    tables: Mapping[str, Table]
-    parameters: Mapping[str, Any]
-    installed: Mapping[str, float]
-    age_years: Mapping[str, float]
-    quotes: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
+# A class whose value is within this share of what its parts fetch stands on a floor, and falls no further.
+AT_THE_FLOOR = 0.02
 
 
-Measure = Callable[[Mapping[str, Facts]], float]
-
-
-def _used(facts: Facts, generation: str, *, forced: bool | None = False) -> Table:
-    trades = facts.tables.get("trades", {})
-    if not trades:
-        return {}
-    chosen = (trades["generation"] == generation) & (trades["condition"] != "new")
-    if forced is not None:
-        chosen &= trades["forced"] == forced
-    return {name: values[chosen] for name, values in trades.items()}
-
-
-def _price(trades: Table) -> float:
-    """Mean price, USD per GPU, weighted by GPUs."""
-    if not trades or trades["quantity"].sum() == 0:
-        return float("nan")
-    return float(np.average(trades["price_cents"], weights=trades["quantity"])) / 100.0
-
-
-def _book(facts: Facts, generation: str, age_years: float) -> float:
-    left = max(1.0 - age_years / BOOK_LIFE_YEARS, 0.0)
+def _book(facts: Facts, generation: str, age_years: Any) -> Any:
+    """List price less a six-year line, USD per GPU."""
+    left = np.maximum(1.0 - np.asarray(age_years) / BOOK_LIFE_YEARS, 0.0)
     return float(facts.parameters[f"hardware.list_price_usd.{generation}"]) * left
 
 
 def price_over_book(arms: Mapping[str, Facts]) -> float:
-    """Calm price of used H100 over net book at the mean age in the middle of the run."""
-    calm = arms["calm"]
-    book = _book(calm, "H100", calm.age_years.get("H100", np.nan) - 0.5)
-    return _price(_used(calm, "H100")) / book if book > 0 else float("nan")
+    """Calm price of used H100 over the net book of the units sold, each at its age."""
+    sold = used_trades(arms["calm"], "H100")
+    if not sold or not sold["quantity"].sum():
+        return float("nan")
+    book = float(np.average(_book(arms["calm"], "H100", sold["age_years"]), weights=sold["quantity"]))
+    return mean_price(sold) / book if book > 0 else float("nan")
 
 
 def recovery_on_book(facts: Facts, *, moved: bool = False) -> float:
     """Price of the forced class over its net book value at the sale."""
     generation = str(facts.parameters["forced_sale.generation"])
-    sold = _used(facts, generation, forced=True)
+    sold = used_trades(facts, generation, forced=True)
     if sold and moved:
         kept = sold["channel"] == "moved"
         sold = {name: values[kept] for name, values in sold.items()}
     age = float(facts.parameters["forced_sale.age_years"]) + SALE_WEEK / YEAR
-    book = _book(facts, generation, age)
-    return _price(sold) / book if book > 0 else float("nan")
+    book = float(_book(facts, generation, age))
+    return mean_price(sold) / book if book > 0 else float("nan")
 
 
 def liquid_price_over_book(arms: Mapping[str, Facts]) -> float:
@@ -102,19 +68,22 @@ def distress_and_specificity(arms: Mapping[str, Facts]) -> float:
 
 
 def raw_discount(arms: Mapping[str, Facts]) -> float:
-    """1 less forced over unforced price: regression of log price on a forced dummy with generation x quarter effects."""
+    """1 less forced over unforced price, both over the believed value of the class in the same week.
+
+    Regression of log price over value on a forced dummy with generation x week effects: a forced trade is compared with others
+    of its class and its week, so that neither a falling market nor the mix of weeks is taken for a discount.
+    """
     trades = arms["forced"].tables.get("trades", {})
     if not trades:
         return float("nan")
-    used = (trades["condition"] != "new") & (trades["price_cents"] > 0)
-    table = {name: values[used] for name, values in trades.items()}
-    quarter = table["week"] // QUARTER  # the sale begins one: SALE_WEEK is a multiple of it
-    _, cell = np.unique([table["generation"], quarter.astype(str)], axis=1, return_inverse=True)
-    weight = table["quantity"].astype(float)
-    y, x = (
-        _within(cell, values, weight)
-        for values in (np.log(table["price_cents"]), table["forced"].astype(float))
+    known = (
+        (trades["condition"] != "new") & (trades["price_cents"] > 0) & (trades["best_use_value_cents"] > 0)
     )
+    table = {name: values[known] for name, values in trades.items()}
+    _, cell = np.unique([table["generation"], table["week"].astype(str)], axis=1, return_inverse=True)
+    weight = table["quantity"].astype(float)
+    over_value = np.log(table["price_cents"] / table["best_use_value_cents"])
+    y, x = (_within(cell, values, weight) for values in (over_value, table["forced"].astype(float)))
     spread = float((weight * x * x).sum())
     return float(1.0 - np.exp((weight * x * y).sum() / spread)) if spread > 0 else float("nan")
 
@@ -130,16 +99,22 @@ def spillover(arms: Mapping[str, Facts]) -> float:
     return _quote_change(arms, "one_lot", "calm", AFTER)
 
 
-def _quote_change(arms: Mapping[str, Facts], hit: str, free: str, weeks: Sequence[int]) -> float:
-    """Mean over weeks of the log of one arm's H100 quote over another's."""
-    pairs = [(arms[hit].quotes[week]["H100"], arms[free].quotes[week]["H100"]) for week in weeks]
+def _quote_change(
+    arms: Mapping[str, Facts], hit: str, free: str, weeks: Sequence[int], *, of_volume: bool = False
+) -> float:
+    """Mean over weeks of the log of one arm's H100 quote over another's, of one unit or of a usual week's volume."""
+    kind = "volume_quotes" if of_volume else "quotes"
+    pairs = [
+        (getattr(arms[hit], kind)[week]["H100"], getattr(arms[free], kind)[week]["H100"]) for week in weeks
+    ]
     change = [np.log(a / b) for a, b in pairs if a > 0 < b]
     return float(np.mean(change)) if change else float("nan")
 
 
 def closed_segment_fall(arms: Mapping[str, Facts]) -> float:
-    """Fall of the H100 quote half a year after a segment of buyers has closed, against the same seed with it open."""
-    return 1.0 - float(np.exp(_quote_change(arms, "segment_closed", "calm", WATCHED[-1:])))
+    """Fall of the price of a usual week's H100 half a year after the largest buyers have left, against the same seed."""
+    change = _quote_change(arms, "segment_closed", "calm", WATCHED[-1:], of_volume=True)
+    return 1.0 - float(np.exp(change))
 
 
 def closed_market_fall(arms: Mapping[str, Facts]) -> float:
@@ -149,12 +124,12 @@ def closed_market_fall(arms: Mapping[str, Facts]) -> float:
 
 def outsider_ratio(arms: Mapping[str, Facts]) -> float:
     """Price paid by outsiders over that paid by insiders for forced H100, with search."""
-    sold = _used(arms["search"], "H100", forced=True)
+    sold = used_trades(arms["search"], "H100", forced=True)
     if not sold:
         return float("nan")
     inside = np.isin(sold["buyer_type"], INSIDERS)
     outside, own = (
-        _price({name: values[rows] for name, values in sold.items()}) for rows in (~inside, inside)
+        mean_price({name: values[rows] for name, values in sold.items()}) for rows in (~inside, inside)
     )
     return outside / own
 
@@ -186,56 +161,19 @@ def insider_retreat(arms: Mapping[str, Facts]) -> float:
     return shares[0] - shares[1]
 
 
-def _terms(facts: Facts) -> LoanTerms:
-    p = facts.parameters
-    return LoanTerms(
-        loan_to_cost=float(p["lenders.advance.mixed"]),
-        tenor=float(p["lenders.longest_years"]),
-        rate=float(p["interest.sofr_initial"]) + float(p["interest.spread_initial"]),
-        trend=float(p["rent.trend_deflation"]),
-        discount_rate=float(p["interest.sofr_initial"]),
-        cost=float(p["lenders.enforcement_cost"]),
-    )
-
-
-def collateral_channel(arms: Mapping[str, Facts]) -> float:
-    """Rise of the fair spread after a peer's H100 are sold: of H100 loans, less that of GB200 loans; basis points.
-
-    Hazard 5 % a year; the discount is what the week's quotes say it is against best use.
-    """
-
-    def required(arm: str, generation: str) -> float:
-        facts, found = arms[arm], []
-        for week in AFTER:
-            best = float(facts.tables["weeks"][f"clean_best_use_value_usd_{generation}"][week])
-            discount = 1.0 - facts.quotes[week][generation] / best
-            found.append(1e4 * fair_spread(_terms(facts), 0.05, discount))
-        return float(np.mean(found))
-
-    same, other = (
-        required("forced", generation) - required("calm", generation) for generation in ("H100", "GB200")
-    )
-    return same - other
-
-
-def expected_loss_spread(arms: Mapping[str, Facts], rating: str) -> float:
-    """Spread that pays for the expected loss of a loan on tenants of one rating, basis points.
-
-    Hazard of such tenants, discount 1 - p / V* of the forced H100 of the same seed.
-    """
-    loss = loss_of_best_use(arms)
-    hazard = 12.0 * float(arms["forced"].parameters[f"tenants.hazard_{rating}"])
-    return 1e4 * fair_spread(_terms(arms["forced"]), hazard, loss) if loss == loss else float("nan")
-
-
 def slump_falls(arms: Mapping[str, Facts]) -> Floats:
-    """Peak-to-trough fall of value at the typical operator by air-cooled class, against the same seed without slump."""
+    """Peak-to-trough fall of value at the typical operator by air-cooled class, against the same seed without slump.
+
+    NaN for a class that stands on the value of its parts in the slump: it cannot show how far it would fall.
+    """
     window = slice(SLUMP_WEEK, SLUMP_WEEK + 26)
     falls = []
     for name in AIR_COOLED:
         column = f"typical_value_usd_{name}"
         hit, free = (arms[arm].tables["weeks"][column][window] for arm in ("slump", "calm"))
-        falls.append(1.0 - float(np.nanmin(hit / free)))
+        parts = float(arms["slump"].parameters[f"hardware.salvage_usd.{name}"])
+        floored = float(np.nanmin(hit)) <= parts * (1.0 + AT_THE_FLOOR)
+        falls.append(np.nan if floored else 1.0 - float(np.nanmin(hit / free)))
     return np.array(falls)
 
 
@@ -264,7 +202,7 @@ def _by_thickness(facts: Facts, statistic: Callable[[Table, float], float]) -> f
     names = [name for name, units in facts.installed.items() if units > 0]
     return _rank_correlation(
         np.array([facts.installed[name] for name in names]),
-        np.array([statistic(_used(facts, name), facts.installed[name]) for name in names]),
+        np.array([statistic(used_trades(facts, name), facts.installed[name]) for name in names]),
     )
 
 
@@ -276,33 +214,44 @@ def thick_turnover(arms: Mapping[str, Facts]) -> float:
 
 
 def thick_dispersion(arms: Mapping[str, Facts]) -> float:
-    """Rank correlation over generations of installed base with the spread of log prices within weeks."""
+    """Rank correlation over generations of the number of trades with how far one trade is from the next in the same pool.
 
-    def dispersion(trades: Table, units: float) -> float:
-        if not trades or len(trades["week"]) < 10:
-            return float("nan")
-        logs, weeks = np.log(np.maximum(trades["price_cents"], 1)), trades["week"]
-        inside = [logs[weeks == week].std() for week in np.unique(weeks) if (weeks == week).sum() >= 2]
-        return float(np.mean(inside)) if inside else float("nan")
+    Pairs of trades of one class in one pool in successive weeks with trades: the mean of ``|log price ratio| / sqrt(weeks
+    between)``.
+    """
+    counts, spreads = [], []
+    for name in arms["calm"].installed:
+        trades = used_trades(arms["calm"], name)
+        found = _successive(trades) if trades else np.zeros(0)
+        counts.append(len(trades["week"]) if trades else 0)
+        spreads.append(float(found.mean()) if len(found) else np.nan)
+    return _rank_correlation(np.array(counts, float), np.array(spreads))
 
-    return _by_thickness(arms["calm"], dispersion)
+
+def _successive(trades: Table) -> Floats:
+    """Moves of the log price between successive weeks with trades in one pool, over the root of the weeks between."""
+    found = []
+    for pool in np.unique(trades["seller_pool"]):
+        here = trades["seller_pool"] == pool
+        weeks, row = np.unique(trades["week"][here], return_index=True)
+        logs = np.log(np.maximum(trades["price_cents"][here][row], 1))
+        found.append(np.abs(np.diff(logs)) / np.sqrt(np.diff(weeks)))
+    return np.concatenate(found) if found else np.zeros(0)
 
 
-def no_foreclosure(arms: Mapping[str, Facts]) -> float:
-    """1 if no GPUs are taken or sold by a lender in the replay of October 2025 to September 2026, else 0."""
-    events, trades = arms["replay"].tables.get("events", {}), arms["replay"].tables.get("trades", {})
-    if not events:
+def decay(arms: Mapping[str, Facts], generation: str) -> float:
+    """Fall of the price of one more unit in a year of the replay, from the first to the last week it is quoted for."""
+    quoted = arms["replay"].quotes
+    first, last = WATCHED[0], WATCHED[-1]
+    then, now = quoted[first][generation], quoted[last][generation]
+    if not then > 0 < now:
         return float("nan")
-    taken = np.isin(events["kind"], ("possession", "foreclosure_sale")) & (events["quantity"] > 0)
-    return 0.0 if taken.any() or (bool(trades) and trades["forced"].any()) else 1.0
+    return 1.0 - float((now / then) ** (YEAR / (last - first)))
 
 
-def some_waiver(arms: Mapping[str, Facts]) -> float:
-    """1 if the replay has a waiver or an amendment, else 0; only where the tables tell of credit at all."""
-    kinds = arms["replay"].tables.get("events", {}).get("kind", np.array([], dtype=object))
-    if not np.isin(kinds, ("loan_drawn", "refinanced", "covenant_breach", "default", "prepayment")).any():
-        return float("nan")
-    return float(np.isin(kinds, ("waiver", "amendment")).any())
+def quote_gain(arms: Mapping[str, Facts], arm: str) -> float:
+    """Log of the H100 quote of one arm over that of calm, mean of the weeks from a quarter after week 26 on."""
+    return _quote_change(arms, arm, "calm", WATCHED[-2:])
 
 
 def slot_price(arms: Mapping[str, Facts]) -> float:
@@ -329,28 +278,30 @@ def slot_rent(arms: Mapping[str, Facts]) -> float:
 
 def depth(arms: Mapping[str, Facts]) -> float:
     """Fall of log price per unit of log quantity between 10,000 and 40,000 forced H100."""
-    few, many = (_price(_used(arms[name], "H100", forced=True)) for name in ("forced", "forced_large"))
+    few, many = (
+        mean_price(used_trades(arms[name], "H100", forced=True)) for name in ("forced", "forced_large")
+    )
     return abs(float(np.log(many / few))) / float(np.log(4.0)) if few > 0 < many else float("nan")
 
 
 def level(arms: Mapping[str, Facts], generation: str) -> float:
     """Calm mean price of used units of one generation, USD per GPU."""
-    return _price(_used(arms["calm"], generation))
+    return mean_price(used_trades(arms["calm"], generation))
 
 
 def ladder(arms: Mapping[str, Facts], arm: str) -> float:
     """Price of H100 sold within the deadline of one arm over the price within half a year."""
-    quick, slow = (_price(_used(arms[name], "H100", forced=True)) for name in (arm, "half_year"))
+    quick, slow = (mean_price(used_trades(arms[name], "H100", forced=True)) for name in (arm, "half_year"))
     return quick / slow
 
 
 def loss_of_best_use(arms: Mapping[str, Facts]) -> float:
     """1 - p / V* of the forced H100."""
-    sold = _used(arms["forced"], "H100", forced=True)
+    sold = used_trades(arms["forced"], "H100", forced=True)
     if not sold or not sold["quantity"].sum():
         return float("nan")
     best = float(np.average(sold["best_use_value_cents"], weights=sold["quantity"])) / 100.0
-    return 1.0 - _price(sold) / best
+    return 1.0 - mean_price(sold) / best
 
 
 def hall_megawatts(arms: Mapping[str, Facts]) -> float:

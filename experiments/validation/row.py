@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from experiments.validation.measures import Measure
+from experiments.validation.facts import Measure
 
 
 @dataclass(frozen=True, slots=True)

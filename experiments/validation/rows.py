@@ -1,7 +1,7 @@
 """Reads the rows of the validation table from `rows.toml`, where they are declared, and says what is wrong with one.
 
 Bands are given by their ends, by a target and half a width, or by a function of `ranges` that reads the shipped data;
-statistics by a function of `measures`, with its arguments by name.
+statistics by a function of `measures` or `credit_measures`, with its arguments by name.
 """
 
 import functools
@@ -17,7 +17,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from agents.schema import Section
 from agents.vocabulary import GENERATIONS
-from experiments.validation import measures
+from experiments.validation import credit_measures, measures
 from experiments.validation.arms import ARMS
 from experiments.validation.ranges import RANGES
 from experiments.validation.row import Row
@@ -28,7 +28,13 @@ FILE = "rows.toml"
 # A function as a row names it: by its name alone, or as a table of its name and its arguments.
 Named = str | dict[str, str]
 # What the arguments of measures and ranges may be.
-ARGUMENTS: dict[str, Iterable[str]] = {"arm": ARMS, "generation": GENERATIONS, "rating": RATINGS}
+ARGUMENTS: dict[str, Iterable[str]] = {
+    "arm": ARMS,
+    "generation": GENERATIONS,
+    "rating": RATINGS,
+    "dear": RATINGS,
+    "cheap": RATINGS,
+}
 
 
 class RowError(ValueError):
@@ -165,9 +171,12 @@ def _band(line: RowTable, place: str) -> tuple[float, float]:
 
 
 def _measures() -> dict[str, Callable[..., Any]]:
-    """Functions of `measures` that take a number from the tables of arms."""
+    """Functions of `measures` and `credit_measures` that take a number from the tables of arms."""
     found: dict[str, Callable[..., Any]] = {}
-    for name, function in inspect.getmembers(measures, inspect.isfunction):
+    modules = (measures, credit_measures)
+    for name, function in (
+        pair for module in modules for pair in inspect.getmembers(module, inspect.isfunction)
+    ):
         signature = inspect.signature(function)
         takes_arms = next(iter(signature.parameters), "") == "arms"
         if takes_arms and signature.return_annotation is float and not name.startswith("_"):

@@ -31,8 +31,8 @@ from experiments.runs.source_digest import source_digest
 from experiments.sweep import store as sweep_store
 from experiments.sweep.engine import Progress, sweep
 from experiments.sweep.model_task import ModelTask
-from experiments.validation.arms import ARMS, Arm
-from experiments.validation.measures import SALE_WEEK, WATCHED, YEAR, Facts, Floats
+from experiments.validation.arms import ARMS, LARGEST_BUYERS, Arm
+from experiments.validation.facts import SALE_WEEK, WATCHED, Facts, Floats
 from experiments.validation.row import Row
 from experiments.validation.rows import registered
 from experiments.validation.target import Target
@@ -57,24 +57,50 @@ def facts_of(arm: Arm, seed: int, replication: int = 0, changes: Mapping[str, An
     """
     parameters = Parameters.from_overrides({**(changes or {}), **arm.parameters})
     quoted: dict[int, dict[str, float]] = {}
+    of_volume: dict[int, dict[str, float]] = {}
+    usual = np.zeros(len(GENERATIONS), dtype=np.int64)
 
     def watch(model: Any, week: int) -> None:
-        if week == SALE_WEEK and arm.closed:
-            model.world.withdraw([AgentKind[name.upper()] for name in arm.closed])
+        if week == SALE_WEEK:
+            usual[:] = usual_volume(model.tables()["trades"])
+            close(model, arm)
         if week in WATCHED:
             quoted[week] = dict(zip(GENERATIONS, quotes(model.market_week).tolist(), strict=True))
+        if week in WATCHED and week > SALE_WEEK:
+            volume = quotes(model.market_week, usual)
+            of_volume[week] = dict(zip(GENERATIONS, volume.tolist(), strict=True))
 
     model = simulate(parameters, seed, replication=replication, watch=watch)
     lots = model.world.ledger.lots
     generation = PRODUCT_GENERATION[lots.product]
-    installed, age = {}, {}
-    for g, name in enumerate(GENERATIONS):
-        mine = (generation == g) & (lots.arrival <= parameters.clock.weeks)
-        units = lots.quantity[mine]
-        installed[name] = float(units.sum())
-        years = (parameters.clock.weeks - lots.vintage[mine]) / YEAR
-        age[name] = float(np.average(years, weights=units)) if units.sum() else float("nan")
-    return Facts(model.tables(), parameters.flat(), installed, age, quoted)
+    installed = {
+        name: float(lots.quantity[(generation == g) & (lots.arrival <= parameters.clock.weeks)].sum())
+        for g, name in enumerate(GENERATIONS)
+    }
+    return Facts(model.tables(), parameters.flat(), installed, quoted, of_volume)
+
+
+def usual_volume(trades: Mapping[str, Any]) -> Any:
+    """Used units of each generation sold in a mean week before the sale, GPUs, (G,)."""
+    if not trades:
+        return np.zeros(len(GENERATIONS), dtype=np.int64)
+    before = (trades["week"] < SALE_WEEK) & (trades["condition"] != "new")
+    sold = [trades["quantity"][before & (trades["generation"] == name)].sum() for name in GENERATIONS]
+    return np.array(sold, dtype=np.int64) // SALE_WEEK
+
+
+def close(model: Any, arm: Arm) -> None:
+    """Let an arm's types of buyers leave the market; of `LARGEST_BUYERS` the type that has bought most used units so far."""
+    closed = list(arm.closed)
+    if LARGEST_BUYERS in closed:
+        closed.remove(LARGEST_BUYERS)
+        trades = model.tables()["trades"]
+        old = trades["condition"] != "new" if trades else np.zeros(0, dtype=np.bool_)
+        if old.any():
+            types, row = np.unique(trades["buyer_type"][old], return_inverse=True)
+            closed.append(str(types[np.bincount(row, weights=trades["quantity"][old]).argmax()]))
+    if closed:
+        model.world.withdraw([AgentKind[name.upper()] for name in closed])
 
 
 def statistics(

@@ -29,10 +29,7 @@ def energise(world: World, week: int) -> None:
     due = (pools.pool_kind == PoolKind.FORWARD) & (world.slots.opens_week == week)
     for pool in np.flatnonzero(due & (world.capacity.power_watts > 0)):
         place, holder = int(pools.pool_place[pool]), int(world.slots.holder[pool])
-        own = (
-            pool in world.slots.own_building_pool
-            and world.ledger.parties.kind[holder] != AgentKind.INSTITUTION
-        )
+        own = holder >= 0 and world.ledger.parties.kind[holder] == AgentKind.NEO_CLOUD
         target = (
             world.pool_at(place, PoolKind.PRIVATE, holder) if own else world.pool_at(place, PoolKind.OPEN)
         )

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from agents.vocabulary import Bools, Floats, Ints
+from agents.vocabulary import WEEKS_PER_YEAR, Bools, Floats, Ints
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,3 +71,32 @@ def expected_opening(promised: Ints, week: int, median_delay: float) -> Ints:
     [23, 20]
     """
     return np.asarray(np.where(promised > week, promised, week + round(median_delay)), dtype=np.int64)
+
+
+def opened_on_the_way(luck: Floats, growth: float, weeks: float) -> Ints:
+    """Weeks in which halls are energised between the start and the date their sites are cited for, at least 1.
+
+    Capacity grows at a constant rate to its cited level, so a hall's week is that of its quantile on the path.
+
+    Parameters
+    ----------
+    luck
+        Uniform draws: the hall's place in the order of those that are missing at the start.
+    growth
+        Log a year.
+    weeks
+        From the start to the cited date.
+
+    Examples
+    --------
+    Capacity grew by a factor of e in a year; of what was added, half stood after 32 weeks:
+
+    >>> opened_on_the_way(np.array([0.0, 0.5, 1.0]), 1.0, 52.0).tolist()
+    [1, 32, 52]
+    """
+    if growth == 0.0 or weeks <= 0.0:
+        return np.ones(len(luck), dtype=np.int64)
+    start = np.exp(-growth * weeks / WEEKS_PER_YEAR)
+    level = start + np.asarray(luck) * (1.0 - start)
+    found = weeks + np.log(level) / growth * WEEKS_PER_YEAR
+    return np.asarray(np.maximum(np.floor(found), 1.0), dtype=np.int64)

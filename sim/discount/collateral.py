@@ -218,8 +218,14 @@ def _prices(week: MarketWeek, live: Ints, pledged: Ints, failing: Bools) -> tupl
     return alone, together, failing
 
 
-def quotes(week: MarketWeek) -> Floats:
-    """Price of one more unit of each generation where most of it stands, USD per GPU, (G,); NaN without units or buyers."""
+def quotes(week: MarketWeek, gpus: Ints | None = None) -> Floats:
+    """Price of more units of each generation where most of it stands, USD per GPU, (G,); NaN without units or buyers.
+
+    Parameters
+    ----------
+    gpus : (G,)
+        How many more, at least one sold unit; one if left out.
+    """
     lots, n = week.world.ledger.lots, len(GENERATIONS)
     generation = PRODUCT_GENERATION[lots.product]
     standing = np.zeros((n, week.world.topology.n_pools), dtype=np.int64)
@@ -230,7 +236,7 @@ def quotes(week: MarketWeek) -> Floats:
         party=np.full(len(known), REST_OF_WORLD),
         pool=standing[known].argmax(axis=1),
         product=product,
-        quantity=PRODUCT_UNIT[product],
+        quantity=PRODUCT_UNIT[product] if gpus is None else np.maximum(PRODUCT_UNIT[product], gpus[known]),
         reserve_cents=np.rint(week.view.hardware.salvage_usd[known] * 100).astype(np.int64),
         forced=np.ones(len(known), dtype=np.bool_),
     )

@@ -17,6 +17,18 @@ BRIDGE_FROM = date(2023, 7, 27)
 BRIDGE_USD_PER_HOUR = 7.20
 
 
+def bridged_prints(bridge_scale: float = 1.0) -> dict[str, tuple[list[date], list[float]]]:
+    """Cited contract rents by generation, USD per GPU-hour, the H100's with the bridge before its first print.
+
+    >>> days, rents = bridged_prints()["H100"]
+    >>> days[0].isoformat(), rents[0], rents[1]
+    ('2023-07-27', 7.2, 1.7)
+    """
+    days, rents = reference.rent_prints()["H100"]
+    bridge = [BRIDGE_FROM, *days], [BRIDGE_USD_PER_HOUR * bridge_scale, *rents]
+    return {**reference.rent_prints(), "H100": bridge}
+
+
 def past_rents(start: date, weeks: Ints, bridge_scale: float = 1.0) -> Floats:
     """Contract rent of an H100 in weeks before `start`, relative to `start`.
 
@@ -34,9 +46,9 @@ def past_rents(start: date, weeks: Ints, bridge_scale: float = 1.0) -> Floats:
     >>> past_rents(date(2026, 10, 5), np.array([0, -53, -166])).round(2).tolist()
     [1.0, 0.64, 2.7]
     """
-    days, prints = reference.rent_prints()["H100"]
-    known = np.array([BRIDGE_FROM.toordinal(), *(day.toordinal() for day in days)], dtype=np.float64)
-    level = np.log([BRIDGE_USD_PER_HOUR * bridge_scale, *prints])
+    days, rents = bridged_prints(bridge_scale)["H100"]
+    known = np.array([day.toordinal() for day in days], dtype=np.float64)
+    level = np.log(rents)
     when = start.toordinal() + 7.0 * np.asarray(weeks, dtype=np.float64)
     now = float(np.interp(start.toordinal(), known, level))
     return np.asarray(np.exp(np.interp(when, known, level) - now))

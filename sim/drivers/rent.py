@@ -16,6 +16,7 @@ from agents.vocabulary import GENERATIONS, N_GENERATIONS, WEEKS_PER_YEAR, Floats
 from sim.base import reference
 from sim.base.randomness import Purpose, Randomness
 from sim.base.user_table import Number
+from sim.drivers.history import bridged_prints
 from sim.drivers.regime import Regime, linked, weekly_normals
 from sim.drivers.replay import Origin, interpolated, prints_of, week_of
 from sim.parameters.outside import RentParameters
@@ -174,7 +175,7 @@ def _replayed(
     correlation is ``cross_generation_share ** 2``. The last print is held.
     """
     file = parameters.replay_file
-    prints = prints_of(file, _ranges(parameters), start, n_weeks) if file else reference.rent_prints()
+    prints = prints_of(file, _ranges(parameters), start, n_weeks) if file else bridged_prints()
     weeks = np.arange(n_weeks)
     deviation = np.zeros((n_weeks, N_GENERATIONS))
     origin = {name: np.full(n_weeks, int(Origin.FILLED)) for name in GENERATIONS}

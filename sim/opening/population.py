@@ -11,7 +11,6 @@ import numpy as np
 from agents.registration import type_name
 from agents.vocabulary import (
     DAYS_PER_JULIAN_YEAR,
-    MONTHS_PER_YEAR,
     N_GENERATIONS,
     N_PRODUCTS,
     PRODUCT_GENERATION,
@@ -26,7 +25,7 @@ from agents.vocabulary import (
     PoolKind,
 )
 from sim.base.randomness import Purpose, Randomness
-from sim.construction.pipeline import cut, delay_weeks
+from sim.construction.pipeline import cut
 from sim.debt.loss_bridge import LossBridge
 from sim.drivers.drivers import Drivers
 from sim.drivers.plan import Plan, planned, promised_a_year
@@ -35,6 +34,7 @@ from sim.opening.builder import Builder
 from sim.opening.debt import NEVER, lenders_funding, miners_debt, owned_power, sheet_of
 from sim.opening.fleets import STOCK_DATE, fill_fleets
 from sim.opening.past import Opening, live_past
+from sim.opening.pools import lay_out_pools, pipeline_weeks, weeks_to_sites_date
 from sim.parameters import Parameters
 from sim.places.freight_cost import moving_costs
 from sim.places.topology import Topology
@@ -71,10 +71,6 @@ KIND_NAMES = {
     AgentKind.SALVAGER: "salvage house",
     AgentKind.MANUFACTURER: "manufacturer",
 }
-# Places where the factory's and the dealers' warehouses stand: the docks nearest to these points.
-FACTORY = (29.8, -95.4)
-WAREHOUSES = ((32.8, -96.8), (40.0, -83.0), (33.4, -112.1), (39.0, -77.5), (41.9, -87.6))
-
 # Operators that may take over hardware where it stands (economics.md section 1: "any operator").
 TAKEOVER_KINDS = (AgentKind.MINER, AgentKind.NEO_CLOUD, AgentKind.HYPERSCALER, AgentKind.ENTERPRISE)
 
@@ -135,7 +131,7 @@ def parties_and_pools(
         own_building={},
         building=np.full(len(topology.places.zone_names), -1, dtype=np.int64),
     )
-    _lay_out_pools(build)
+    lay_out_pools(build)
     return build
 
 
@@ -152,130 +148,6 @@ def _cast(parameters: Parameters) -> tuple[list[int], list[str], list[str]]:
             (AgentKind.OTHER, f"{called.replace('_', ' ')} {i + 1}", called) for i in range(section.count)
         ]
     return [int(kind) for kind, _, _ in rows], [name for _, name, _ in rows], [kind for _, _, kind in rows]
-
-
-# -- places -----------------------------------------------------------------------------------------------
-
-
-def _share_out(parties: Ints, places: Ints) -> list[tuple[int, int, int]]:
-    """Pair holders with places so that each has at least one: (party, place, holders at that place)."""
-    if len(parties) == 0 or len(places) == 0:
-        return []
-    n = max(len(parties), len(places))
-    pairs = [(int(parties[i % len(parties)]), int(places[i % len(places)])) for i in range(n)]
-    crowd = np.bincount([place for _, place in pairs])
-    return [(party, place, int(crowd[place])) for party, place in pairs]
-
-
-def _lay_out_pools(build: Builder) -> None:
-    """Cut every place into pools that sum to its watts."""
-    places, site = build.topology.places, build.parameters.site
-    vacancy = site.vacancy
-    by_size = np.argsort(-places.it_watts, kind="stable")
-    live = by_size[places.it_watts[by_size] > 0]
-    for kind, party_kind in (("hyperscale", AgentKind.HYPERSCALER), ("neocloud", AgentKind.NEO_CLOUD)):
-        chosen = live[places.kind[live] == kind]
-        holders = build.rows(party_kind)
-        if kind == "neocloud":
-            holders = holders[[build.names[h] != BORROWER for h in holders]]
-        for party, place, crowd in _share_out(holders, chosen):
-            watts, liquid = int(places.it_watts[place]) // crowd, int(places.liquid_watts[place]) // crowd
-            pool = build.pool(place, PoolKind.PRIVATE, watts, liquid, holder=party, pue=site.pue_owned)
-            if kind == "hyperscale":
-                build.background[pool] = watts - int(watts * vacancy)
-            build.pairs.add((party, pool))
-    mines = live[places.kind[live] == "miner"]
-    for party, place, crowd in _share_out(build.rows(AgentKind.MINER), mines):
-        watts = int(places.it_watts[place]) // crowd
-        idle = int(watts * vacancy)
-        home = build.pool(place, PoolKind.PRIVATE, idle, 0, holder=party)
-        dug = build.pool(place, PoolKind.DISPLACED, watts - idle, 0, holder=party)
-        build.mining[dug] = watts - idle
-        build.host[place] = party
-        build.pairs.update({(party, home), (party, dug)})
-    converted = live[places.kind[live] == "miner-converted"]
-    for party, place, _ in _share_out(build.rows(AgentKind.MINER), converted):
-        build.host[place] = party
-    _add_shared_pools(build)
-
-
-def _add_shared_pools(build: Builder) -> None:
-    """Open and in-place pools everywhere, forward pools where megawatts are due, warehouses at the docks."""
-    places, site = build.topology.places, build.parameters.site
-    placed = np.zeros(places.n, dtype=np.int64)
-    taken = np.zeros(places.n, dtype=np.int64)
-    np.add.at(placed, build.topology.pool_place, build.topology.pool_power)
-    np.add.at(taken, build.topology.pool_place, build.topology.pool_liquid)
-    for place in range(places.n):
-        converted = places.kind[place] in ("miner-converted", "miner")
-        fee = site.miner_hosting_fee_usd_per_kw_month if converted else site.hosting_fee_usd_per_kw_month
-        watts = int(places.it_watts[place] - placed[place])
-        liquid = min(int(places.liquid_watts[place] - taken[place]), watts)
-        build.pool(place, PoolKind.OPEN, watts, max(liquid, 0), hosting=fee)
-        build.pool(place, PoolKind.IN_PLACE, 0, 0, hosting=fee)
-    _add_forward_pools(build)
-    for number, agent in enumerate(build.rows(AgentKind.LIQUIDATOR)):
-        place = build.topology.nearest(*WAREHOUSES[number % len(WAREHOUSES)])
-        build.pairs.add((int(agent), build.pool(place, PoolKind.WAREHOUSE, 0, 0, holder=int(agent))))
-    for maker in build.rows(AgentKind.MANUFACTURER):
-        place = build.topology.nearest(*FACTORY)
-        build.pairs.add((int(maker), build.pool(place, PoolKind.WAREHOUSE, 0, 0, holder=int(maker))))
-
-
-def _add_forward_pools(build: Builder) -> None:
-    """The segment's part of planned halls, phase by phase, and in every zone the pool in which its next hall would be built."""
-    places, section = build.topology.places, build.parameters.construction
-    share = build.parameters.contracts.represented_share
-    site_of, watts = cut((places.planned_watts * share).astype(np.int64), int(section.phase_watts))
-    number = np.arange(len(site_of))
-    when = build.randomness.uniform(Purpose.ENERGISATION, 0, number)
-    late = build.randomness.uniform(Purpose.LATENESS, 0, number) < section.late_share
-    luck = build.randomness.normal(Purpose.PROMISE, 0, number)
-    delay = delay_weeks(late, luck, section.late_median_weeks, section.late_log_deviation)
-    last = pipeline_weeks(build.parameters)
-    for i in range(len(site_of)):
-        promised = 1 + int(when[i] * last)
-        pool = _forward_pool(build, int(site_of[i]), int(watts[i]), promised + int(delay[i]))
-        build.promised[pool] = promised
-    _add_own_building_pools(build)
-    largest = np.argsort(-places.it_watts, kind="stable")
-    for zone in range(len(places.zone_names)):
-        here = largest[places.zone[largest] == zone]
-        if len(here):
-            build.building[zone] = _forward_pool(build, int(here[0]), 0, NEVER)
-
-
-def _add_own_building_pools(build: Builder) -> None:
-    """Where each neo-cloud would build for itself: at the place of its largest own hall, or beside another's."""
-    topology = build.topology
-    clouds = np.array([r for r in build.rows(AgentKind.NEO_CLOUD) if build.names[r] != BORROWER])
-    own = (topology.pool_kind == PoolKind.PRIVATE) & np.isin(topology.pool_holder, clouds)
-    if not own.any():
-        return
-    halls = np.flatnonzero(own)
-    for number, cloud in enumerate(clouds):
-        mine = halls[topology.pool_holder[halls] == cloud]
-        if len(mine):
-            place = int(topology.pool_place[mine[topology.pool_power[mine].argmax()]])
-        else:
-            place = int(topology.pool_place[halls[number % len(halls)]])
-            pool = build.pool(
-                place, PoolKind.PRIVATE, 0, 0, holder=int(cloud), pue=build.parameters.site.pue_owned
-            )
-            build.pairs.add((int(cloud), pool))
-        build.own_building[int(cloud)] = _forward_pool(build, place, 0, NEVER, holder=int(cloud))
-
-
-def _forward_pool(build: Builder, place: int, watts: int, opens: int, holder: int = -1) -> int:
-    site, kind = build.parameters.site, build.topology.places.kind[place]
-    converted = kind in ("miner-converted", "miner")
-    fee = site.miner_hosting_fee_usd_per_kw_month if converted else site.hosting_fee_usd_per_kw_month
-    return build.pool(place, PoolKind.FORWARD, watts, watts, hosting=fee, opens_week=opens, holder=holder)
-
-
-def pipeline_weeks(parameters: Parameters) -> int:
-    """Weeks over which planned halls are promised."""
-    return round(parameters.construction.pipeline_months * WEEKS_PER_YEAR / MONTHS_PER_YEAR)
 
 
 # -- who knows whom, and the books ------------------------------------------------------------------------
@@ -476,14 +348,14 @@ def _plan(build: Builder) -> Plan:
     start, weeks = build.drivers.start, build.drivers.n_weeks
     planned_watts = build.topology.places.planned_watts
     site_of, watts = cut(planned_watts, int(site.phase_watts))
-    last = pipeline_weeks(build.parameters)
+    first, last = weeks_to_sites_date(start), pipeline_weeks(build.parameters)
     luck = build.randomness.uniform(Purpose.PROMISE, 0, np.arange(len(site_of)))
     return planned(
         build.parameters.rent.world_stock_h100e,
         (start - STOCK_DATE).days / DAYS_PER_JULIAN_YEAR,
         section.growth,
         section.fading_years,
-        promised_a_year(watts.astype(np.float64), luck * last, weeks, 0.0, float(last)),
+        promised_a_year(watts.astype(np.float64), first + luck * last, weeks, first, first + last),
         section.watts_per_h100e,
     )
 

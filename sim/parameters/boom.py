@@ -68,6 +68,15 @@ class ConstructionParameters(Section):
     """Halls that are promised, late, and started."""
 
     pipeline_months: int = quantity(36, "months", 24, 60, "in which planned sites are promised")
+    operational_growth: float = quantity(
+        1.0,
+        "log per year",
+        0.5,
+        1.1,
+        "growth of operators' megawatts before October 2026: 470 in June 2025, 1,000 in March 2026",
+        "earnings reports",
+        "B",
+    )
     phase_watts: float = quantity(100e6, "IT watts", 10e6, 500e6, "largest phase of a site")
     late_share: float = quantity(0.5, "share of phases", 0, 1, "not energised when promised")
     late_median_weeks: float = quantity(13, "weeks", 4, 39, "median delay of a late phase")

@@ -6,6 +6,7 @@ import numpy as np
 
 from agents.lender import TIERS
 from agents.vocabulary import (
+    MONTHS_PER_YEAR,
     WEEKS_PER_YEAR,
     AgentKind,
     Bools,
@@ -154,6 +155,23 @@ def value_over_list(week: MarketWeek, generation: int) -> float:
     return float(value / week.world.list_price_usd(week.week)[generation])
 
 
+def _neo_cloud_watts(week: MarketWeek) -> int:
+    world = week.world
+    lots = world.ledger.lots
+    on = (lots.status == LotStatus.RUNNING) & (world.ledger.parties.kind[lots.owner] == AgentKind.NEO_CLOUD)
+    return int(world.lot_watts()[on].sum())
+
+
+def _seen(name: str, tier: int | None = None) -> Callable[[MarketWeek], float]:
+    """What lenders have seen in the last 36 months, of one tier or of all."""
+
+    def read(week: MarketWeek) -> float:
+        found = getattr(week.world.experience, name).sum(axis=0)
+        return float(found.sum() if tier is None else found[tier])
+
+    return read
+
+
 USD = "USD"
 # Name, what is said of it, and how it is read.
 CYCLE: tuple[tuple[str, Declared, Callable[[MarketWeek], float]], ...] = (
@@ -201,6 +219,11 @@ CYCLE: tuple[tuple[str, Declared, Callable[[MarketWeek], float]], ...] = (
     ("gpus_on_order", Declared("GPUs", "ordered and not delivered", COUNT), _on_order),
     ("promised_watts", Declared("IT watts", "in halls without power yet", COUNT), _promised_watts),
     ("dark_watts", Declared("IT watts", "of units that stand in halls without power", COUNT), _dark_watts),
+    (
+        "neo_cloud_watts",
+        Declared("IT watts", "of neo-clouds' running units", COUNT),
+        _neo_cloud_watts,
+    ),
     ("due_in_a_year_usd", Declared(USD, "operators' principal due within a year", POSITIVE), _due(1.0)),
     ("due_in_three_years_usd", Declared(USD, "the same within three years", POSITIVE), _due(3.0)),
     *(
@@ -240,4 +263,26 @@ CYCLE: tuple[tuple[str, Declared, Callable[[MarketWeek], float]], ...] = (
         for i, tier in enumerate(TIERS)
         for p, part in enumerate(("expected_loss", "capital", "funding"))
     ),
+    *(
+        (
+            f"loan_years_seen_{tier}",
+            Declared("loan-years", f"in lenders' experience of 36 months, {tier}", POSITIVE),
+            lambda week, i=i: _seen("loan_months", i)(week) / MONTHS_PER_YEAR,
+        )
+        for i, tier in enumerate(TIERS)
+    ),
+    *(
+        (
+            f"defaults_seen_{tier}",
+            Declared("borrowers", f"that defaulted in these months, {tier}", POSITIVE),
+            _seen("defaults", i),
+        )
+        for i, tier in enumerate(TIERS)
+    ),
+    (
+        "exposure_seen_usd",
+        Declared(USD, "owed by them at default, all tiers", POSITIVE),
+        _seen("exposure_usd"),
+    ),
+    ("loss_seen_usd", Declared(USD, "lost of it so far, all tiers", POSITIVE), _seen("loss_usd")),
 )
