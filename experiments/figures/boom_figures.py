@@ -44,12 +44,12 @@ def lead_of(credit: "pd.Series[float]", rents: "pd.Series[float]") -> tuple[int,
     >>> lead_of(pd.Series(x[4:]), pd.Series(x[:-4]))[0]
     4
     """
-    changes = [np.log(series.where(series > 0)).diff(12) for series in (credit, rents)]
+    changes = [pd.Series(np.log(series.where(series > 0))).diff(12) for series in (credit, rents)]
     found = []
     for shift in range(-FURTHEST_MONTHS, FURTHEST_MONTHS + 1):
         both = pd.concat([changes[0].shift(shift), changes[1]], axis=1).dropna()
         if len(both) >= FURTHEST_MONTHS and both.std().min() > 0:
-            found.append((float(both.corr().iloc[0, 1]), shift))
+            found.append((float(both.corr().to_numpy()[0, 1]), shift))
     if not found:
         return 0, float("nan")
     most, shift = max(found)
@@ -103,8 +103,8 @@ def credit_cycle(frames: "Frames") -> "Drawing":
         axes.legend(loc="upper left", fontsize=6, ncols=3)
         low, high = axes.get_ylim()
         axes.set_ylim(min(low, 0), high + 0.35 * (high - min(low, 0)))
-    losses.xaxis.set_major_formatter(matplotlib.dates.DateFormatter("%Y"))
-    losses.xaxis.set_major_locator(matplotlib.dates.YearLocator())
+    losses.xaxis.set_major_formatter(matplotlib.dates.DateFormatter("%Y"))  # type: ignore[no-untyped-call]
+    losses.xaxis.set_major_locator(matplotlib.dates.YearLocator())  # type: ignore[no-untyped-call]
     plotted = pd.DataFrame(
         {
             "date": dates,
@@ -170,17 +170,16 @@ def maturity_wall(frames: "Frames") -> "Drawing":
 def _by_year(loans: "pd.DataFrame") -> "np.ndarray[Any, np.dtype[np.float64]]":
     """Principal due in each of the next years, cents: bullets in their last month, level payments as they amortise."""
     due = np.zeros(WALL_YEARS)
-    for loan in loans.itertuples():
-        months = max(int(loan.months_left), 1)
-        if loan.kind in BULLETS:
+    columns = (loans[name].tolist() for name in ("kind", "balance_cents", "rate", "months_left"))
+    for kind, balance, rate, months_left in zip(*columns, strict=True):
+        months = max(int(months_left), 1)
+        if kind in BULLETS:
             parts = np.zeros(months)
-            parts[-1] = loan.balance_cents
+            parts[-1] = balance
         else:
-            i = loan.rate / 12
-            k = np.arange(months)
             # A level payment repays more each month, by the factor 1 + i.
-            share = (1 + i) ** k
-            parts = loan.balance_cents * share / share.sum()
+            share = (1 + rate / 12) ** np.arange(months)
+            parts = balance * share / share.sum()
         year = np.arange(months) // 12
         due += np.bincount(year[year < WALL_YEARS], weights=parts[year < WALL_YEARS], minlength=WALL_YEARS)
     return due

@@ -181,8 +181,8 @@ class StandingDemand:
         """Divisible prices against these offers, cents per GPU, (products, nodes); those marked in `absent` do not buy."""
         offered, floor = asked(sell)
         parts = [self._curve(p, floor) for p in self._rows if offered[p]]
-        empty = np.zeros(0, dtype=np.int64)
-        limit, quantity, intent = (np.concatenate([empty, *column]) for column in zip(*parts, strict=True))
+        nobody = (np.zeros(0, dtype=np.int64),) * 3
+        limit, quantity, intent = (np.concatenate(column) for column in zip(nobody, *parts, strict=True))
         stays = ~absent[self.buy.party[intent]]
         book = book_of(sell, self.buy, limit[stays], quantity[stays], intent[stays], self.venue)
         return np.asarray(clear(book, self.venue.network, theta=self.venue.theta).price)
