@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments.validation import measures, rows
+from experiments.validation import credit_measures, measures, rows
 from experiments.validation import score as validation
-from experiments.validation.arms import ALL_BUYERS, ARMS, Arm
-from experiments.validation.measures import AFTER, SALE_WEEK, WATCHED, Facts
+from experiments.validation.arms import ALL_BUYERS, ARMS, LARGEST_BUYERS, Arm
+from experiments.validation.facts import SALE_WEEK, WATCHED, Facts
 from experiments.validation.ranges import used_prices
 from experiments.validation.row import Row
 from experiments.validation.score import score
@@ -18,7 +18,7 @@ from sim.parameters import Parameters
 
 def _facts(quotes=None, **tables) -> Facts:
     installed = {"H100": 1000.0, "A100": 500.0, "V100": 10.0}
-    return Facts(tables, Parameters().flat(), installed, {"H100": 2.5}, quotes or {})
+    return Facts(tables, Parameters().flat(), installed, quotes or {}, quotes or {})
 
 
 def _quotes(price: float, other: float = 1.0) -> dict:
@@ -56,29 +56,38 @@ def test_rows_are_unique_and_state_data_source_statistic_and_discrepancy():
         if row.calibrates:
             assert row.discrepancy > 0 and row.measure is not None
     # Numbers of theory.md C that must appear, scored or not.
-    assert {f"V{i}" for i in range(1, 28) if i != 23} == {row.id.split("-")[0] for row in registered}
+    assert {f"V{i}" for i in range(1, 31) if i != 23} == {row.id.split("-")[0] for row in registered}
 
 
-def test_price_over_book_is_price_over_what_six_years_leave():
-    trades = _trades([(1, "H100", "clean", False, 8, 1_500_000, "moved")])
-    book = Parameters().flat()["hardware.list_price_usd.H100"] * (1 - 2.0 / 6)
-    assert measures.price_over_book({"calm": _facts(trades=trades)}) == pytest.approx(15_000 / book)
+def test_price_over_book_is_price_over_what_six_years_leave_of_the_units_sold():
+    trades = _trades(
+        [
+            (1, "H100", "clean", False, 8, 1_500_000, "moved"),
+            (2, "H100", "clean", False, 24, 1_100_000, "moved"),
+        ]
+    )
+    trades["age_years"] = np.array([2.0, 4.0])
+    list_price = Parameters().flat()["hardware.list_price_usd.H100"]
+    book = list_price * (1 / 4 * (1 - 2 / 6) + 3 / 4 * (1 - 4 / 6))
+    assert measures.price_over_book({"calm": _facts(trades=trades)}) == pytest.approx(12_000 / book)
 
 
-def test_raw_discount_compares_within_quarters_and_classes():
+def test_raw_discount_compares_within_weeks_and_classes_and_over_value():
+    """Both weeks' forced units fetch 0.8 of what unforced ones fetch over value, whatever values do in between."""
     trades = _trades(
         [
             (26, "H100", "clean", False, 10, 2_000_000, "moved"),
-            (39, "H100", "clean", False, 10, 1_000_000, "moved"),
-            (38, "H100", "clean", True, 10, 1_600_000, "moved"),
-            (51, "H100", "clean", True, 30, 800_000, "moved"),
-            (51, "A100", "clean", True, 30, 1, "moved"),  # nothing to compare it with
-            (3, "H100", "new", True, 30, 1, "moved"),
+            (26, "H100", "clean", True, 10, 1_600_000, "moved"),
+            (27, "H100", "clean", False, 10, 1_000_000, "moved"),
+            (27, "H100", "clean", True, 30, 400_000, "moved"),
+            (28, "H100", "clean", True, 30, 9, "moved"),  # nothing to compare it with
+            (27, "A100", "clean", True, 30, 1, "moved"),
+            (26, "H100", "new", True, 30, 1, "moved"),
         ]
     )
-    assert SALE_WEEK % measures.QUARTER == 0
+    trades["best_use_value_cents"] = np.array([100, 100, 100, 50, 100, 100, 100]) * 30_000
     assert measures.raw_discount({"forced": _facts(trades=trades)}) == pytest.approx(0.2)
-    only = {name: values[:2] for name, values in trades.items()}
+    only = {name: values[[0, 2]] for name, values in trades.items()}
     assert np.isnan(measures.raw_discount({"forced": _facts(trades=only)}))
 
 
@@ -116,13 +125,80 @@ def test_insiders_and_outsiders_are_told_by_the_type_of_the_buyer():
     assert measures.insider_retreat(arms) == pytest.approx(0.2 - 0.75)
 
 
-def test_only_the_class_that_was_sold_needs_a_higher_spread():
-    weeks = {f"clean_best_use_value_usd_{g}": np.full(52, 10_000.0) for g in ("H100", "GB200")}
-    calm = _facts(_quotes(8_000.0, 8_000.0), weeks=weeks)
-    arms = {"forced": _facts(_quotes(4_000.0, 8_000.0), weeks=weeks), "calm": calm}
-    assert measures.collateral_channel(arms) > 0
-    assert measures.collateral_channel({"forced": calm, "calm": calm}) == 0
-    assert set(AFTER) <= set(WATCHED)
+def _spreads(investment, mixed=np.nan, speculative=np.nan) -> dict:
+    values = {"investment": investment, "mixed": mixed, "speculative": speculative}
+    weeks = {f"spread_{tier}_bps": np.resize(value, 52).astype(float) for tier, value in values.items()}
+    for part, share in (("expected_loss", 0.5), ("capital", 0.3), ("funding", 0.2)):
+        weeks |= {f"spread_{part}_{tier}_bps": share * weeks[f"spread_{tier}_bps"] for tier in values}
+    return weeks
+
+
+def test_spread_after_a_sale_pairs_tiers_and_weeks():
+    sold, calm = _spreads(230.0, 420.0), _spreads(200.0, 400.0)
+    for table in (sold, calm):
+        table["spread_mixed_bps"][30:] = np.nan
+    arms = {"forced": _facts(weeks=sold), "calm": _facts(weeks=calm)}
+    after = np.r_[np.full(25, 30.0), np.full(3, 20.0)]
+    assert credit_measures.spread_after_sale(arms) == pytest.approx(after.mean())
+
+
+def test_a_fair_spread_is_simulated_loss_and_premium():
+    weeks = _spreads(200.0, 400.0) | {
+        "loan_years_seen_mixed": np.array([0.0, 200.0]),
+        "defaults_seen_mixed": np.array([0.0, 4.0]),
+        "exposure_seen_usd": np.array([0.0, 10e9]),
+        "loss_seen_usd": np.array([0.0, 3e9]),
+    }
+    arms = {"three_years": _facts(weeks=weeks), "hindcast": _facts(weeks=weeks)}
+    assert credit_measures.simulated_loss(arms, "mixed") == pytest.approx(1e4 * 0.02 * 0.3)
+    assert credit_measures.premium(arms, "mixed") == pytest.approx(200.0)
+    assert credit_measures.fair_spread(arms, "mixed") == pytest.approx(260.0)
+    assert credit_measures.charged_spread(arms, "mixed") == pytest.approx(400.0)
+    assert credit_measures.spread_gap(arms, "mixed", "investment") == pytest.approx(200.0)
+
+
+def test_debt_of_the_hindcast_is_that_of_neo_clouds():
+    agents = {"party": np.array([1, 2]), "type": np.array(["neo_cloud", "miner"])}
+    loans = {
+        "week": np.array([0, 24, 24, 24, 76]),
+        "debtor": np.array([1, 1, 1, 2, 1]),
+        "kind": np.array(["level_pay", "delayed_draw", "notes", "convertible", "notes"]),
+        "balance_cents": np.array([100, 300, 100, 9_000, 500]) * 10**9,
+    }
+    weeks = {"neo_cloud_watts": np.full(91, 160_000_000)}
+    arms = {"hindcast": _facts(agents=agents, loans=loans, weeks=weeks)}
+    assert credit_measures.debt_per_megawatt(arms) == pytest.approx(4_000 / 160)
+    assert credit_measures.unsecured_share(arms) == 1.0
+    assert credit_measures.debt_growth(arms) == 5.0
+
+
+def test_decay_is_a_yearly_rate_of_the_quoted_price():
+    quotes = _quotes(1.0)
+    first, last = WATCHED[0], WATCHED[-1]
+    quotes[first], quotes[last] = {"H100": 100.0}, {"H100": 100.0 * 0.7 ** ((last - first) / 52)}
+    assert measures.decay({"replay": _facts(quotes)}, "H100") == pytest.approx(0.3)
+    assert np.isnan(measures.decay({"replay": _facts(quotes | {first: {"H100": np.nan}})}, "H100"))
+
+
+def test_a_class_on_the_value_of_its_parts_tells_no_order():
+    parts = Parameters().flat()["hardware.salvage_usd.V100"]
+    free = {f"typical_value_usd_{name}": np.full(52, 10_000.0) for name in measures.AIR_COOLED}
+    hit = {column: values * 0.5 for column, values in free.items()}
+    hit["typical_value_usd_V100"] = np.full(52, parts)
+    arms = {"slump": _facts(weeks=hit), "calm": _facts(weeks=free)}
+    falls = measures.slump_falls(arms)
+    assert np.isnan(falls[0]) and falls[1:] == pytest.approx(0.5)
+
+
+def test_dispersion_is_taken_within_a_pool():
+    trades = _trades(
+        [
+            (1, "H100", "clean", False, 8, 1_000_000, "moved"),
+            (1, "H100", "clean", False, 8, 9_000_000, "moved"),
+            (5, "H100", "clean", False, 8, 2_000_000, "moved"),
+        ]
+    ) | {"seller_pool": np.array([1, 2, 1])}
+    assert measures._successive(trades) == pytest.approx([np.log(2.0) / 2.0])
 
 
 def test_distress_and_specificity_is_the_difference_of_differences(monkeypatch):
@@ -139,21 +215,26 @@ def test_depth_is_an_elasticity():
 
 
 def test_silence_and_waivers_are_read_from_the_events():
-    quiet = {"kind": np.array(["refinanced", "amendment"]), "quantity": np.array([0, 0])}
-    loud = {"kind": np.array(["default", "possession"]), "quantity": np.array([0, 72])}
+    def happened(*rows):
+        return {
+            name: np.array(column)
+            for name, column in zip(("kind", "quantity", "detail"), zip(*rows, strict=True), strict=True)
+        }
+
+    quiet = happened(("refinanced", 0, ""), ("waiver", 0, "units running 0.40 of those due"))
+    loud = happened(("default", 0, ""), ("possession", 72, ""), ("waiver", 0, "loan_to_value 0.9 by mark"))
     sold = _trades([(1, "H100", "clean", True, 8, 1, "moved")])
     none = _trades([(1, "H100", "clean", False, 8, 1, "moved")])
-    assert measures.no_foreclosure({"replay": _facts(events=quiet, trades=none)}) == 1.0
-    assert measures.no_foreclosure({"replay": _facts(events=loud, trades=none)}) == 0.0
-    assert measures.no_foreclosure({"replay": _facts(events=quiet, trades=sold)}) == 0.0
-    assert measures.some_waiver({"replay": _facts(events=quiet)}) == 1.0
-    assert measures.some_waiver({"replay": _facts(events=loud)}) == 0.0
+    assert credit_measures.no_foreclosure({"replay": _facts(events=quiet, trades=none)}) == 1.0
+    assert credit_measures.no_foreclosure({"replay": _facts(events=loud, trades=none)}) == 0.0
+    assert credit_measures.no_foreclosure({"replay": _facts(events=quiet, trades=sold)}) == 0.0
+    assert credit_measures.some_waiver({"replay": _facts(events=quiet)}) == 1.0
+    assert credit_measures.some_waiver({"replay": _facts(events=loud)}) == 0.0
 
 
-def test_tables_that_do_not_tell_of_credit_give_no_value():
-    only_sales = {"kind": np.array(["sale"]), "quantity": np.array([8])}
-    assert np.isnan(measures.some_waiver({"replay": _facts(events=only_sales)}))
-    assert np.isnan(measures.no_foreclosure({"replay": _facts()}))
+def test_tables_without_events_give_no_value():
+    assert np.isnan(credit_measures.some_waiver({"replay": _facts()}))
+    assert np.isnan(credit_measures.no_foreclosure({"replay": _facts()}))
 
 
 def test_a_band_row_passes_if_the_median_is_within_two_deviations_of_the_middle():
@@ -230,6 +311,32 @@ def test_closed_buyers_stay_away_from_the_week_of_the_sale_on():
     bought = shut.tables["trades"]
     assert (bought["week"] <= SALE_WEEK).all() and len(bought["week"]) > 0
     assert shut.quotes[SALE_WEEK + 1]["H100"] < 0.5 * free.quotes[SALE_WEEK + 1]["H100"]
+
+
+def test_the_largest_buyers_are_those_that_bought_most_used_units():
+    class World:
+        gone: tuple = ()
+
+        def withdraw(self, kinds):
+            self.gone = tuple(kind.name.lower() for kind in kinds)
+
+    class Model:
+        world = World()
+
+        def tables(self):
+            trades = _trades(
+                [
+                    (1, "H100", "clean", False, 8, 1, "moved"),
+                    (1, "H100", "clean", False, 24, 1, "moved"),
+                    (1, "H100", "new", False, 900, 1, "moved"),
+                ]
+            )
+            return {"trades": trades | {"buyer_type": np.array(["miner", "enterprise", "neo_cloud"])}}
+
+    model = Model()
+    validation.close(model, Arm({}, closed=(LARGEST_BUYERS,)))
+    assert model.world.gone == ("enterprise",)
+    assert validation.usual_volume(model.tables()["trades"])[2] == 32 // SALE_WEEK
 
 
 @pytest.mark.slow
