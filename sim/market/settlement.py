@@ -57,6 +57,7 @@ def settle(world: World, week: int, result: MarketResult) -> Ints:
         sold[i] = orders.covered(world, week, buyer, int(trades.product[i]), int(trades.quantity[i]), due)
         if sold[i]:
             _execute(world, week, result, i, int(sold[i]), int(premiums[i]))
+    world.market.sold_age_weeks = world.market.sold_age_weeks[sold > 0]
     return sold
 
 

@@ -125,7 +125,7 @@ class Market:
     best_use_value_usd: Floats  # (G,) value in the best admissible use, USD per GPU
     typical_value_usd: Floats  # (N_PRODUCTS,) value at the typical operator, USD per GPU
     first_lot_price_cents: Ints  # (N_PRODUCTS,) this week's price of one lot; -1 where none was found
-    sold_age_weeks: Floats  # (trades of the week,) mean age of what was delivered; NaN where nothing was
+    sold_age_weeks: Floats  # (trades settled this week,) mean age of what was delivered
 
 
 @dataclass(slots=True)
