@@ -60,7 +60,7 @@ def give(world: World, owner: int, pool: int, quantity: int, **other: int) -> in
     """Put units of an owner into a pool; returns the lot's row."""
     usual = {
         "product": H100, "vintage": -60, "quantity": quantity, "pool": pool, "owner": owner, "lien": -1,
-        "status": int(LotStatus.IDLE), "arrival": -50, "liquidator": -1, "deadline": -1,
+        "status": int(LotStatus.IDLE), "arrival": -50, "liquidator": -1, "deadline": -1, "contract": -1,
     }  # fmt: skip
     world.ledger.deliver(Lots(**{name: np.array([value]) for name, value in (usual | other).items()}))
     return world.ledger.lots.n - 1

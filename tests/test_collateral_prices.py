@@ -24,7 +24,7 @@ CLOUD, BANK, MINER = 14, 30, 2
 def lots_of(*rows: dict[str, int]) -> Lots:
     usual = {
         "product": H100, "vintage": -60, "quantity": 8, "pool": 0, "owner": CLOUD, "lien": -1,
-        "status": int(LotStatus.RUNNING), "arrival": -50, "liquidator": -1, "deadline": -1,
+        "status": int(LotStatus.RUNNING), "arrival": -50, "liquidator": -1, "deadline": -1, "contract": -1,
     }  # fmt: skip
     return Lots(**{name: np.array([(usual | row)[name] for row in rows]) for name in usual})
 

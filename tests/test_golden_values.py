@@ -54,7 +54,7 @@ def h100(rent: float, cost: float, **other: float) -> dict[str, float]:
 @pytest.mark.parametrize("site", VALUE_TABLE)
 def test_value_table(site: str) -> None:
     (power, pue, hosting), expected = VALUE_TABLE[site]
-    cost = float(running_cost_per_hour(1.275, power, pue, 0.85, hosting, 0.15))
+    cost = float(running_cost_per_hour(1.275, power, pue, 0.85, hosting)) + 0.15
     values = [float(unit_value(**h100(rent, cost))) for rent in RENTS]
     assert values == pytest.approx(expected, abs=0.6)
 
@@ -63,7 +63,7 @@ def test_value_table(site: str) -> None:
 @pytest.mark.parametrize("rent", RENTS)
 def test_conditional_mean_equals_closed_form_without_deviation(site: str, rent: float) -> None:
     (power, pue, hosting), _ = VALUE_TABLE[site]
-    cost = float(running_cost_per_hour(1.275, power, pue, 0.85, hosting, 0.15))
+    cost = float(running_cost_per_hour(1.275, power, pue, 0.85, hosting)) + 0.15
     steps = {"step_years": np.array([0.7, 2.0]), "step_drops": np.array([0.15, 0.1])}
     for extra in ({}, steps):
         closed = float(unit_value(**h100(rent, cost), **extra))

@@ -17,7 +17,7 @@ def lots_of(*rows: dict[str, int]) -> Lots:
     """Lots, one a row; columns left out are those of an idle unit that nobody has a claim on."""
     usual = {
         "product": H100, "vintage": -52, "quantity": 8, "pool": 0, "owner": CLOUD, "lien": -1,
-        "status": int(LotStatus.IDLE), "arrival": -50, "liquidator": -1, "deadline": -1,
+        "status": int(LotStatus.IDLE), "arrival": -50, "liquidator": -1, "deadline": -1, "contract": -1,
     }  # fmt: skip
     return Lots(**{name: np.array([(usual | row)[name] for row in rows]) for name in usual})
 

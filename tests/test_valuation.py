@@ -17,7 +17,7 @@ from agents.valuation import (
     unit_value,
 )
 
-DEFAULT_COST = float(running_cost_per_hour(1.275, 0.05, 1.25, 0.85, 120.0, 0.15))
+DEFAULT_COST = float(running_cost_per_hour(1.275, 0.05, 1.25, 0.85, 120.0)) + 0.15
 BASE = {
     "rent": 2.35,
     "utilisation": 0.8,
@@ -160,7 +160,7 @@ def test_value_rises_with_rent_and_never_falls_below_nothing(
     ids=["A100 of 2021", "B200 of 2024", "H200 of 2024 at spot"],
 )
 def test_published_cross_checks(kilowatts: float, rent: float, left: float, expected: float) -> None:
-    cost = float(running_cost_per_hour(kilowatts, 0.05, 1.25, 0.85, 120.0, 0.15))
+    cost = float(running_cost_per_hour(kilowatts, 0.05, 1.25, 0.85, 120.0)) + 0.15
     value = float(unit_value(**(BASE | {"rent": rent, "cost_per_hour": cost, "remaining_life_years": left})))
     assert value == pytest.approx(expected, rel=0.01)
 
@@ -175,12 +175,10 @@ BOTH_FORMS = (unit_value, lambda **v: conditional_mean_value(demand=0.0, mean_re
 
 
 def test_an_hour_by_hand() -> None:
-    """2 kW at a load of half, PUE 1.5 and 0.10 USD; a hall at 73 USD a kW and month; 0.02 of upkeep."""
-    assert float(running_cost_per_hour(2.0, 0.10, 1.5, 0.5, 73.0, 0.02)) == pytest.approx(
-        2 * (0.075 + 0.1) + 0.02
-    )
-    assert float(running_cost_per_hour(2.0, 0.10, 1.5, 0.5, 0.0, 0.0)) == pytest.approx(0.15)
-    assert float(running_cost_per_hour(2.0, 0.0, 1.5, 0.5, 73.0, 0.0)) == pytest.approx(0.2)
+    """2 kW at a load of half, PUE 1.5 and 0.10 USD; a hall at 73 USD a kW and month."""
+    assert float(running_cost_per_hour(2.0, 0.10, 1.5, 0.5, 73.0)) == pytest.approx(2 * (0.075 + 0.1))
+    assert float(running_cost_per_hour(2.0, 0.10, 1.5, 0.5, 0.0)) == pytest.approx(0.15)
+    assert float(running_cost_per_hour(2.0, 0.0, 1.5, 0.5, 73.0)) == pytest.approx(0.2)
 
 
 @pytest.mark.parametrize("form", BOTH_FORMS, ids=["closed", "mean"])
