@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from agents.plugins import Registry
+from experiments.measures import boom
 from experiments.measures.credit import CreditRecord, credit_record
 from experiments.measures.forced_sales import ForcedSale
 from sim.base.declared import ANY, COUNT, LONGEST_RUN, POSITIVE, PRICE, SHARE, Bounds
@@ -271,6 +272,54 @@ OUTCOMES: dict[str, Outcome] = {
         "where it cost more than it brought",
         _credit(lambda record: record.loss_given_default),
         ANY_OR_ABSENT,
+    ),
+    "seized_gpus": Outcome(
+        "GPUs", "taken possession of by lenders", _credit(lambda record: record.seized_gpus), COUNT
+    ),
+    "neo_clouds_failed": Outcome(
+        "neo-clouds", "enforced against", lambda tables, sales: boom.failed_neo_clouds(tables), COUNT
+    ),
+    "ordered_gpus": Outcome(
+        "GPUs",
+        "ordered under contracts",
+        lambda tables, sales: boom.gpus_in_events(tables, "deal_signed"),
+        COUNT,
+    ),
+    "refused_gpus": Outcome(
+        "GPUs",
+        "of contracts whose order nobody would finance",
+        lambda tables, sales: boom.gpus_in_events(tables, "order_refused"),
+        COUNT,
+    ),
+    "cancelled_gpus": Outcome(
+        "GPUs",
+        "of orders cancelled before delivery",
+        lambda tables, sales: boom.gpus_in_events(tables, "order_cancelled"),
+        COUNT,
+    ),
+    "debt_growth": Outcome(
+        "ratio",
+        "operators' debt in the last week over that in the first",
+        lambda tables, sales: boom.debt_growth(tables),
+        Bounds(0, absent=True),
+    ),
+    "opening_loans_loss_usd": Outcome(
+        "USD",
+        "lenders' losses on loans that stood in the first recorded week, where the collateral is gone",
+        lambda tables, sales: boom.loss_by_age(tables, opening=True),
+        ANY,
+    ),
+    "later_loans_loss_usd": Outcome(
+        "USD",
+        "the same on loans made later",
+        lambda tables, sales: boom.loss_by_age(tables, opening=False),
+        ANY,
+    ),
+    "worst_year_loss_rate": Outcome(
+        "share of debt",
+        "most that lenders lost within 52 weeks over what operators owed as these began",
+        lambda tables, sales: boom.worst_year_loss_rate(tables),
+        POSITIVE,
     ),
 }
 
