@@ -51,13 +51,13 @@ class SizingCoverage(ByTier):
     """Debt service coverage loans are sized on, at neutral use of the pool."""
 
     investment: float = quantity(
-        1.30, "ratio", 1.05, 1.75, "coverage at sizing, investment grade", "covenants are floors"
+        1.30, "ratio", 1.05, 2.5, "coverage at sizing, investment grade", "covenants are floors"
     )
     mixed: float = quantity(
-        1.45, "ratio", 1.05, 1.75, "coverage at sizing, mixed tenants", "covenants are floors"
+        1.45, "ratio", 1.05, 2.5, "coverage at sizing, mixed tenants", "covenants are floors"
     )
     speculative: float = quantity(
-        1.60, "ratio", 1.05, 1.75, "coverage at sizing, speculative", "covenants are floors"
+        1.60, "ratio", 1.05, 2.5, "coverage at sizing, speculative", "covenants are floors"
     )
 
 

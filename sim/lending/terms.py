@@ -17,7 +17,7 @@ from sim.state.world import World
 SPECULATIVE = TIERS.index("speculative")
 # A believer in infrastructure writes hardware off in so many years.
 INFRASTRUCTURE_YEARS = 6.0
-# Ranges of the tables of terms (agents/lender.py).
+# Use of the pool moves terms no further than this; a sizing coverage that starts above it stays where it starts.
 COVERAGE_RANGE, ADVANCE_RANGE = (1.05, 1.75), (0.5, 0.85)
 # Of a level loan, about so much is owed half-way.
 HALF_WAY_BALANCE = 0.55
@@ -57,13 +57,15 @@ def beliefs(world: World) -> Ints:
 def on_offer(world: World) -> Terms:
     """Coverage, advance and tail of today, by tier."""
     section = world.parameters.lenders
+    least, most = COVERAGE_RANGE
+    coverage = section.sizing_coverage.array()
     return terms_at(
         world.pool.use(NEUTRAL_USE),
-        section.sizing_coverage.array(),
+        coverage,
         section.advance.array(),
         section.tail_years,
         section.coverage_response,
-        COVERAGE_RANGE,
+        (least, np.maximum(most, coverage)),
         ADVANCE_RANGE,
     )
 

@@ -56,7 +56,7 @@ def terms_at(
     advance: ArrayLike,
     tail_years: float,
     sensitivity: float,
-    coverage_range: tuple[float, float],
+    coverage_range: tuple[float, ArrayLike],
     advance_range: tuple[float, float],
 ) -> Terms:
     """Terms at a use of the pool.
