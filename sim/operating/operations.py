@@ -129,8 +129,9 @@ def _earning(world: World, week: int, generation: Ints) -> tuple[Floats, Floats]
     """What each lot earns per GPU-hour, and what of it goes into overhead: its contract's rate, or the hour sold on demand."""
     lots, overhead = world.ledger.lots, world.parameters.valuation.overhead
     free = world.rents.spot_usd_per_hour[generation] * world.ledger.parties.utilisation[lots.owner]
-    # A lender that has units run sells their hours on demand.
-    contract = np.where(lots.status == LotStatus.FORCED, -1, lots.contract)
+    # A lender that has units run sells their hours on demand; without tenants everybody does.
+    on_demand = (lots.status == LotStatus.FORCED) | (not world.parameters.credit.tenants)
+    contract = np.where(on_demand, -1, lots.contract)
     return earned_rent(world.contracts, week, contract, free, overhead)
 
 
