@@ -23,7 +23,7 @@ from sim.contracts.halls import Halls, Served
 from sim.contracts.matching import Housed
 from sim.contracts.offers import Machine
 from sim.equity.obligations import obligations
-from sim.equity.sources import Sources, most_notes, most_shares, sources_of
+from sim.equity.sources import NOTE_CENTS, Sources, most_notes, most_shares, sources_of
 from sim.lending import financing, orders, terms
 from sim.origination.signed import NOTHING, SignedLoan
 from sim.origination.sizing import Limit, size_loan
@@ -184,7 +184,7 @@ def _sources(
         shares -= int(world.booked.shares_cents[party])
     free = int(ledger.parties.cash_cents[party]) - int(orders.set_aside(world, week)[party])
     free -= round(world.parameters.neo_clouds.reserve_months * int(obligations(world)[party]))
-    return sources_of(max(needed, 0), notes, free, shares)
+    return sources_of(max(needed, 0), notes, free, shares, NOTE_CENTS)
 
 
 def _interest(world: World, party: int) -> float:

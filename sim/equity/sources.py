@@ -7,6 +7,9 @@ from numpy.typing import ArrayLike
 
 from agents.vocabulary import Ints
 
+# Notes are sold by the million USD.
+NOTE_CENTS = 100_000_000
+
 
 @dataclass(frozen=True, slots=True)
 class Sources:
@@ -18,15 +21,17 @@ class Sources:
     missing: int
 
 
-def sources_of(needed: int, notes: int, cash: int, shares: int) -> Sources:
+def sources_of(needed: int, notes: int, cash: int, shares: int, denomination: int) -> Sources:
     """Fill a need from what each source gives at most, one after the other; all in cents.
 
-    >>> sources_of(100, 30, 50, 40)
+    Notes are sold in whole denominations, so that a need of a few dollars issues none.
+
+    >>> sources_of(100, 30, 50, 40, denomination=10)
     Sources(notes=30, cash=50, shares=20, missing=0)
-    >>> sources_of(200, 30, 50, 40)
+    >>> sources_of(200, 35, 50, 40, denomination=10)
     Sources(notes=30, cash=50, shares=40, missing=80)
     """
-    from_notes = min(max(needed, 0), max(notes, 0))
+    from_notes = min(max(needed, 0), max(notes, 0)) // denomination * denomination
     from_cash = min(max(needed - from_notes, 0), max(cash, 0))
     from_shares = min(max(needed - from_notes - from_cash, 0), max(shares, 0))
     missing = max(needed - from_notes - from_cash - from_shares, 0)
