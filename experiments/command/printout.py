@@ -1,4 +1,4 @@
-"""The tables a run prints: what happened to borrowers, what forced units fetched, and where lenders' money went.
+"""The tables a run prints: who borrowed to build, what happened to borrowers, what forced units fetched, and where lenders' money went.
 
 Runs stand in rows, so that scenarios printed side by side differ where one looks.
 """
@@ -9,6 +9,7 @@ from rich.table import Table
 
 from agents.vocabulary import GENERATIONS
 from experiments.command.anatomy_printout import printed_anatomy
+from experiments.command.boom_printout import credit_cycles
 from experiments.command.rich_table import heading, new_table, show
 from experiments.command.streams import say
 from experiments.measures.credit import CreditRecord
@@ -67,11 +68,13 @@ def print_runs(runs: Sequence[Finished]) -> None:
 
 
 def printed_tables(runs: Sequence[Finished]) -> list[Table]:
-    """Borrowers, forced units with three prices and two gaps, the bridge from exposure to recovery, and then why."""
-    tables = [borrowers(runs)] if any(run.credit.borrowers for run in runs) else []
+    """The credit cycle, borrowers, forced units with three prices and two gaps, the bridge from exposure to recovery, then why."""
+    stored = [(run.label, all_columns(load_tables(run.folder))) for run in runs]
+    tables = [credit_cycles(stored)]
+    tables += [borrowers(runs)] if any(run.credit.borrowers for run in runs) else []
     tables += [forced_units(runs)] if any(run.sales for run in runs) else []
     tables += [bridge(runs)] if any(run.credit.files for run in runs) else []
-    tables += printed_anatomy([(run.label, all_columns(load_tables(run.folder))) for run in runs])
+    tables += printed_anatomy(stored)
     return tables
 
 

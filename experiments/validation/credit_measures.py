@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from experiments.measures.boom import month_ends
 from experiments.validation.facts import SALE_WEEK, Facts, Floats, Table
 from sim.state.tenants import RATINGS
 
@@ -115,9 +116,7 @@ def debt_growth(arms: Mapping[str, Facts]) -> float:
 def commitments_a_quarter(arms: Mapping[str, Facts]) -> float:
     """Loans signed a quarter in the last year of the hindcast, billion USD."""
     weeks = arms["hindcast"].tables["weeks"]
-    month = weeks["date"].astype("datetime64[M]")
-    last = np.r_[month[1:] != month[:-1], True]  # the column counts since the first of the month
-    return float(weeks["loans_signed_usd"][last][-12:].sum()) / QUARTERS / 1e9
+    return float(weeks["loans_signed_usd"][month_ends(weeks["date"])][-12:].sum()) / QUARTERS / 1e9
 
 
 def _debt(facts: Facts, week: int) -> Table:
