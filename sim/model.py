@@ -448,7 +448,7 @@ class FireSaleModel(mesa.Model):  # type: ignore[misc]
         >>> miner = model.agents_by_type[Miner].to_list()[0]
         >>> model.transfer(2.5e6, payee=miner)
         >>> miner.cash_usd
-        102500000.0
+        460500000.0
         """
         self._between_weeks("cash was moved")
         cents = round(usd * 100) if math.isfinite(usd) else -1

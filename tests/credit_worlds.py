@@ -6,15 +6,14 @@ from sim.model import FireSaleModel
 from sim.parameters import Parameters
 from sim.state.world import World
 
-# Old fleets whose loans end in balloons that nobody refinances.
-BALLOONS = ("credit.balloon_share=0.05", "credit.financing=false", "world.oldest_fleet_years=8")
-# Neo-clouds without cash in a slump, and lenders that may operate what they seize.
+# Lending as it was before anything is refinanced: every maturity is rolled at par.
+BALLOONS = ("credit.financing=false",)
+# Neo-clouds with little cash in a slump, let on demand alone, and lenders that may operate what they seize: week 14 on.
 DEFAULTS = (
     "rent.slump_week=1",
-    "rent.slump=-0.9",
-    "world.neo_cloud_cash_months=0",
+    "rent.slump=-1.5",
     "world.neo_cloud_free_cash_usd=0",
-    "world.financed_share=0.7",
+    "neo_clouds.reserve_months=1",
     "credit.tenants=false",
     "credit.funding=false",
     "credit.grace_weeks=0",
@@ -41,16 +40,15 @@ def closes(world: World) -> None:
     world.check_capacity()
 
 
-# A world without a loan of any kind.
+# A world without a loan of any kind: without the largest neo-cloud there is no fleet that was bought on credit.
 NOBODY_OWES: dict[str, float] = {
     "clock.weeks": 2,
     "world.miners": 1,
     "world.neo_clouds": 1,
+    "world.largest_neo_cloud": False,
     "world.lenders": 1,
-    "world.financed_share": 0.0,
-    "lenders.funding_advance": 0.0,
-    "neo_clouds.notes_share": 0.0,
-    "miners.convertible_share": 0.0,
+    "miners.convertible_scale": 0.0,
     "miners.bitcoin_pledged_share": 0.0,
-    "credit.commitment_share": 0.0,
+    "credit.financing": False,
+    "credit.building": False,
 }

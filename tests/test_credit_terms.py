@@ -7,10 +7,11 @@ from credit_worlds import closes, world_of
 from agents.lender import LenderKind
 from agents.vocabulary import AgentKind, Condition, LotStatus, PoolKind, product_of
 from sim.debt.covenants import Basis
-from sim.lending import financing, monitoring, orders, origination, workout
+from sim.lending import financing, monitoring, orders, terms, workout
 from sim.model import FireSaleModel
+from sim.origination.signed import NOTHING, SignedLoan
 from sim.parameters import Parameters
-from sim.state.ledger import Account, LoanKind, Lots
+from sim.state.ledger import Account, LoanKind, LoanStatus, Lots
 from sim.state.standing import Standing
 from sim.state.tenants import TenantState
 from sim.state.world import REST_OF_WORLD, World
@@ -18,14 +19,23 @@ from sim.state.world import REST_OF_WORLD, World
 # -- opening debt -----------------------------------------------------------------------------------------
 
 
-def test_nothing_unsecured_is_due_before_the_first_maturity_on_record() -> None:
+def test_notes_are_due_five_and_a_half_years_after_the_purchase_they_paid_for() -> None:
+    """No more than a quarter of the cost of what was bought then, and nothing of it is repaid before it is due."""
     loans = world_of().ledger.loans
-    notes = loans.kind == LoanKind.NOTES
-    assert loans.months_left[notes].min() >= 44
-    assert loans.months_left[notes].max() <= 72
-    clouds = np.unique(loans.debtor[notes])
-    owed = loans.balance_cents[np.isin(loans.debtor, clouds)].sum()
-    assert loans.balance_cents[notes].sum() / owed == pytest.approx(0.42, abs=1e-3)
+    notes = np.flatnonzero(loans.kind == LoanKind.NOTES)
+    # A purchase of week w was made in the month that holds it, at the latest in the last one.
+    bought = np.minimum(np.floor(loans.start[notes] * 12 / 52), -1)
+    assert np.array_equal(loans.months_left[notes], 66 + bought)
+    assert np.array_equal(loans.balance_cents[notes], loans.principal_cents[notes])
+    compared = 0
+    for debtor, start in set(zip(loans.debtor[notes].tolist(), loans.start[notes].tolist(), strict=True)):
+        same = (loans.debtor == debtor) & (loans.start == start)
+        lent = same & (loans.kind <= LoanKind.ASSET_BACKED)
+        mine = same & (loans.kind == LoanKind.NOTES)
+        if lent.sum() == mine.sum():  # no loan of that purchase is repaid yet
+            compared += 1
+            assert loans.balance_cents[mine].sum() <= 0.25 * loans.cost_cents[lent].sum() + 1
+    assert compared > 10
 
 
 def test_puts_of_convertibles_follow_their_age() -> None:
@@ -51,87 +61,145 @@ def test_equipment_loans_amortise_to_the_last_cent() -> None:
 
 def test_lenders_come_in_three_kinds_by_share() -> None:
     world = world_of(credit__mark_to_market_share=0.5, lenders__private_credit_share=0.34)
-    kinds = origination.lender_kinds(world)[world.rows(AgentKind.LENDER)]
+    kinds = terms.lender_kinds(world)[world.rows(AgentKind.LENDER)]
     assert (
         kinds.tolist()
         == [LenderKind.MARK_TO_MARKET] * 3 + [LenderKind.PRIVATE_CREDIT] + [LenderKind.BANK] * 2
     )
-    assert np.all(origination.lender_kinds(world)[world.rows(AgentKind.MINER)] == -1)
+    assert np.all(terms.lender_kinds(world)[world.rows(AgentKind.MINER)] == -1)
 
 
-def test_the_spread_is_that_of_the_tenant() -> None:
+def test_the_rate_is_that_of_the_tenant() -> None:
+    """By hand over a base rate of 3.65 %: PD x .29, capital at 13 % less the base rate, and 1 % for the lender's funding."""
+    world = world_of(credit__experience=False, interest__sofr_initial=0.0365)
+    expected = [
+        0.0365 + 0.0024 * 0.29 + 1.1 * 0.080 * 0.0935 + 0.01,
+        0.0365 + 0.0120 * 0.29 + 1.1 * 0.105 * 0.0935 + 0.01,
+        0.0365 + 0.0480 * 0.29 + 1.1 * 0.137 * 0.0935 + 0.01,
+    ]
+    assert [terms.market_rate(world, 0, tier) for tier in range(3)] == pytest.approx(expected, abs=1e-12)
+
+
+def test_a_borrower_is_of_the_tier_of_most_of_its_units_and_without_contract_speculative() -> None:
     world = world_of()
-    section = world.parameters.lenders
-    operator = int(world.contracts.operator[0])
-    world.tenants.rating[:] = 0
-    held = world.ledger.lots.quantity[world.ledger.lots.owner == operator].sum()
-    let = world.contracts.gpus[world.contracts.operator == operator].sum() / held
-    expected = let * section.spread_investment + (1 - let) * section.spread_speculative
-    assert origination.tenant_spreads(world)[operator] == pytest.approx(expected)
-    world.tenants.state[:] = TenantState.DEFAULTED
-    assert np.all(origination.tenant_spreads(world) == section.spread_speculative)
+    lots, operator = world.ledger.lots, int(world.contracts.operator[0])
+    mine = np.flatnonzero((lots.owner == operator) & (lots.quantity > 0))
+    lots.quantity[mine[2:]] = 0
+    lots.quantity[mine[:2]] = [24, 16]
+    lots.contract[mine[:2]] = [0, -1]
+    world.contracts.due[0], world.contracts.end[0] = 0, 50
+    tenant = int(world.contracts.tenant[0])
+    for rating, tier in ((0, 0), (1, 1), (2, 2)):
+        world.tenants.rating[tenant] = rating
+        assert terms.borrower_tier(world)[operator] == tier
+    world.tenants.rating[tenant] = 0
+    lots.quantity[mine[:2]] = [16, 24]
+    assert terms.borrower_tier(world)[operator] == terms.SPECULATIVE
+    lots.quantity[mine[:2]] = [24, 16]
+    world.tenants.state[tenant] = TenantState.DEFAULTED
+    assert terms.borrower_tier(world)[operator] == terms.SPECULATIVE
+    world.tenants.state[tenant], world.contracts.due[0] = TenantState.PAYS, 1
+    assert terms.borrower_tier(world)[operator] == terms.SPECULATIVE
 
 
-def test_lenders_ration_when_prices_swing() -> None:
-    world = world_of(credit__stop_week=5)
-    assert origination.advance_on_offer(world, 0, 0.7142) == pytest.approx(0.7142)
-    assert origination.advance_on_offer(world, 6, 0.7142) == pytest.approx(0.5642)
-    calm = world.credit.appraisal_usd + 10_000.0
-    world.credit.marks_usd = [calm * (1.12 if week % 2 else 1.0) for week in range(14)]
-    swings = origination.price_volatility(world)
-    cut = 1 - 2.33 * (swings - 0.5) / 2
-    assert swings == pytest.approx(np.log(1.12) * np.sqrt(52) * np.std([1, -1] * 6 + [1]))
-    assert 0.4 < cut * 0.7142 < 0.7142
-    assert origination.advance_on_offer(world, 0, 0.7142) == pytest.approx(0.7142 * cut)
-    world.credit.marks_usd = [calm * (1.4 if week % 2 else 1.0) for week in range(14)]
-    assert origination.advance_on_offer(world, 0, 0.7142) == 0.0
+def test_lenders_ration_when_more_is_asked_of_them_than_they_have() -> None:
+    """A pool asked for 1.2 times over: coverage up by .5 x .4, advance down by .2 x .4, the tail by two years x .4."""
+    world = world_of()
+    asked = terms.on_offer(world)
+    assert asked.coverage.tolist() == [1.3, 1.45, 1.6]
+    assert asked.advance.tolist() == [0.63, 0.71, 0.6]
+    assert asked.tail_years == 1.0
+    world.pool.funds[:], world.pool.asked[:] = 100, 120
+    tight = terms.on_offer(world)
+    assert tight.coverage == pytest.approx([1.5, 1.65, 1.75])
+    assert tight.advance == pytest.approx([0.55, 0.63, 0.52])
+    assert tight.tail_years == pytest.approx(0.2)
 
 
-def test_only_marked_lenders_are_margined_when_prices_swing() -> None:
-    world = world_of(credit__mark_to_market_share=0.5)
-    loans, lenders = world.ledger.loans, world.rows(AgentKind.LENDER)
-    lines = np.array(
-        [
-            int(np.flatnonzero((loans.debtor == lender) & (loans.kind == LoanKind.FUNDING))[0])
-            for lender in lenders
-        ]
-    )
+def test_no_line_is_open_in_a_stop_of_lending() -> None:
+    world = world_of(credit__stop_week=5, credit__stop_weeks=3)
+    world.pool.left = 10**12
+    for week, is_open in ((4, True), (5, False), (7, False), (8, True)):
+        financing.open_lines(world, week)
+        assert (world.credit.line_cents.sum() > 0) == is_open
+
+
+def test_a_line_is_held_to_what_loans_that_are_paid_carry() -> None:
+    """Two lenders' borrowers fall into arrears: one lender pays its line down, one cannot and is in run-off until it can."""
+    world = world_of()
+    loans, cash = world.ledger.loans, world.ledger.parties.cash_cents
+    rich, poor, third = (int(row) for row in world.rows(AgentKind.LENDER)[:3])
+    lines = [financing.funding_line(world, lender) for lender in (rich, poor, third)]
     before = loans.balance_cents[lines].copy()
     financing.margin_lenders(world, 0)
     assert np.array_equal(loans.balance_cents[lines], before)
-    world.credit.marks_usd = [
-        world.credit.appraisal_usd + 10_000.0 * (1.2 if week % 2 else 1.0) for week in range(14)
-    ]
+    late = np.array([int(np.flatnonzero(loans.live() & (loans.creditor == one))[0]) for one in (rich, poor)])
+    loans.status[late] = LoanStatus.ARREARS
+    share = 1.0 - 1.1 * world.parameters.lenders.capital.array()[loans.tier[late]]
+    excess = loans.balance_cents[late] * share
+    world.ledger.pay(REST_OF_WORLD, rich, 10**13, Account.EQUITY)
+    world.ledger.pay(poor, REST_OF_WORLD, int(cash[poor]) - 1_000, Account.PAYOUT)
     financing.margin_lenders(world, 0)
-    marked = origination.lender_kinds(world)[lenders] == LenderKind.MARK_TO_MARKET
-    assert np.array_equal(loans.balance_cents[lines] < before, marked)
+    # The lines were drawn loan by loan, each rounded down.
+    rounding = int((loans.kind <= LoanKind.ASSET_BACKED).sum())
+    paid = before - loans.balance_cents[lines]
+    assert paid[0] == pytest.approx(excess[0], abs=rounding)
+    assert paid[1:].tolist() == [1_000, 0]
+    assert world.credit.run_off[[rich, poor, third]].tolist() == [False, True, False]
+    world.ledger.pay(REST_OF_WORLD, poor, 10**13, Account.EQUITY)
+    financing.margin_lenders(world, 0)
+    assert not world.credit.run_off[poor]
+    assert [event.kind for event in world.events] == ["run_off", "run_off_ended"]
     closes(world)
 
 
-def test_one_tenant_may_not_stand_behind_too_much_of_a_book() -> None:
+def lent(world: World, clouds: np.ndarray, cents: int, other: int = 0) -> None:
+    """Nothing is owed but so much by each of some clouds, and `other` by a party without a tenant."""
+    world.ledger.loans.balance_cents[:] = 0
+    lender = int(world.rows(AgentKind.LENDER)[0])
+    miner = int(world.rows(AgentKind.MINER)[0])
+    kind = int(LoanKind.DELAYED_DRAW)
+    for debtor, owed in [*((int(cloud), cents) for cloud in clouds), (miner, other)]:
+        world.ledger.loans.append(debtor=debtor, creditor=lender, balance_cents=owed, kind=kind)
+
+
+def test_neither_borrower_nor_tenant_may_be_too_much_of_all_books() -> None:
+    """At most .4 of the books for a borrower and .75 for the tenant behind some, with what is signed and a year's pool."""
     world = world_of()
     clouds = np.unique(world.contracts.operator)[:3]
     world.contracts.tenant[:] = 0
-    lent = np.zeros(world.ledger.parties.n, dtype=np.int64)
-    tenant = origination.main_tenant(world)
+    tenant = terms.main_tenant(world)
     assert np.flatnonzero(tenant == 0).tolist() == np.unique(world.contracts.operator).tolist()
     assert set(tenant.tolist()) == {-1, 0}
-    lent[clouds] = 30
-    assert origination.tenant_room(world, clouds, tenant, 100, lent).tolist() == [0, 0, 0]
-    lent[clouds] = 20
-    assert origination.tenant_room(world, clouds, tenant, 100, lent).tolist() == [15, 15, 15]
+    lent(world, clouds, 30)
+    assert financing.room(world, tenant)[clouds].tolist() == [0, 0, 0]  # 67 of 90, and 90 are lent
+    assert financing.room(world, np.full_like(tenant, -1))[clouds].tolist() == [6, 6, 6]  # 36 less 30
+    lent(world, clouds, 20, other=40)
+    assert financing.room(world, tenant)[clouds].tolist() == [15, 15, 15]  # 75 of 100, and 60 are lent
+    # A month's pool of 10 is 120 more a year: 88 for a borrower, 165 for the tenant.
+    world.pool.funds[1] = 10
+    assert financing.room(world, tenant)[clouds].tolist() == [68, 68, 68]
+    assert financing.room(world, np.full_like(tenant, -1))[world.rows(AgentKind.MINER)[1]] == 88
+    world.pool.funds[1] = 0
+    lender = int(world.rows(AgentKind.LENDER)[0])
+    world.ledger.orders.append(
+        buyer=int(clouds[0]), product=13, arrival=9, gpus=8, contract=-1, commitment_cents=20, lender=lender
+    )
+    # 20 signed: 120 in all, of which the buyer has 40 and the tenant 80.
+    assert financing.room(world, tenant)[clouds].tolist() == [8, 10, 10]
 
 
 def test_the_main_tenant_has_most_gpus_and_of_equals_is_the_first() -> None:
     world = world_of()
-    operator = int(world.contracts.operator[0])
+    operator = int(np.bincount(world.contracts.operator).argmax())
     mine = np.flatnonzero(world.contracts.operator == operator)
+    assert len(mine) >= 3
     held = np.zeros(len(world.tenants.rating), dtype=np.int64)
     np.add.at(held, world.contracts.tenant[mine], world.contracts.gpus[mine])
-    assert origination.main_tenant(world)[operator] == held.argmax()
+    assert terms.main_tenant(world)[operator] == held.argmax()
     world.contracts.gpus[mine], world.contracts.tenant[mine] = 0, np.arange(len(mine)) % 3
     world.contracts.gpus[mine[:3]] = 8
-    assert origination.main_tenant(world)[operator] == 0
+    assert terms.main_tenant(world)[operator] == 0
 
 
 # -- covenants by the lender's kind -----------------------------------------------------------------------
@@ -156,7 +224,7 @@ def breached(world: World, income: float) -> tuple[int, np.ndarray]:
     """A cloud whose quarter covers `income` of its service, and its equipment loans."""
     loans = world.ledger.loans
     party = int(loans.debtor[np.flatnonzero(loans.kind == LoanKind.DELAYED_DRAW)[0]])
-    world.credit.due_cents[0, party] = 1_000_000
+    world.credit.due_cents[0, party] = world.credit.tested_cents[0, party] = 1_000_000
     world.credit.interest_cents[0, party] = 100_000
     world.credit.income_cents[0, party] = round(1_000_000 * income)
     return party, np.flatnonzero((loans.debtor == party) & (loans.kind <= LoanKind.ASSET_BACKED))
@@ -195,7 +263,10 @@ def test_lenders_that_act_never_waive(active: float) -> None:
 # -- orders -----------------------------------------------------------------------------------------------
 
 
-def ordered(world: World, buyer: int, gpus: int = 80, price: int = 4_000_000) -> None:
+def ordered(
+    world: World, buyer: int, gpus: int = 80, contract: int = -1, loan: SignedLoan = NOTHING
+) -> None:
+    """Order units at 40,000 USD each for week 17; they reach the dock in week 14."""
     product = product_of(4, Condition.CLEAN)
     room = np.where(world.topology.pool_kind == PoolKind.OPEN, world.headroom()[0], 0)
     pool = int(room.argmax())
@@ -203,8 +274,19 @@ def ordered(world: World, buyer: int, gpus: int = 80, price: int = 4_000_000) ->
     columns = {name: np.array([-1]) for name in ("lien", "liquidator", "deadline")}
     columns |= {"product": np.array([product]), "vintage": np.array([arrival]), "quantity": np.array([gpus])}
     columns |= {"pool": np.array([pool]), "owner": np.array([buyer]), "arrival": np.array([arrival])}
+    columns |= {"contract": np.array([contract])}
     world.ledger.deliver(Lots(status=np.array([int(LotStatus.IN_TRANSIT)]), **columns))
-    orders.place(world, world.ledger.lots.n - 1, buyer, price, price * gpus)
+    orders.place(
+        world,
+        buyer=buyer,
+        product=product,
+        arrival=arrival,
+        gpus=gpus,
+        price=4_000_000,
+        cost=4_000_000 * gpus,
+        contract=contract,
+        loan=loan,
+    )
 
 
 def test_an_order_takes_a_deposit_and_the_rest_on_delivery() -> None:
@@ -215,15 +297,18 @@ def test_an_order_takes_a_deposit_and_the_rest_on_delivery() -> None:
     ordered(world, buyer)
     assert world.ledger.parties.cash_cents[maker] - before == 64_000_000  # a fifth of 3.2 million USD
     closes(world)
-    financing.open_lines(world, 0)
     orders.pay_on_delivery(world, 13)
     assert world.ledger.orders.n == 1  # not at the dock yet
+    # A line of a million USD; spot is worth more than that over three years.
+    world.credit.line_cents[buyer] = 100_000_000
     world.ledger.pay(REST_OF_WORLD, buyer, 10**10, Account.EQUITY)
     orders.pay_on_delivery(world, 14)
     assert world.ledger.orders.n == 0
     assert world.ledger.parties.cash_cents[maker] - before == 320_000_000
     lien = world.ledger.lots.lien[-1]
-    assert world.ledger.loans.debtor[lien] == buyer
+    loans = world.ledger.loans
+    assert (loans.debtor[lien], loans.balance_cents[lien]) == (buyer, 100_000_000)
+    assert (loans.cost_cents[lien], loans.months_left[lien]) == (320_000_000, 36)
     closes(world)
 
 
@@ -241,40 +326,83 @@ def test_an_order_is_cut_to_what_cash_pays_at_once() -> None:
     assert orders.covered(world, 3, buyer, product, 8, due) == 8
 
 
+def penniless(world: World, buyer: int) -> None:
+    world.ledger.pay(buyer, REST_OF_WORLD, int(world.ledger.parties.cash_cents[buyer]), Account.PAYOUT)
+
+
 def test_an_order_nobody_finances_is_lost_with_its_deposit() -> None:
     world = world_of(credit__stop_week=5)
-    buyer = int(world.rows(AgentKind.NEO_CLOUD)[6])
-    ordered(world, buyer)
-    world.ledger.pay(buyer, REST_OF_WORLD, int(world.ledger.parties.cash_cents[buyer]), Account.PAYOUT)
-    world.credit.line_cents[:] = 0
+    buyer, maker = int(world.rows(AgentKind.NEO_CLOUD)[6]), int(world.rows(AgentKind.MANUFACTURER)[0])
     gpus = int(world.ledger.gpus_by_generation()[4])
+    before = int(world.ledger.parties.cash_cents[maker])
+    ordered(world, buyer)
+    penniless(world, buyer)
+    world.pool.left = 10**12
+    financing.open_lines(world, 14)
     orders.pay_on_delivery(world, 14)
-    assert world.ledger.gpus_by_generation()[4] == gpus - 80
+    assert world.ledger.gpus_by_generation()[4] == gpus
     assert world.events[-1].kind == "order_cancelled"
+    assert world.ledger.parties.cash_cents[maker] - before == 64_000_000
     closes(world)
 
 
-def test_a_committed_draw_ignores_the_stop_until_its_window_ends() -> None:
-    world = world_of(credit__stop_week=1, credit__stop_weeks=26)
-    cloud = int(world.rows(AgentKind.NEO_CLOUD)[0])
-    world.credit.commitment_cents[cloud], world.credit.window_end[cloud] = 10**10, 10
-    world.ledger.pay(REST_OF_WORLD, cloud, 10**13, Account.EQUITY)
-    monitoring.prepay_base(world, 5, cloud)
-    for week, expected in ((5, 714_200_000), (10, 0)):
-        financing.open_lines(world, week)
-        assert financing.offer(world, week, cloud, 1_000_000_000, is_new=True) == expected
-    assert world.credit.commitment_cents[cloud] == 0  # the undrawn part dies with the window
+def signed(world: World, loan_cents: int) -> tuple[int, int]:
+    """An order for a contract with a loan signed for it; the buyer and the contract."""
+    buyer, lender = int(world.rows(AgentKind.NEO_CLOUD)[0]), int(world.rows(AgentKind.LENDER)[1])
+    contract = world.contracts.append(
+        tenant=0,
+        operator=buyer,
+        generation=4,
+        gpus=80,
+        rate_usd_per_hour=2.0,
+        due=17,
+        end=17 + 208,
+        prepaid=0.2,
+        years=4.0,
+    )
+    loan = SignedLoan(lender=lender, tier=1, cents=loan_cents, rate=0.09, months=60)
+    ordered(world, buyer, contract=contract, loan=loan)
+    penniless(world, buyer)
+    return buyer, contract
+
+
+@pytest.mark.parametrize("week", [-1, 1])
+def test_a_signed_loan_is_drawn_whatever_has_become_of_lending(week: int) -> None:
+    """A buyer without cash takes delivery on the loan it signed, which is for all that is unpaid; its payments wait."""
+    world = world_of(credit__stop_week=week, credit__stop_weeks=26)
+    buyer, contract = signed(world, 256_000_000)
+    orders.pay_on_delivery(world, 14)
+    loans, lien = world.ledger.loans, int(world.ledger.lots.lien[-1])
+    assert world.ledger.orders.n == 0
+    assert (loans.debtor[lien], loans.balance_cents[lien], loans.rate[lien]) == (buyer, 256_000_000, 0.09)
+    assert (loans.kind[lien], loans.contract[lien]) == (LoanKind.DELAYED_DRAW, contract)
+    assert loans.tested_from[lien] == 17 + 30  # seven months after the contract date
+    assert world.ledger.parties.cash_cents[buyer] == 0
+    closes(world)
+
+
+def test_where_undrawn_lines_are_ended_a_signed_loan_is_gone_and_the_deal_with_it() -> None:
+    """What the tenant prepaid, a fifth of 80 GPUs' rent for 208 weeks, is a claim on the operator."""
+    world = world_of(credit__stop_week=1, credit__stop_weeks=26, credit__stop_ends="undrawn")
+    buyer, contract = signed(world, 256_000_000)
+    claims = int(world.operators.customer_claims_cents[buyer])
+    orders.pay_on_delivery(world, 14)
+    assert world.ledger.orders.n == 0
+    assert [event.kind for event in world.events] == ["commitment_ended", "order_cancelled"]
+    assert world.operators.customer_claims_cents[buyer] - claims == round(0.2 * 2.0 * 80 * 168 * 208 * 100)
+    assert (world.contracts.left[contract], world.contracts.end[contract]) == (1, 14)
+    closes(world)
 
 
 def test_undrawn_commitments_cost_fifty_basis_points() -> None:
     world = world_of()
-    cloud = int(world.rows(AgentKind.NEO_CLOUD)[0])
-    world.credit.commitment_cents[:] = 0
-    world.credit.commitment_cents[cloud], world.credit.window_end[cloud] = 12_000_000_00, 10
+    buyer, lender = int(world.rows(AgentKind.NEO_CLOUD)[0]), int(world.rows(AgentKind.LENDER)[1])
+    ordered(world, buyer, loan=SignedLoan(lender=lender, tier=1, cents=12_000_000_00, rate=0.09, months=60))
     before = world.ledger.parties.cash_cents.copy()
     financing.charge_undrawn(world, 5)
-    assert before[cloud] - world.ledger.parties.cash_cents[cloud] == 500_000  # 12 million x 0.5 % / 12
-    assert world.ledger.parties.cash_cents.sum() == before.sum()
+    moved = world.ledger.parties.cash_cents - before
+    assert (moved[buyer], moved[lender]) == (-500_000, 500_000)  # 12 million x 0.5 % / 12
+    assert np.count_nonzero(moved) == 2
 
 
 # -- workouts ---------------------------------------------------------------------------------------------

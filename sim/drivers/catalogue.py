@@ -14,7 +14,7 @@ def sold_in(week: Ints, start: date) -> np.ndarray[tuple[int, int], np.dtype[np.
     """Generations sold in weeks relative to `start`, shape (weeks, G).
 
     >>> from agents.vocabulary import GENERATIONS
-    >>> sold = sold_in(np.array([-150, 0]), date(2026, 10, 5))
+    >>> sold = sold_in(np.array([-152, 0]), date(2026, 10, 5))
     >>> [[GENERATIONS[g] for g in np.flatnonzero(row)] for row in sold]
     [['A100', 'H100'], ['H200', 'B200', 'GB200', 'GB300', 'VR200']]
     """
