@@ -29,7 +29,6 @@ WEEK = 5
 def _built() -> World:
     world = world_of()
     world.credit.line_cents[:] = 0
-    world.credit.commitment_cents[:] = 0
     return world
 
 

@@ -8,7 +8,7 @@ import pytest
 from agents.vocabulary import SellOrders
 from sim.debt.covenants import Basis
 from sim.discount import collateral
-from sim.lending import origination
+from sim.lending import terms
 from sim.market.market import clear_intents
 from sim.model import FireSaleModel
 from sim.parameters import Parameters
@@ -51,7 +51,8 @@ def test_values_are_units_at_the_price_of_their_pool(model, table):
     debtors, gpus = np.unique(table["debtor"][now]), []
     gpus = [table["gpus"][now & (table["debtor"] == debtor)].sum() for debtor in debtors]
     debtor = debtors[int(np.argmin(gpus))]
-    own = np.flatnonzero(np.isin(lots.lien, np.flatnonzero(loans.debtor == debtor)))
+    # A loan paid off since the month's payments keeps its lien until the next; it is no longer secured by anything.
+    own = np.flatnonzero(np.isin(lots.lien, np.flatnonzero((loans.debtor == debtor) & loans.live())))
     week = model.market_week
     price = collateral.price_with(
         week, collateral.demand_for_all(week), collateral.offers(week, own), np.array([debtor])
@@ -75,7 +76,9 @@ def test_looking_changes_nothing(model):
 
 
 def test_who_fails_together_gets_less(model, monkeypatch):
-    monkeypatch.setattr(type(model.world.credit), "coverage", lambda self: np.zeros(len(self.standing)))
+    monkeypatch.setattr(
+        type(model.world.credit), "tested_coverage", lambda self: np.zeros(len(self.standing))
+    )
     found = collateral.rows(model.market_week)
     assert found["breached"].all()
     assert (found["systemic_usd"] <= found["liquidation_usd"] * (1 + 1e-12)).all()
@@ -93,9 +96,9 @@ def test_lenders_that_mark_to_the_joint_price_join_the_sale(monkeypatch):
     def one_fails(self):
         return np.where(np.arange(len(self.standing)) == largest, 0.0, 9.0)
 
-    monkeypatch.setattr(type(model.world.credit), "coverage", one_fails)
+    monkeypatch.setattr(type(model.world.credit), "tested_coverage", one_fails)
     joined = collateral.rows(model.market_week)
-    marked = origination.tested_basis(model.world, joined["creditor"]) != Basis.COST
+    marked = terms.tested_basis(model.world, joined["creditor"]) != Basis.COST
     covenant = model.parameters.credit.loan_to_value_covenant
     for debtor in np.unique(joined["debtor"][marked]):
         own = joined["debtor"] == debtor
@@ -111,6 +114,10 @@ def test_a_quote_is_the_price_of_one_unit_where_most_stand(model):
     best = model.market_week.best_use_value_usd
     known = np.isfinite(quoted)
     assert (quoted[known] <= best[known] * (1 + 1e-9)).all()
+    # A thousand times as many fetch less each, of some generation much less.
+    many = collateral.quotes(model.market_week, np.full(len(quoted), 72_000))
+    assert (many[known] <= quoted[known] * (1 + 1e-9)).all()
+    assert (many[known] < 0.9 * quoted[known]).any()
 
 
 def test_depth_and_spiral_stand_in_weeks_with_a_forced_class():

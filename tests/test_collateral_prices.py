@@ -336,6 +336,9 @@ def test_a_quote_is_of_one_unit_where_most_of_a_generation_stand(
     )
     assert (one.reserve_cents.tolist(), one.forced.tolist()) == ([0, 2_000, 5_000], [True] * 3)
     assert one.party.tolist() == [0, 0, 0]
+    # More units than one at a time: a rack stays whole, and of a class that stands nowhere none are offered.
+    collateral.quotes(week_of(world, 26), np.array([24, 500, 0, 500, 500, 100, 500, 500]))
+    assert asked[1].quantity.tolist() == [24, 8, 100]
 
 
 def quoted(normal: int = 100, offered: int = 400, usual: float = 20_000.0, price: float = 10_000.0) -> Any:

@@ -1,5 +1,7 @@
 """Exogenous paths: what is pending is what comes, draws are stable, replay shows data (contracts.md 2)."""
 
+from datetime import timedelta
+
 import numpy as np
 import pytest
 
@@ -24,7 +26,9 @@ def paths(
 @pytest.mark.parametrize("week", [0, 13, 26, 40, 70, 150])
 def test_pending_steps_are_exactly_what_rents_still_lose(start: str, week: int) -> None:
     """Also for runs that start during or after a ramp: what was felt before week 0 is not pending."""
-    flat = paths(260, clock__start=start, rent__driver="flat", rent__trend_deflation=0.0)
+    flat = paths(
+        260, clock__start=start, rent__driver="flat", rent__trend_deflation=0.0, rent__successor_step=0.15
+    )
     years, drops = flat.pending_steps(week)
     assert years.shape == drops.shape == (8, 3)
     expected = flat.rent_exogenous[-1] / flat.rent_exogenous[week]
@@ -33,7 +37,7 @@ def test_pending_steps_are_exactly_what_rents_still_lose(start: str, week: int) 
 
 
 def test_a_pending_step_stands_in_the_middle_of_what_is_left_of_its_ramp() -> None:
-    flat = paths(156, rent__driver="flat", rent__trend_deflation=0.0)
+    flat = paths(156, rent__driver="flat", rent__trend_deflation=0.0, rent__successor_step=0.15)
     for week in (0, 5, 20):
         years, drops = flat.pending_steps(week)
         future = np.log(flat.rent_exogenous[week, H100] / flat.rent_exogenous[week:52, H100])
@@ -85,6 +89,32 @@ def test_draws_do_not_depend_on_parameters() -> None:
 def test_salvage_declines_as_every_valuation_expects() -> None:
     run = paths(105, hardware__salvage_decay=0.3)
     assert run.salvage_usd[104] / run.salvage_usd[0] == pytest.approx(np.full(8, np.exp(-0.6)))
+
+
+def test_list_prices_are_those_cited_until_october_2026_and_fall_from_then() -> None:
+    """By the trend of rents, or by a rate of their own; 52 weeks are 364 of 365.25 days."""
+    cited = Parameters().hardware.list_price_usd.array()
+    late = paths(60, clock__start="2026-10-05", rent__trend_deflation=0.2)
+    assert late.list_price_usd(0).tolist() == cited.tolist()
+    assert late.list_price_usd(52) == pytest.approx(cited * np.exp(-0.2 * 364 / 365.25))
+    own = paths(60, clock__start="2026-10-05", manufacturer__list_price_decay=0.3)
+    assert own.list_price_usd(52) == pytest.approx(cited * np.exp(-0.3 * 364 / 365.25))
+    held = paths(60, clock__start="2026-10-05", manufacturer__list_price_decay=0.0)
+    assert held.list_price_usd(52).tolist() == cited.tolist()
+    early = paths(60, clock__start="2025-10-06", rent__trend_deflation=0.2)
+    assert early.list_price_usd(52).tolist() == cited.tolist()
+    assert early.list_price_usd(53) == pytest.approx(cited * np.exp(-0.2 * 7 / 365.25))
+
+
+@pytest.mark.parametrize("name", ["H100", "VR200"])
+def test_a_generation_is_sold_for_three_years_from_its_release_and_the_last_for_ever(name: str) -> None:
+    """Both are released in the middle of a week: 156 weeks on sale begin with the Monday after and end with that week."""
+    generation = GENERATIONS.index(name)
+    release = reference.available_from()[generation]
+    assert release.weekday() > 0
+    run = paths(3, clock__start=(release - timedelta(days=release.weekday())).isoformat())
+    sold = [bool(run.on_sale(week)[generation]) for week in (0, 1, 156, 157, 1_000)]
+    assert sold == [False, True, True, name == "VR200", name == "VR200"]
 
 
 def test_halving_halves_hashprice() -> None:

@@ -281,7 +281,13 @@ def test_replay_of_the_contradicting_episode() -> None:
 
 
 def test_a_successor_lowers_older_rents_once_and_spares_itself() -> None:
-    flat = paths(60, rent__driver="flat", rent__trend_deflation=0.0, clock__start="2026-09-28")
+    flat = paths(
+        60,
+        rent__driver="flat",
+        rent__trend_deflation=0.0,
+        rent__successor_step=0.15,
+        clock__start="2026-09-28",
+    )
     assert flat.rent_exogenous[26, 2] / flat.rent_exogenous[0, 2] == pytest.approx(0.85, abs=0.01)
     assert flat.rent_exogenous[26, 7] == pytest.approx(flat.rent_exogenous[0, 7])
     years, drops = flat.pending_steps(0)

@@ -16,9 +16,15 @@ ONE = np.ones(1, dtype=np.int64)
 
 @pytest.fixture(scope="module")
 def model() -> fs.Model:
-    model = fs.Model(fs.Parameters().with_({"clock.weeks": 3}), rng=7)
+    """The first week in which neo-clouds both bid and offer: they offer only when a review finds units worth more elsewhere."""
+    model = fs.Model(fs.Parameters().with_({"clock.weeks": 40}), rng=7)
     model.run_for(2)
-    return model
+    for _ in range(37):
+        intents, _, _ = offer(model)
+        if len(intents.buy.party) and len(intents.sell.party):
+            return model
+        model.run_for(1)
+    raise AssertionError("no week with bids and offers of neo-clouds")
 
 
 def offer(model: fs.Model) -> tuple[fs.Intents, np.ndarray, fs.View]:

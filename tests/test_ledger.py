@@ -45,7 +45,9 @@ def books() -> Ledger:
         {"owner": CLOUD, "status": LotStatus.IN_TRANSIT, "vintage": 30, "arrival": 30, "quantity": 40},
     )
     ledger = Ledger(parties, lots, loans)
-    ledger.orders.append(buyer=CLOUD, product=H100, arrival=30, gpus=40, unpaid_cents=70, cost_cents=90)
+    ledger.orders.append(
+        buyer=CLOUD, product=H100, arrival=30, gpus=40, unpaid_cents=70, cost_cents=90, contract=-1
+    )
     ledger.check()
     return ledger
 
@@ -265,6 +267,7 @@ def test_loans_are_made_drawn_and_repaid() -> None:
     row = ledger.lend(debtor=MINER, creditor=BANK, principal_cents=250, balance_cents=200, rate=0.2)
     assert (row, ledger.loans.n, ledger.loans.rate[2], len(ledger.written_off)) == (2, 3, 0.2, 3)
     assert ledger.written_off[2] == 0
+    assert (ledger.loans.contract[2], ledger.loans.tier[2], ledger.loans.tested_from[2]) == (-1, 0, 0)
     ledger.draw(row, 50)
     assert (ledger.drawn, ledger.loans.balance_cents[2], ledger.loans.principal_cents[2]) == (250, 250, 300)
     assert ledger.parties.cash_cents.tolist() == [-500, 1_250, 2_000, 2_750]
@@ -281,8 +284,9 @@ def test_loans_are_made_drawn_and_repaid() -> None:
         [7, 1, 0],
     )
     assert ledger.capitalised == 8
-    ledger.lend(debtor=CLOUD, creditor=BANK, balance_cents=7)
+    ledger.lend(debtor=CLOUD, creditor=BANK, balance_cents=7, contract=4, tier=2, tested_from=30)
     assert ledger.drawn == 257
+    assert (ledger.loans.contract[3], ledger.loans.tier[3], ledger.loans.tested_from[3]) == (4, 2, 30)
     ledger.check()
 
 
@@ -357,6 +361,10 @@ def test_closing_merges_equal_lots_and_drops_empty_ones() -> None:
     ledger.lots = lots_of({}, {"product": A100})
     ledger.close_week()
     assert (ledger.lots.product.tolist(), ledger.lots.quantity.tolist()) == ([A100, H100], [8, 8])
+    # Units of two contracts, and of none, stay apart.
+    ledger.lots = lots_of({"contract": 1}, {}, {"contract": 0}, {"contract": 1, "quantity": 16})
+    ledger.close_week()
+    assert (ledger.lots.contract.tolist(), ledger.lots.quantity.tolist()) == ([-1, 0, 1], [8, 8, 24])
     ledger.lots = lots_of({"quantity": 0}, {"quantity": 1, "pool": 3})
     ledger.close_week()
     assert (ledger.lots.n, ledger.lots.pool.tolist(), ledger.lots.quantity.tolist()) == (1, [3], [1])
@@ -364,7 +372,7 @@ def test_closing_merges_equal_lots_and_drops_empty_ones() -> None:
     ledger.close_week()
     assert ledger.lots.n == 0
     assert all(len(column) == 0 for column in ledger.lots.columns())
-    assert [column.dtype for column in ledger.lots.columns()] == [np.int64] * 10
+    assert [column.dtype for column in ledger.lots.columns()] == [np.int64] * 11
 
 
 def test_empty_tables_have_no_rows() -> None:
@@ -389,9 +397,13 @@ def test_live_loans_are_neither_called_nor_ended_nor_empty() -> None:
 def test_orders_of_one_class_and_week_are_one_order() -> None:
     orders = books().orders
     assert orders.n == 1
-    same = {"buyer": CLOUD, "product": H100, "arrival": 30, "gpus": 8, "unpaid_cents": 5, "cost_cents": 6}
+    same = {
+        "buyer": CLOUD, "product": H100, "arrival": 30, "gpus": 8, "unpaid_cents": 5, "cost_cents": 6,
+        "commitment_cents": 2, "contract": -1,
+    }  # fmt: skip
     orders.append(**same)
     assert (orders.n, orders.gpus[0], orders.unpaid_cents[0], orders.cost_cents[0]) == (1, 48, 75, 96)
+    assert orders.commitment_cents.tolist() == [2]
     for other in ({"buyer": MINER}, {"product": A100}, {"arrival": 31}):
         orders.append(**(same | other))
     orders.append(**(same | {"arrival": 31}))
@@ -400,3 +412,29 @@ def test_orders_of_one_class_and_week_are_one_order() -> None:
     assert orders.arrival.tolist() == [30, 30, 30, 31]
     orders.keep(orders.buyer == MINER)
     assert (orders.n, orders.buyer.tolist(), orders.gpus.tolist()) == (1, [MINER], [8])
+
+
+def test_an_order_for_a_contract_stands_alone() -> None:
+    """Its loan was signed for its units alone: it joins no order, nothing joins it, and its terms are kept."""
+    orders = books().orders
+    same = {"buyer": CLOUD, "product": H100, "arrival": 30, "gpus": 8, "unpaid_cents": 5, "cost_cents": 6}
+    free = same | {"contract": -1, "commitment_cents": 0}
+    signed = {
+        "contract": 3,
+        "commitment_cents": 4,
+        "lender": BANK,
+        "tier": 1,
+        "loan_rate": 0.11,
+        "loan_months": 48,
+    }
+    orders.append(**same, **signed)
+    orders.append(**same, **signed)
+    assert orders.gpus.tolist() == [40, 8, 8]
+    assert orders.contract.tolist() == [-1, 3, 3]
+    orders.append(**free)
+    assert orders.gpus.tolist() == [48, 8, 8]
+    orders.keep(orders.contract >= 0)
+    orders.append(**free)
+    assert (orders.gpus.tolist(), orders.contract.tolist()) == ([8, 8, 8], [3, 3, -1])
+    assert {name: getattr(orders, name)[0] for name in signed} == signed
+    assert orders.loan_rate.tolist() == [0.11, 0.11, 0.0]

@@ -75,12 +75,20 @@ def test_cash_above_three_months_goes_into_the_next_purchases() -> None:
 
 
 def test_a_deal_that_does_not_pay_defaults_and_is_remembered() -> None:
-    """From month -12 on, spot brings 20,000 a month against a service of 33,214: the units stay, the loss is lenders'."""
-    past = past_of({"end": -12, "spot_revenue": 120_000.0, "rate": 0.26})
+    """From month -12 on, spot brings 20,000 a month against a service of 33,214: the units stay, the loss is lenders'.
+
+    Twelve contracted months of 37,970 leave 57,072 after service; the fifth month short of 13,214, month -8, is not paid. Spot
+    is far below the contract's rate, so nobody renews it.
+    """
+    past = past_of({"end": -12, "spot_revenue": 120_000.0, "spot_rate": 0.1, "rate": 0.27})
     _, seen = lived(past)
+    payment = 1e6 * 0.01 / (1 - 1.01**-36)
+    owed = sum(payment / 1.01**k for k in range(1, 21))
     assert past.defaulted[0] and past.balance[0] == 0.0
     assert seen.defaults.tolist() == [0.0, 1.0, 0.0]
-    assert seen.losses[1] == pytest.approx(max(seen.exposure[1] - 5e5, 0.0))
+    assert seen.loan_years.tolist() == [0.0, pytest.approx(16 / 12), 0.0]
+    assert seen.exposure[1] == pytest.approx(owed)
+    assert seen.losses[1] == pytest.approx(owed - 5e5)
 
 
 def test_a_failing_tenant_sends_units_to_spot() -> None:
@@ -125,9 +133,6 @@ def test_the_mix_grows_with_the_plan_and_knows_what_was_sold() -> None:
 
 def test_the_bridge_meets_the_prints() -> None:
     """7.20 in July 2023, 1.70 in October 2025, 2.65 from June 2026 on; half-way in logs in between."""
-    weeks = np.array(
-        [-(START - day).days // 7 for day in (date(2023, 7, 24), date(2025, 9, 29), date(2026, 7, 6))]
-    )
     rents = past_rents(
         START, -np.array([(START - date(2023, 7, 27)).days, (START - date(2025, 10, 1)).days, 0]) / 7
     )
@@ -136,8 +141,17 @@ def test_the_bridge_meets_the_prints() -> None:
     assert past_rents(START, np.array([(middle - START.toordinal()) / 7]))[0] * 2.65 == pytest.approx(
         np.sqrt(7.2 * 1.7)
     )
-    assert len(weeks) == 3
-    assert past_base_rates(START, np.array([0, 5]), 0.04).tolist() == [0.04, 0.04]
+    # The estimate is held before its date.
+    assert past_rents(START, np.array([-300.0]))[0] == pytest.approx(rents[0])
+
+
+def test_base_rates_of_the_past_are_the_cited_monthly_means() -> None:
+    """Week -100 of a start in October 2026 is 4 November 2024, when SOFR was 4.6437 % in the month's mean."""
+    assert past_base_rates(START, np.array([-100, -1, 0, 5]), 0.04)[[0, 2, 3]].tolist() == [
+        0.046437,
+        0.04,
+        0.04,
+    ]
 
 
 # -- plan and halls -------------------------------------------------------------------------------------------
@@ -148,7 +162,11 @@ def test_planned_growth_is_the_slower_of_demand_and_promises() -> None:
     assert free.stock[104] / 15e6 == pytest.approx(np.exp(1.8 * (1 - np.exp(-2 / 1.8))), rel=1e-3)
     bound = planned(15e6, 0.0, 1.0, 1.8, np.full(105, 3e9), 750.0)
     assert bound.growth.max() == 4e6
-    assert bound.segment(1e6, 0.18)[104] == pytest.approx(1e6 + 0.18 * 8e6)
+    # Four million a year for two years; of the eight the segment is to take 1.44, a million of which does not run.
+    assert bound.stock[104] == pytest.approx(23e6)
+    assert bound.relative_supply(104, 1e6 + 1.44e6, 1e6, 0.18) == pytest.approx(1.0)
+    assert bound.relative_supply(104, 1.44e6, 1e6, 0.18) == pytest.approx(22 / 23)
+    assert bound.relative_supply(104, None, 1e6, 0.18) == 1.0
     # Before the date it is known for, stock is what growth of one makes of it.
     assert planned(15e6, -1.0, 1.0, 1.8, np.full(2, np.inf), 750.0).stock[0] == pytest.approx(15e6 / np.e)
 

@@ -58,10 +58,13 @@ def world() -> World:
     ],
 )
 def test_a_sale_into_each_kind_of_pool(world: World, kind: PoolKind, leased: bool, weeks: int) -> None:
-    """Price to the seller, freight to the carrier, the rent of a leased slot to its host; transit and re-installation."""
+    """Price to the seller, freight to the carrier, the rent of a leased slot to its host; transit and re-installation.
+
+    Units that are sold leave the contract they served.
+    """
     source = pool_of(world, PoolKind.PRIVATE)
     target = pool_of(world, kind, not_at=place_of(world, source))
-    lot = give(world, MINER, source, 16)
+    lot = give(world, MINER, source, 16, contract=0)
     power = world.capacity.power_watts.copy()
     # 0.9 cents per watt: 1,147.5 cents per GPU of 1,275 W, rounded down.
     settle(world, trade(MINER, CLOUD, source, target), rent={target: 0.9, source: 7.0}, wet=50.0)
@@ -80,7 +83,7 @@ def test_a_sale_into_each_kind_of_pool(world: World, kind: PoolKind, leased: boo
     assert title_of(world, lot) == {
         "product": H100, "vintage": -60, "quantity": 16, "pool": target, "owner": CLOUD, "lien": -1,
         "status": LotStatus.INVENTORY if stored else LotStatus.IN_TRANSIT, "arrival": WEEK + transit + weeks,
-        "liquidator": -1, "deadline": -1,
+        "liquidator": -1, "deadline": -1, "contract": -1,
     }  # fmt: skip
     assert np.array_equal(world.capacity.power_watts, power)
     event = world.events[-1]
@@ -134,8 +137,12 @@ def test_a_miner_switches_machines_off_for_a_rack(world: World) -> None:
 
 @pytest.mark.parametrize(("product", "quantity", "wet"), [(H100, 16, 0), (GB200, 72, 120_000)])
 def test_a_sale_where_the_lot_stands(world: World, product: int, quantity: int, wet: int) -> None:
-    """No journey, one week; the slot goes with the lot and its rent to the estate, that is to the lender."""
+    """No journey, one week; the slot goes with the lot and its rent to the estate, that is to the lender.
+
+    The contract it served does not go with it.
+    """
     lot, pool, loan, home = in_place(world, product, quantity)
+    world.ledger.lots.contract[lot] = 0
     watts = watts_of(world, product, quantity)
     power, liquid = world.capacity.power_watts.copy(), world.capacity.liquid_watts.copy()
     arc = trade(AGENT, MINER, pool, pool, product=product, quantity=quantity, freight=0, forced=True)
@@ -159,6 +166,7 @@ def test_a_sale_where_the_lot_stands(world: World, product: int, quantity: int, 
     found = title_of(world, lot)
     assert (found["owner"], found["pool"], found["lien"], found["liquidator"]) == (MINER, home, -1, -1)
     assert (found["deadline"], found["arrival"], found["status"]) == (-1, WEEK + 1, LotStatus.IN_TRANSIT)
+    assert found["contract"] == -1
     gone = np.zeros(world.topology.n_pools, dtype=np.int64)
     gone[[pool, home]] = -watts, watts
     assert np.array_equal(world.capacity.power_watts - power, gone)
@@ -224,7 +232,7 @@ def test_new_units_are_ordered_and_not_paid(world: World) -> None:
     due = WEEK + world.topology.transit_weeks(place_of(world, dock), place_of(world, target)) + 3 + 13
     assert title_of(world, world.ledger.lots.n - 1) == {
         "product": H100, "vintage": due, "quantity": 16, "pool": target, "owner": CLOUD, "lien": -1,
-        "status": LotStatus.IN_TRANSIT, "arrival": due, "liquidator": -1, "deadline": -1,
+        "status": LotStatus.IN_TRANSIT, "arrival": due, "liquidator": -1, "deadline": -1, "contract": -1,
     }  # fmt: skip
     orders = world.ledger.orders
     assert (orders.n, orders.buyer[0], orders.product[0], orders.arrival[0], orders.gpus[0]) == (
@@ -235,6 +243,8 @@ def test_new_units_are_ordered_and_not_paid(world: World) -> None:
         16,
     )
     assert (orders.unpaid_cents[0], orders.cost_cents[0]) == (12_800_000, (1_000_000 + 50_000 + 1_147) * 16)
+    # Nobody has signed a loan for them, and no tenant waits for them.
+    assert (orders.contract[0], orders.lender[0], orders.commitment_cents[0]) == (-1, -1, 0)
     closes(world)
 
 
@@ -265,6 +275,8 @@ def test_an_order_its_buyer_can_pay_for_is_settled_in_its_turn(world: World) -> 
 
 def test_an_order_waits_for_the_sales_of_its_week(world: World) -> None:
     assert ordering(world, DUE - 1, sells=True) == [("sale", CLOUD, 8), ("sale", MAKER, 16)]
+    # Ages stand in the order of the trades: new units first, then those in service since week -60.
+    assert world.market.sold_age_weeks.tolist() == [0.0, WEEK + 60.0]
     assert world.ledger.orders.gpus.tolist() == [16]
 
 
@@ -277,11 +289,14 @@ def test_what_cash_does_not_cover_is_not_ordered(world: World) -> None:
 
 def test_an_order_without_cash_moves_nothing(world: World) -> None:
     assert ordering(world, 0, sells=False) == [("order_cut", CLOUD, 16)]
+    assert len(world.market.sold_age_weeks) == 0
     assert world.ledger.orders.n == 0
     assert world.ledger.parties.cash_cents[CLOUD] == 0
 
 
 def test_a_purchase_is_financed_on_what_it_costs_delivered(world: World) -> None:
+    """A used unit is lent half of price, freight and slot premium."""
+    assert world.parameters.credit.advance_used == 0.5
     source = pool_of(world, PoolKind.PRIVATE)
     target = pool_of(world, PoolKind.OPEN, not_at=place_of(world, source))
     lots = [give(world, MINER, source, 8), give(world, MINER, source, 8, vintage=-70)]
@@ -290,6 +305,7 @@ def test_a_purchase_is_financed_on_what_it_costs_delivered(world: World) -> None
     loan = world.ledger.loans.n - 1
     assert world.ledger.loans.debtor[loan] == CLOUD
     assert world.ledger.loans.cost_cents[loan] == (1_000_000 + 50_000 + 1_147) * 16
+    assert world.ledger.loans.balance_cents[loan] == (1_000_000 + 50_000 + 1_147) * 8
     assert world.ledger.loans.start[loan] == WEEK
     assert world.ledger.lots.lien[lots].tolist() == [loan, loan]
     closes(world)
@@ -318,6 +334,9 @@ def test_many_trades_are_each_settled(world: World) -> None:
     mine = (world.ledger.lots.owner == MINER) & (world.ledger.lots.pool == source)
     assert world.ledger.lots.quantity[mine & (world.ledger.lots.vintage == -70)].tolist() == [8]
     assert [event.quantity for event in world.events if event.kind == "sale"] == [24, 16]
+    # 16 units of week -90 and 8 of week -80; then the other 8 of week -80 and 8 of week -70.
+    ages = [(16 * 95 + 8 * 85) / 24, (8 * 85 + 8 * 75) / 16]
+    assert world.market.sold_age_weeks == pytest.approx(ages)
     closes(world)
 
 

@@ -11,6 +11,7 @@ from agents.operating import hold_values
 from agents.view import View
 from agents.vocabulary import LIQUID_ONLY, N_PRODUCTS, Condition, PoolKind, SellOrders, product_of
 from sim.discount import three_prices as prices
+from sim.market.market import MarketResult
 from sim.model import FireSaleModel
 from sim.parameters import Parameters
 
@@ -47,6 +48,19 @@ def test_the_best_use_is_that_over_every_pair(view: View, belief: str) -> None:
     if belief == "consistent":
         assert np.array_equal(prices.best_use_values(view), prices.best_use_values(view, belief))
         assert (prices.best_use_values(view) > view.hardware.salvage_usd).any()
+
+
+def test_overhead_takes_its_share_of_every_rent(view: View) -> None:
+    """Half of revenue for overhead is worth what half the rent is worth without any."""
+    costly = replace(view, hardware=replace(view.hardware, overhead=0.5))
+    half = replace(
+        view,
+        hardware=replace(view.hardware, overhead=0.0),
+        rents=replace(view.rents, contract_usd_per_hour=view.rents.contract_usd_per_hour / 2),
+    )
+    found = prices.best_use_values(costly)
+    assert found == pytest.approx(prices.best_use_values(half), rel=1e-12)
+    assert (found < prices.best_use_values(view)).any()
 
 
 def test_racks_need_liquid_and_nobody_left_is_worth_the_parts(view: View) -> None:
@@ -156,6 +170,40 @@ def test_units_of_another_age_are_valued_at_theirs(view: View, condition: Condit
     other = Condition.AS_IS if condition == Condition.NEW else Condition.NEW
     unasked, _ = prices.best_uses(aged, value, np.array([product_of(2, other)]), belief)
     assert np.array_equal(unasked, np.repeat(value, 3))
+
+
+def test_a_price_tells_of_value_where_offers_meet_bids() -> None:
+    """An empty mandate is no offer, and a bid for a class that nobody offers meets nothing."""
+    result = MarketResult(
+        venue=None,  # type: ignore[arg-type]
+        orders=SimpleNamespace(  # type: ignore[arg-type]
+            sell=offers([(0, H100, 24, 0), (1, A100, 0, 0), (1, H100_AS_IS, 8, 0)]),
+            buy=SimpleNamespace(product=np.array([0, A100, H100, H100_AS_IS])),
+            intent=np.array([0, 1, 2, 2]),
+        ),
+        clearing=None,  # type: ignore[arg-type]
+        trades=None,  # type: ignore[arg-type]
+    )
+    assert np.flatnonzero(result.met()).tolist() == [H100]
+
+
+def test_usual_volume_is_what_is_sold_of_free_will() -> None:
+    """24 forced and 40 + 8 free H100, 16 free A100."""
+    result = MarketResult(
+        venue=None,  # type: ignore[arg-type]
+        orders=SimpleNamespace(  # type: ignore[arg-type]
+            sell=offers([(0, H100, 24, 0), (1, H100, 48, 0), (1, A100, 16, 0)], forced=[True, False, False]),
+        ),
+        clearing=None,  # type: ignore[arg-type]
+        trades=SimpleNamespace(  # type: ignore[arg-type]
+            sell=np.array([1, 0, 2, 1]),
+            quantity=np.array([40, 24, 16, 8]),
+            product=np.array([H100, H100, A100, H100]),
+        ),
+    )
+    volume = result.free_volume()
+    assert volume.shape == (N_PRODUCTS,)
+    assert (volume[H100], volume[A100], volume.sum()) == (48, 16, 64)
 
 
 def test_what_offers_fetch_is_a_mean_by_quantity() -> None:
