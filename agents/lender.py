@@ -86,7 +86,16 @@ class LenderParameters(Section):
 
     needs: ClassVar[Needs] = {
         "credit.covenants = true": "private_credit_share",
-        "credit.financing = true": "single_borrower_limit single_tenant_limit pool_usd_a_year pool_growth",
+        # The month of contracts opens the pool; loans on deals and on other units draw on it.
+        "credit.tenants = true": (
+            "single_*_limit pool_* coverage_response merchant_years infrastructure_share market_share"
+        ),
+        "credit.building = true or credit.financing = true": (
+            "single_*_limit pool_usd_a_year pool_growth infrastructure_share market_share"
+        ),
+        "credit.building = true": "undrawn_fee",
+        "credit.financing = true": "merchant_years",
+        "credit.experience = true": "prior_weight",
     }
 
     advance: Advance = Advance()

@@ -18,7 +18,7 @@ from sim.origination.sizing import annuity
 
 PLAIN = Offer(
     cost=40_000.0,
-    running_cost=200.0,
+    running_cost_usd=200.0,
     months=48,
     loan_months=60,
     prepaid=0.2,
@@ -62,7 +62,7 @@ USD = st.floats(1_000, 120_000)
     st.builds(
         Offer,
         cost=USD,
-        running_cost=st.floats(0, 900),
+        running_cost_usd=st.floats(0, 900),
         months=st.integers(6, 84),
         loan_months=st.integers(6, 60),
         prepaid=st.floats(0, 0.25),

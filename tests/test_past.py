@@ -24,12 +24,12 @@ def past_of(*rows: dict[str, float]) -> Past:
     """Deals of 1,000 GPUs at 2 USD, running for 100,000 USD a month, a million borrowed over 36 months at 12 %."""
     usual = {
         "owner": 0, "tier": 1, "tenant": 0, "years": 4.0, "month": -24, "end": 24, "gpus": 1_000.0, "cost": 2e6,
-        "rate": 2.0, "kept": 0.7, "running_cost": 100_000.0, "spot_rate": 1.5, "spot_revenue": 600_000.0, "value": 5e5,
-        "balance": 1e6, "loan_rate": 0.12, "months_left": 36, "notes": 0.0, "defaulted": False,
+        "usd_per_hour": 2.0, "kept": 0.7, "running_cost_usd": 100_000.0, "spot_usd_per_hour": 1.5, "spot_revenue_usd": 600_000.0, "value": 5e5,
+        "balance_usd": 1e6, "loan_rate": 0.12, "months_left": 36, "notes": 0.0, "defaulted": False,
     }  # fmt: skip
     table = {name: np.array([(usual | row)[name] for row in rows]) for name in usual}
-    table["payment"] = level_payment_of(
-        table["balance"], table["loan_rate"], table["months_left"].astype(float)
+    table["payment_usd"] = level_payment_of(
+        table["balance_usd"], table["loan_rate"], table["months_left"].astype(float)
     )
     return Past(**table)
 
@@ -54,7 +54,7 @@ def test_a_loan_is_paid_month_by_month_to_week_0() -> None:
     past = past_of({})
     _, seen = lived(past)
     payment = 1e6 * 0.01 / (1 - 1.01**-36)
-    assert past.balance[0] == pytest.approx(sum(payment / 1.01**k for k in range(1, 13)))
+    assert past.balance_usd[0] == pytest.approx(sum(payment / 1.01**k for k in range(1, 13)))
     assert past.months_left[0] == 12
     assert seen.loan_years.tolist() == [0.0, pytest.approx(2.0), 0.0]
     assert seen.defaults.sum() == 0
@@ -63,14 +63,14 @@ def test_a_loan_is_paid_month_by_month_to_week_0() -> None:
 def test_a_loan_that_has_run_out_is_gone_and_so_is_a_contract() -> None:
     past = past_of({"months_left": 20, "end": -6})
     lived(past)
-    assert (past.balance[0], past.months_left[0], past.end[0]) == (0.0, 0, -6)
+    assert (past.balance_usd[0], past.months_left[0], past.end[0]) == (0.0, 0, -6)
 
 
 def test_cash_above_three_months_goes_into_the_next_purchases() -> None:
     """A contracted month brings 730 x 1,000 x 2 x .7 - 100,000 = 922,000 USD; three of service and running cost are kept."""
     past = past_of({})
     cash, _ = lived(past)
-    payment = float(past.payment[0])
+    payment = float(past.payment_usd[0])
     assert cash[0] == pytest.approx(3 * (payment + 100_000))
 
 
@@ -80,15 +80,17 @@ def test_a_deal_that_does_not_pay_defaults_and_is_remembered() -> None:
     Twelve contracted months of 37,970 leave 57,072 after service; the fifth month short of 13,214, month -8, is not paid. Spot
     is far below the contract's rate, so nobody renews it.
     """
-    past = past_of({"end": -12, "spot_revenue": 120_000.0, "spot_rate": 0.1, "rate": 0.27})
+    past = past_of(
+        {"end": -12, "spot_revenue_usd": 120_000.0, "spot_usd_per_hour": 0.1, "usd_per_hour": 0.27}
+    )
     _, seen = lived(past)
     payment = 1e6 * 0.01 / (1 - 1.01**-36)
     owed = sum(payment / 1.01**k for k in range(1, 21))
-    assert past.defaulted[0] and past.balance[0] == 0.0
+    assert past.defaulted[0] and past.balance_usd[0] == 0.0
     assert seen.defaults.tolist() == [0.0, 1.0, 0.0]
     assert seen.loan_years.tolist() == [0.0, pytest.approx(16 / 12), 0.0]
-    assert seen.exposure[1] == pytest.approx(owed)
-    assert seen.losses[1] == pytest.approx(owed - 5e5)
+    assert seen.exposure_usd[1] == pytest.approx(owed)
+    assert seen.losses_usd[1] == pytest.approx(owed - 5e5)
 
 
 def test_a_failing_tenant_sends_units_to_spot() -> None:
@@ -98,7 +100,7 @@ def test_a_failing_tenant_sends_units_to_spot() -> None:
 
 
 def test_the_weakest_deal_of_an_operator_fails_first() -> None:
-    past = past_of({"end": -20, "spot_revenue": 0.0}, {"end": 24, "rate": 0.4})
+    past = past_of({"end": -20, "spot_revenue_usd": 0.0}, {"end": 24, "usd_per_hour": 0.4})
     lived(past)
     assert past.defaulted.tolist() == [True, False]
 

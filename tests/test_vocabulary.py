@@ -62,6 +62,8 @@ NO_AMOUNT = {
     "worth": "of `Arcs` and `Game`: an object, and a function of coalitions",
     "of_interest": "a number of runs",
     "cash_bound": "a share of units",
+    "expected_loss": "a part of a spread: a rate per year",
+    "expected_loss_bps": "the same in basis points",
 }
 # The kernel is a library for money of any unit; its docstrings say cents, which is what the model hands it.
 UNIT_FREE = ("sim/kernel/",)
@@ -184,8 +186,10 @@ def test_an_old_key_is_refused_with_its_new_name() -> None:
     new = re.escape("since 0.2.0 it is rent.initial_usd_per_hour.H100")
     with pytest.raises(ParameterError, match=new):
         Parameters.from_overrides({"rent.initial.H100": 2.0})
-    with pytest.raises(ParameterError, match=re.escape("it is valuation.other_operating_usd_per_hour")):
-        Parameters.from_overrides({"valuation.other_operating_cost": 0.2})
+    # Renamed twice: what is named is what there is today, and since when.
+    for old in ("valuation.other_operating_cost", "valuation.other_operating_usd_per_hour"):
+        with pytest.raises(ParameterError, match=re.escape("since 0.4.0 it is valuation.overhead")):
+            Parameters.from_overrides({old: 0.2})
 
 
 def test_an_old_column_is_refused_with_its_new_name() -> None:

@@ -134,7 +134,7 @@ def settings_of(settings: Iterable[str], plugin: str = "") -> dict[str, Any]:
     for setting in settings:
         key, equals, text = setting.partition("=")
         if not equals or not key.strip() or not text.strip():
-            raise ScenarioError(f"--set {setting}: expected key=value, such as lenders.advance_rate=0.8")
+            raise ScenarioError(f"--set {setting}: expected key=value, such as lenders.advance.mixed=0.8")
         overrides[key.strip()] = _value(text.strip())
     _validate(overrides, "--set", plugin)
     return overrides

@@ -107,7 +107,7 @@ def _build_own(world: World, week: int, worth: Floats, spare: Ints) -> None:
             continue
         each = section.shell_usd_per_watt * 100 * (1.0 - section.project_debt_share)
         watts = min(int(int(spare[party]) / each), int(section.own_hall_watts))
-        if watts >= world.parameters.contracts.least_hall_watts:
+        if watts > 0 and watts >= world.parameters.contracts.least_hall_watts:
             _begin(world, week, pool, watts, int(party))
 
 

@@ -110,7 +110,7 @@ def machines(world: World, week: int, halls: Halls) -> Machine:
         trend=parameters.rent.trend_deflation,
         hazard=parameters.hardware.failure_hazard,
         life_years=parameters.hardware.physical_life_years,
-        salvage=world.drivers.salvage_usd[week][g][None, :],
+        salvage_usd=world.drivers.salvage_usd[week][g][None, :],
         salvage_decay=parameters.hardware.salvage_decay,
         step_years=step_years[g][None],
         step_drops=step_drops[g][None],

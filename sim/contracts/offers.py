@@ -34,7 +34,7 @@ class Machine:
         Share of revenue spent on everything but power and slot.
     trend, hazard
         Fall of rents, log a year, and units that fail for good, a year.
-    life_years, salvage, salvage_decay
+    life_years, salvage_usd, salvage_decay
         Physical life, USD for parts today, and their decline a year.
     step_years, step_drops
         Release steps still to come, trailing axis, or None.
@@ -50,13 +50,13 @@ class Machine:
     trend: ArrayLike
     hazard: float
     life_years: float
-    salvage: ArrayLike
+    salvage_usd: ArrayLike
     salvage_decay: float
     step_years: ArrayLike | None = None
     step_drops: ArrayLike | None = None
 
     @property
-    def running_cost(self) -> Floats:
+    def running_cost_usd(self) -> Floats:
         """Power and slot, USD a month."""
         kilowatts = np.asarray(self.kilowatts, float)
         return np.asarray(
@@ -77,8 +77,8 @@ class Machine:
             trend=self.trend,
             discount_rate=discount_rate,
             hazard=self.hazard,
-            cost_per_hour=self.running_cost / HOURS_PER_MONTH,
-            salvage=self.salvage,
+            cost_per_hour=self.running_cost_usd / HOURS_PER_MONTH,
+            salvage=self.salvage_usd,
             salvage_decay=self.salvage_decay,
             remaining_life_years=self.life_years if years is None else years,
             step_years=self.step_years,
@@ -88,7 +88,7 @@ class Machine:
     def spot_value_after(self, discount_rate: ArrayLike, years: ArrayLike) -> Floats:
         """Value of what is left after so many years, discounted to today, at least zero, USD."""
         t = np.asarray(years, float)
-        parts = np.asarray(self.salvage, float) * np.exp(
+        parts = np.asarray(self.salvage_usd, float) * np.exp(
             -(np.asarray(discount_rate, float) + self.hazard + self.salvage_decay) * t
         )
         before = self.spot_value(discount_rate, np.minimum(t, self.life_years)) - parts
@@ -150,7 +150,7 @@ def offer_of(
     lasting = terms.months(months)
     tail = (1.0 - terms.haircut) * tail_value(
         machine.spot_revenue,
-        machine.running_cost,
+        machine.running_cost_usd,
         terms.decay,
         terms.rate,
         np.minimum(months, lasting),
@@ -159,7 +159,7 @@ def offer_of(
     merchant = machine.spot_value(merchant_hurdle) - np.asarray(machine.cost, float)
     return Offer(
         cost=machine.cost,
-        running_cost=machine.running_cost,
+        running_cost_usd=machine.running_cost_usd,
         months=months,
         loan_months=lasting,
         prepaid=prepaid,

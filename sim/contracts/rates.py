@@ -45,7 +45,7 @@ class Offer:
     ----------
     cost
         Delivered cost, USD per GPU.
-    running_cost
+    running_cost_usd
         Power and slot, USD per GPU and month.
     months, loan_months
         Term of the contract; months over which the loan is repaid.
@@ -67,7 +67,7 @@ class Offer:
     """
 
     cost: ArrayLike
-    running_cost: ArrayLike
+    running_cost_usd: ArrayLike
     months: ArrayLike
     loan_months: ArrayLike
     prepaid: ArrayLike
@@ -91,7 +91,7 @@ class Offer:
         """Cash of a contracted month, USD per GPU: what is not prepaid, less overhead and running cost."""
         kept = 1.0 - np.asarray(self.prepaid, float) - np.asarray(self.overhead, float)
         return np.asarray(
-            np.asarray(rate, float) * HOURS_PER_MONTH * kept - np.asarray(self.running_cost, float)
+            np.asarray(rate, float) * HOURS_PER_MONTH * kept - np.asarray(self.running_cost_usd, float)
         )
 
     def income_loan(self, rate: ArrayLike) -> Floats:
@@ -142,9 +142,9 @@ def required_rate(offer: Offer) -> Floats:
     --------
     A GB300 at 5.80 USD an hour, four years, an investment-grade tenant:
 
-    >>> offer = Offer(cost=56_956, running_cost=280.0, months=48, loan_months=60, prepaid=0.2, overhead=0.18, late_months=0.0,
-    ...     hazard=0.03, hurdle=0.15, residual=6_000.0, alternative=0.0, advance=0.63, coverage=1.3, tail_loan=4_000.0,
-    ...     loan_rate=0.06)
+    >>> offer = Offer(cost=56_956, running_cost_usd=280.0, months=48, loan_months=60, prepaid=0.2, overhead=0.18,
+    ...     late_months=0.0, hazard=0.03, hurdle=0.15, residual=6_000.0, alternative=0.0, advance=0.63, coverage=1.3,
+    ...     tail_loan=4_000.0, loan_rate=0.06)
     >>> rate = required_rate(offer)
     >>> float(rate.round(2)), float(offer.value_of_equity(rate).round(6))
     (2.44, 0.0)

@@ -74,9 +74,9 @@ def sign(world: World, week: int, halls: Halls, machine: Machine, served: Served
     loan, limit = _loan(world, week, served, deal, column, gpus, cost)
     prepaid = round(deal.rate * HOURS_PER_MONTH * deal.years * MONTHS_PER_YEAR * deal.prepaid * 100)
     found = _sources(world, week, served, deal, column, gpus, cost * gpus - loan.cents - prepaid * gpus)
-    if found.missing:
+    if found.missing_cents:
         each = cost - loan.cents // gpus - prepaid
-        fewer = (gpus - -(-found.missing // max(each, 1))) // int(UNIT[deal.housed.generation])
+        fewer = (gpus - -(-found.missing_cents // max(each, 1))) // int(UNIT[deal.housed.generation])
         if deal.tier == 0 or fewer <= 0:
             why = "lending" if limit in (Limit.FUNDS, Limit.ROOM, Limit.NONE) else "equity"
             world.log(
@@ -85,7 +85,7 @@ def sign(world: World, week: int, halls: Halls, machine: Machine, served: Served
                 party,
                 product=product_of(deal.housed.generation, Condition.NEW),
                 quantity=gpus,
-                cents=found.missing,
+                cents=found.missing_cents,
                 detail=f"{why}: {limit.name.lower()} bound the loan",
             )
             return Outcome(0, NOTHING, limit, why)
@@ -201,25 +201,25 @@ def _interest(world: World, party: int) -> float:
 def _raise_money(world: World, week: int, party: int, found: Sources) -> None:
     """Sell the notes and shares an order needs."""
     section = world.parameters.equity
-    if found.notes:
+    if found.notes_cents:
         rate = terms.notes_rate(world, week)
         row = world.ledger.lend(
             debtor=party,
             creditor=REST_OF_WORLD,
-            principal_cents=found.notes,
-            balance_cents=found.notes,
+            principal_cents=found.notes_cents,
+            balance_cents=found.notes_cents,
             rate=rate,
-            payment_cents=int(found.notes * rate / MONTHS_PER_YEAR),
+            payment_cents=int(found.notes_cents * rate / MONTHS_PER_YEAR),
             months_left=terms.months_of(section.notes_tenor_years),
             start=week,
             kind=int(LoanKind.NOTES),
             tier=terms.SPECULATIVE,
         )
-        world.log(week, "notes_issued", party, cents=found.notes, detail=f"loan {row}")
-    if found.shares:
-        world.ledger.pay(REST_OF_WORLD, party, found.shares, Account.EQUITY)
-        world.booked.shares_cents[party] += found.shares
-        world.log(week, "shares_issued", party, cents=found.shares)
+        world.log(week, "notes_issued", party, cents=found.notes_cents, detail=f"loan {row}")
+    if found.shares_cents:
+        world.ledger.pay(REST_OF_WORLD, party, found.shares_cents, Account.EQUITY)
+        world.booked.shares_cents[party] += found.shares_cents
+        world.log(week, "shares_issued", party, cents=found.shares_cents)
 
 
 def _order(

@@ -15,10 +15,10 @@ NOTE_CENTS = 100_000_000
 class Sources:
     """Cents from each source for an order; what is missing cannot be found."""
 
-    notes: int
-    cash: int
-    shares: int
-    missing: int
+    notes_cents: int
+    cash_cents: int
+    shares_cents: int
+    missing_cents: int
 
 
 def sources_of(needed: int, notes: int, cash: int, shares: int, denomination: int) -> Sources:
@@ -27,9 +27,9 @@ def sources_of(needed: int, notes: int, cash: int, shares: int, denomination: in
     Notes are sold in whole denominations, so that a need of a few dollars issues none.
 
     >>> sources_of(100, 30, 50, 40, denomination=10)
-    Sources(notes=30, cash=50, shares=20, missing=0)
+    Sources(notes_cents=30, cash_cents=50, shares_cents=20, missing_cents=0)
     >>> sources_of(200, 35, 50, 40, denomination=10)
-    Sources(notes=30, cash=50, shares=40, missing=80)
+    Sources(notes_cents=30, cash_cents=50, shares_cents=40, missing_cents=80)
     """
     from_notes = min(max(needed, 0), max(notes, 0)) // denomination * denomination
     from_cash = min(max(needed - from_notes, 0), max(cash, 0))

@@ -30,7 +30,7 @@ class Past:
         First month of the deal, negative; 0 is the month of week 0.
     end
         First month without a contract; `NEVER` without one.
-    payment, balance, months_left
+    payment_usd, balance_usd, months_left
         Of the loan.
     notes
         Unsecured notes sold for it.
@@ -44,14 +44,14 @@ class Past:
     end: Ints
     gpus: Floats
     cost: Floats
-    rate: Floats  # USD per GPU-hour, mean of its units
+    usd_per_hour: Floats  # USD per GPU-hour, mean of its units
     kept: Floats  # share of contract revenue that is neither prepaid nor spent on overhead
-    running_cost: Floats  # USD a month
-    spot_rate: Floats  # USD per GPU-hour in week 0, mean of its units
-    spot_revenue: Floats  # USD a month at the rent of week 0, after overhead
+    running_cost_usd: Floats  # USD a month
+    spot_usd_per_hour: Floats  # USD per GPU-hour in week 0, mean of its units
+    spot_revenue_usd: Floats  # USD a month at the rent of week 0, after overhead
     value: Floats  # of its units at spot in week 0
-    balance: Floats
-    payment: Floats
+    balance_usd: Floats
+    payment_usd: Floats
     loan_rate: Floats
     months_left: Ints
     notes: Floats
@@ -59,7 +59,7 @@ class Past:
 
     def rate_at(self, level: float) -> Floats:
         """Spot of its units at a level of rents relative to week 0, USD per GPU-hour."""
-        return np.asarray(level * self.spot_rate)
+        return np.asarray(level * self.spot_usd_per_hour)
 
 
 @dataclass(slots=True)
@@ -68,8 +68,8 @@ class Seen:
 
     loan_years: Floats
     defaults: Floats
-    exposure: Floats
-    losses: Floats
+    exposure_usd: Floats
+    losses_usd: Floats
 
     @classmethod
     def nothing(cls, tiers: int) -> "Seen":
@@ -110,25 +110,29 @@ def live(
         begun = (past.month <= month) & ~past.defaulted
         past.end = np.where(tenant_fails[past.tenant] <= month, np.minimum(past.end, month), past.end)
         _renew(past, month, level, tenant_fails, randomness, renewal, trend, hurdle)
-        income = np.where(past.end > month, _contracted(past), level * past.spot_revenue - past.running_cost)
+        income = np.where(
+            past.end > month, _contracted(past), level * past.spot_revenue_usd - past.running_cost_usd
+        )
         income = np.where(begun, income, 0.0)
-        service = np.where(begun & (past.months_left > 0), past.payment, 0.0)
+        service = np.where(begun & (past.months_left > 0), past.payment_usd, 0.0)
         coupon = np.where(begun, past.notes * notes_coupon / MONTHS_PER_YEAR, 0.0)
         cash += np.bincount(past.owner, weights=income - service - coupon, minlength=parties)
         _fail(past, month, level, cash, income - service, seen, experience_months)
         _pay(past, begun & ~past.defaulted)
         if month >= -experience_months:
-            alive = begun & ~past.defaulted & (past.balance > 0)
+            alive = begun & ~past.defaulted & (past.balance_usd > 0)
             seen.loan_years += np.bincount(past.tier[alive], minlength=3) / MONTHS_PER_YEAR
         owed = np.bincount(past.owner, weights=service + coupon, minlength=parties)
-        costs = np.bincount(past.owner, weights=np.where(begun, past.running_cost, 0.0), minlength=parties)
+        costs = np.bincount(
+            past.owner, weights=np.where(begun, past.running_cost_usd, 0.0), minlength=parties
+        )
         cash = np.clip(cash, 0.0, reserve_months * (owed + costs))
     return cash, seen
 
 
 def _contracted(past: Past) -> Floats:
     """Net cash of a contracted month."""
-    return np.asarray(past.rate * HOURS_PER_MONTH * past.gpus * past.kept - past.running_cost)
+    return np.asarray(past.usd_per_hour * HOURS_PER_MONTH * past.gpus * past.kept - past.running_cost_usd)
 
 
 def _renew(
@@ -148,20 +152,20 @@ def _renew(
     # Rents of the day as the deal's own generations earn them: what it got at signing moved with the index.
     posted = past.rate_at(level)[over] * posted_ratio(past.years[over], trend, hurdle)
     stays = randomness.uniform(Purpose.RENEWAL, -month, over) < renewal_probability(
-        renewal, (past.tier[over] == 0).astype(np.int64), past.rate[over] / posted
+        renewal, (past.tier[over] == 0).astype(np.int64), past.usd_per_hour[over] / posted
     )
     again = over[stays]
-    past.rate[again] = posted[stays]
+    past.usd_per_hour[again] = posted[stays]
     past.end[again] = month + np.maximum(np.rint(past.years[again] * MONTHS_PER_YEAR), 1).astype(np.int64)
 
 
 def _pay(past: Past, rows: Bools) -> None:
     """A month of every loan: interest, and what is left of the payment off the balance."""
     paying = rows & (past.months_left > 0)
-    grown = past.balance * (1.0 + past.loan_rate / MONTHS_PER_YEAR)
-    past.balance = np.where(paying, np.maximum(grown - past.payment, 0.0), past.balance)
+    grown = past.balance_usd * (1.0 + past.loan_rate / MONTHS_PER_YEAR)
+    past.balance_usd = np.where(paying, np.maximum(grown - past.payment_usd, 0.0), past.balance_usd)
     past.months_left = past.months_left - paying
-    past.balance = np.where(past.months_left == 0, 0.0, past.balance)
+    past.balance_usd = np.where(past.months_left == 0, 0.0, past.balance_usd)
 
 
 def _fail(
@@ -170,7 +174,7 @@ def _fail(
     """Operators without cash default on their weakest deals until the others pay."""
     for party in np.flatnonzero(cash < 0):
         mine = np.flatnonzero(
-            (past.owner == party) & (past.balance > 0) & (past.month <= month) & ~past.defaulted
+            (past.owner == party) & (past.balance_usd > 0) & (past.month <= month) & ~past.defaulted
         )
         for row in mine[np.argsort(surplus[mine], kind="stable")]:
             if cash[party] >= 0 or surplus[row] >= 0:
@@ -178,11 +182,11 @@ def _fail(
             past.defaulted[row] = True
             cash[party] -= surplus[row]
             if month >= -experience_months:
-                owed = float(past.balance[row])
+                owed = float(past.balance_usd[row])
                 seen.defaults[past.tier[row]] += 1
-                seen.exposure[past.tier[row]] += owed
-                seen.losses[past.tier[row]] += max(owed - level * float(past.value[row]), 0.0)
-            past.balance[row], past.months_left[row] = 0.0, 0
+                seen.exposure_usd[past.tier[row]] += owed
+                seen.losses_usd[past.tier[row]] += max(owed - level * float(past.value[row]), 0.0)
+            past.balance_usd[row], past.months_left[row] = 0.0, 0
 
 
 def level_payment_of(balance: Floats, rate: Floats, months: Floats) -> Floats:

@@ -121,7 +121,7 @@ def _machines(build: Builder, pool: Ints, generation: Ints, week: Ints) -> Machi
         trend=parameters.rent.trend_deflation,
         hazard=parameters.hardware.failure_hazard,
         life_years=parameters.hardware.physical_life_years,
-        salvage=drivers.salvage_usd[0][generation],
+        salvage_usd=drivers.salvage_usd[0][generation],
         salvage_decay=parameters.hardware.salvage_decay,
     )
 
@@ -166,7 +166,7 @@ def _past(
         trend=machine.trend,
         hazard=machine.hazard,
         life_years=np.maximum(machine.life_years + week / WEEKS_PER_YEAR, 0.1),  # type: ignore[arg-type]
-        salvage=machine.salvage,
+        salvage_usd=machine.salvage_usd,
         salvage_decay=machine.salvage_decay,
     )
     equity = parameters.equity
@@ -180,14 +180,14 @@ def _past(
         end=month + np.maximum(np.rint(deals.years * MONTHS_PER_YEAR), 1).astype(np.int64),
         gpus=units,
         cost=total(np.asarray(machine.cost)),
-        rate=total(signed.rate) / units,
+        usd_per_hour=total(signed.rate) / units,
         kept=1.0 - prepaid_of(parameters.contracts, deals.tier) - parameters.valuation.overhead,
-        running_cost=total(machine.running_cost),
-        spot_rate=total(now) / units,
-        spot_revenue=total(today.spot_revenue),
+        running_cost_usd=total(machine.running_cost_usd),
+        spot_usd_per_hour=total(now) / units,
+        spot_revenue_usd=total(today.spot_revenue),
         value=total(today.spot_value(parameters.valuation.discount_rate)),
-        balance=loan.copy(),
-        payment=level_payment_of(loan, rate, months.astype(np.float64)),
+        balance_usd=loan.copy(),
+        payment_usd=level_payment_of(loan, rate, months.astype(np.float64)),
         loan_rate=rate,
         months_left=months,
         notes=total(notes),
@@ -201,16 +201,16 @@ def _lend(build: Builder, loans: Loans, deals: Deals, past: Past, bond_market: i
     creditors = _creditors(build, past)
     row = np.full(len(deals.owner), -1, dtype=np.int64)
     every = parameters.world.asset_backed_every
-    for i in np.flatnonzero((past.balance > 1.0) & (past.months_left > 0) & ~past.defaulted):
+    for i in np.flatnonzero((past.balance_usd > 1.0) & (past.months_left > 0) & ~past.defaulted):
         rank = build.ranks.get(int(deals.owner[i]), 0)
         small = rank >= LARGE and rank % every == 0
         row[i] = loans.append(
             debtor=int(deals.owner[i]),
             creditor=int(creditors[i]),
-            principal_cents=round(float(past.balance[i]) * 100),
-            balance_cents=round(float(past.balance[i]) * 100),
+            principal_cents=round(float(past.balance_usd[i]) * 100),
+            balance_cents=round(float(past.balance_usd[i]) * 100),
             rate=float(past.loan_rate[i]),
-            payment_cents=int(np.ceil(past.payment[i] * 100)),
+            payment_cents=int(np.ceil(past.payment_usd[i] * 100)),
             months_left=int(past.months_left[i]),
             cost_cents=round(float(past.cost[i]) * 100),
             start=int(deals.week[i]),
@@ -252,7 +252,7 @@ def _creditors(build: Builder, past: Past) -> Ints:
     for i in np.argsort(past.month, kind="stable"):
         least = int(lent.argmin())
         found[i] = lenders[least]
-        lent[least] += past.balance[i]
+        lent[least] += past.balance_usd[i]
     return found
 
 
@@ -274,7 +274,7 @@ def _contract(
         for g in np.unique(generation[deal == i]):
             mine = (deal == i) & (generation == g)
             # The deal's mean rate, shared by what its generations rent for.
-            rate = float(past.rate[i] * now[g] / past.spot_rate[i])
+            rate = float(past.usd_per_hour[i] * now[g] / past.spot_usd_per_hour[i])
             end = max(round(float(past.end[i]) * weeks), 1)
             found[int(i), int(g)] = contracts.append(
                 tenant=int(deals.tenant[i]),
@@ -293,5 +293,5 @@ def _contract(
 def _remember(experience: Experience, seen: Seen) -> None:
     """Put the past's experience where the running months will forget it last."""
     experience.loan_months[-1] = seen.loan_years * MONTHS_PER_YEAR
-    experience.defaults[-1], experience.exposure_usd[-1] = seen.defaults, seen.exposure
-    experience.loss_usd[-1] = seen.losses
+    experience.defaults[-1], experience.exposure_usd[-1] = seen.defaults, seen.exposure_usd
+    experience.loss_usd[-1] = seen.losses_usd

@@ -83,8 +83,8 @@ def fill(mix: Mix, watts: int, liquid_watts: int, unit_watts: Ints, luck: float)
     Purchases
         In the order of weeks; together at most `watts`, liquid-only generations at most `liquid_watts`.
     """
-    wet = mix.watts[:, LIQUID_ONLY].sum() / mix.watts.sum()
-    liquid = min(liquid_watts, round(watts * wet))
+    liquid_share = mix.watts[:, LIQUID_ONLY].sum() / mix.watts.sum()
+    liquid = min(liquid_watts, round(watts * liquid_share))
     rows = [
         _sampled(mix, budget, unit_watts, kind, luck)
         for budget, kind in ((watts - liquid, ~LIQUID_ONLY), (liquid, LIQUID_ONLY))

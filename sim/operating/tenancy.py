@@ -43,8 +43,8 @@ def fail(world: World, week: int, tenant: int) -> None:
 
 def fail_largest(world: World, week: int) -> None:
     """In the week of a scenario's shock the tenant with most GPUs under contract fails."""
-    contracts, tenants = world.contracts, world.tenants
-    if week != world.parameters.tenants.failure_week:
+    contracts, tenants, parameters = world.contracts, world.tenants, world.parameters
+    if not parameters.credit.tenants or week != parameters.tenants.failure_week:
         return
     held = np.zeros(len(tenants.rating), dtype=np.int64)
     live = contracts.live(week)

@@ -8,7 +8,13 @@ from agents.schema import Needs, Section, quantity
 class ContractParameters(Section):
     """What demand offers and what operators ask for it."""
 
-    needs: ClassVar[Needs] = {"credit.tenants = true": "*"}
+    # The others are laws of the deals that stand in week 0 too, or of the world's plan.
+    needs: ClassVar[Needs] = {
+        "credit.building = true": (
+            "demand_response latest_delivery_weeks least_hall_watts lateness_belief cancel_weeks"
+        ),
+        "contracts.investment_share > 0": "large_deal_usd largest_tenant_share",
+    }
 
     growth: float = quantity(
         1.0, "log per year", 0.83, 1.22, "growth of the world's stock, January 2026", "Epoch AI", "B"
@@ -67,6 +73,18 @@ class ContractParameters(Section):
 class ConstructionParameters(Section):
     """Halls that are promised, late, and started."""
 
+    needs: ClassVar[Needs] = {
+        "construction.late_share > 0": "late_log_deviation",
+        "construction.slip_weeks > 0": "slip_week",
+        "credit.building = true": (
+            "shell_usd_per_watt started_share build_weeks own_hall_watts project_debt_share"
+        ),
+        "construction.started_share > 0 or construction.own_hall_watts > 0": (
+            "shell_usd_per_watt build_weeks project_debt_share"
+        ),
+        "equity.cash_used > 0": "own_hall_watts",
+    }
+
     pipeline_months: int = quantity(36, "months", 24, 60, "in which planned sites are promised")
     operational_growth: float = quantity(
         1.0,
@@ -100,6 +118,13 @@ class ConstructionParameters(Section):
 
 class EquityParameters(Section):
     """What operators pay for orders with beside the loan."""
+
+    needs: ClassVar[Needs] = {
+        "credit.tenants = true": "cash_used",
+        "credit.building = true": "shares_a_month share_discount",
+        "equity.shares_a_month > 0": "share_discount",
+        "credit.building = true or credit.financing = true": "fixed_charge_cover",
+    }
 
     notes_share: float = quantity(
         0.25, "share of cost", 0.10, 0.35, "most notes for an order", "filings", "B"

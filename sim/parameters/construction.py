@@ -22,6 +22,7 @@ AT_CONSTRUCTION: Mapping[str, tuple[str, ...]] = {
         "contracts.fading_years",
         "contracts.watts_per_h100e",
         "construction.pipeline_months",
+        "construction.operational_growth",
         "construction.phase_watts",
     ),
     "sites and pools are laid out": (

@@ -10,7 +10,8 @@ class CreditParameters(Section):
 
     needs: ClassVar[Needs] = {
         "credit.covenants = true": (
-            "dscr_trap dscr_turbo waiver_probability equity_cure_probability cure_weeks"
+            "dscr_trap dscr_turbo waiver_probability equity_cure_probability cure_weeks "
+            "coverage_holiday_weeks realisation_* technical_waiver"
         ),
         "credit.mark_to_market_share > 0": "loan_to_value_covenant mark_to_market_basis",
         "credit.defaults = true": (
@@ -22,7 +23,13 @@ class CreditParameters(Section):
             "amendments extension_months redefault_probability price_impact orderly_weeks"
         ),
         "credit.amendments > 0": "extension_months redefault_probability",
-        "credit.financing = true": "advance_used stop_week",
+        "credit.tenants = true": "building advance_used",
+        # Loans on deals that stand in week 0 are past this test.
+        "credit.building = true": "realisation_* technical_waiver",
+        "credit.realisation_covenant > 0": "realisation_weeks technical_waiver",
+        "credit.financing = true": "advance_used",
+        "credit.building = true or credit.financing = true": "stop_week experience",
+        "forced_sale.enabled = true": "balloon_share",
         "credit.stop_week >= 0": "stop_weeks stop_ends",
     }
 

@@ -8,7 +8,13 @@ from agents.schema import Needs, Section, quantity
 class TenantParameters(Section):
     """Who rents, for how long, and how likely they are to stop."""
 
-    needs: ClassVar[Needs] = {"credit.tenants = true": "*"}
+    # Tenants stand behind the deals of week 0 even if they pay nothing afterwards.
+    needs: ClassVar[Needs] = {
+        "credit.tenants = true": (
+            "failure_week out_of_money renegotiation_hazard extension_weeks termination_fee"
+        ),
+        "tenants.renegotiation_hazard > 0": "out_of_money extension_weeks",
+    }
 
     failure_week: int = quantity(-1, "week", -1, 2000, "in which the largest tenant fails; -1 never")
     tenants: int = quantity(12, "tenants", 1, 500, "tenants of all operators together")
