@@ -193,7 +193,7 @@ def test_value_at_spot_splits_at_the_end_of_a_contract() -> None:
     """The first T years and what is left after them make the whole; parts at T belong to what is left."""
     machine = Machine(
         cost=50_000.0, kilowatts=1.7, energy_usd_per_kw_month=45.0, slot_usd_per_kw_month=120.0, rent=4.5, utilisation=0.8,
-        overhead=0.18, trend=0.25, hazard=0.03, life_years=8.0, salvage=1_500.0, salvage_decay=0.2,
+        overhead=0.18, trend=0.25, hazard=0.03, life_years=8.0, salvage_usd=1_500.0, salvage_decay=0.2,
     )  # fmt: skip
     whole = float(machine.spot_value(0.15))
     for years in (0.5, 2.0, 4.0):
@@ -205,7 +205,7 @@ def test_value_at_spot_splits_at_the_end_of_a_contract() -> None:
 def test_a_tail_adds_to_the_loan_what_a_lender_believes_of_spot() -> None:
     machine = Machine(
         cost=50_000.0, kilowatts=1.7, energy_usd_per_kw_month=45.0, slot_usd_per_kw_month=120.0, rent=4.5, utilisation=0.8,
-        overhead=0.18, trend=0.25, hazard=0.03, life_years=8.0, salvage=1_500.0, salvage_decay=0.2,
+        overhead=0.18, trend=0.25, hazard=0.03, life_years=8.0, salvage_usd=1_500.0, salvage_decay=0.2,
     )  # fmt: skip
     terms = LoanTerms(0.71, 1.45, 12, 0.3, 60, 0.08, 0.25)
     deal = {"years": 3.0, "prepaid": 0.1, "late_months": 0.0, "hurdle": 0.15, "merchant_hurdle": 0.22}
