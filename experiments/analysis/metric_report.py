@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from agents.lender import TIERS
 from agents.vocabulary import GENERATIONS, UNIT, WEEKS_PER_YEAR
+from experiments.measures.boom import credit_cycle
 from experiments.measures.forced_sales import columns_of
 from experiments.runs import store
 from sim.base.reference import spread_prints, zone_prices
@@ -36,7 +38,7 @@ def loan_terms(parameters: Mapping[str, Any]) -> LoanTerms:
 
 
 def yields(parameters: Mapping[str, Any], generation: str) -> tuple[float, float]:
-    """Revenue and running cost a year per dollar of new hardware, at opening rents in a colocation hall of mean power price."""
+    """Revenue after overhead and running cost a year per dollar of new hardware, at opening rents, in a colocation hall."""
     price = float(parameters[f"hardware.list_price_usd.{generation}"])
     kilowatts = float(parameters[f"hardware.unit_watts.{generation}"]) / 1e3
     kilowatts /= int(UNIT[GENERATIONS.index(generation)])
@@ -191,12 +193,45 @@ def convergence(calm: Columns, stress: Columns, without: Columns, generation: st
     return metrics.convergence_index(*pairs)
 
 
+def credit_cycle_lines(tables: Mapping[str, Columns]) -> list[str]:
+    """Debt and when it falls due, spreads with their parts, what lenders have seen, and what a new unit is worth."""
+    weeks, year = tables["weeks"], credit_cycle(tables)[-1]
+
+    def last(column: str) -> float:
+        return float(weeks[column][-1])
+
+    def charged(tier: str, part: str = "") -> float:
+        values = np.asarray(weeks[f"spread_{part}{tier}_bps"][-WEEKS_PER_YEAR:], dtype=np.float64)
+        return float(values[np.isfinite(values)].mean()) if np.isfinite(values).any() else float("nan")
+
+    lines = [
+        "Operators' debt, last week (billion USD)",
+        f"  on equipment {year.equipment_debt_usd / 1e9:.1f}, notes and convertibles {year.notes_usd / 1e9:.1f}, halls "
+        f"{year.hall_debt_usd / 1e9:.1f}, undrawn {year.undrawn_usd / 1e9:.1f}",
+        f"  due within a year {year.due_in_a_year_usd / 1e9:.1f}, within three years {year.due_in_three_years_usd / 1e9:.1f}; "
+        f"hedge {year.hedge_share:.0%}, speculative {year.speculative_share:.0%}, Ponzi {year.ponzi_share:.0%}",
+        "Spread charged, mean of the last 52 weeks (basis points: loss + capital + funding); defaults over loan-years seen",
+    ]
+    for tier in TIERS:
+        parts = " + ".join(
+            f"{charged(tier, part):.0f}" for part in ("expected_loss_", "capital_", "funding_")
+        )
+        lines.append(
+            f"  {tier}: {charged(tier):.0f} = {parts}; {last(f'defaults_seen_{tier}'):.0f} over "
+            f"{last(f'loan_years_seen_{tier}'):.0f}"
+        )
+    worth = [(name, last(f"value_over_list_{name}")) for name in GENERATIONS]
+    known = ", ".join(f"{name} {ratio:.2f}" for name, ratio in worth if np.isfinite(ratio))
+    return [*lines, f"Value of a new unit over its list price: {known or 'nothing is on sale'}"]
+
+
 def report(folder: Path, calm: Path | None = None, without: Path | None = None) -> str:
     """Every credit metric of a stored run; with a calm run and one without forced sales also convergence."""
     tables = {name: columns_of(table) for name, table in store.load_tables(folder).items()}
     manifest = store.load_manifest(folder)
     parameters = manifest["parameters"]
     lines = [f"{manifest['title']}: {manifest['weeks']} weeks, seed {manifest['seed']}"]
+    lines += credit_cycle_lines(tables)
     if "collateral" in tables:
         lines += [*leverage_lines(tables["collateral"]), *date_lines(tables["collateral"], parameters)]
     lines += market_lines(tables["weeks"])

@@ -1,4 +1,4 @@
-"""The tables a run prints: who borrowed to build, what happened to borrowers, what forced units fetched, and where lenders' money went.
+"""The tables a run prints: credit cycle, borrowers, what forced units fetched, where lenders' money went.
 
 Runs stand in rows, so that scenarios printed side by side differ where one looks.
 """
@@ -68,7 +68,7 @@ def print_runs(runs: Sequence[Finished]) -> None:
 
 
 def printed_tables(runs: Sequence[Finished]) -> list[Table]:
-    """The credit cycle, borrowers, forced units with three prices and two gaps, the bridge from exposure to recovery, then why."""
+    """The credit cycle, borrowers, forced units with three prices and two gaps, the bridge to recovery, then why."""
     stored = [(run.label, all_columns(load_tables(run.folder))) for run in runs]
     tables = [credit_cycles(stored)]
     tables += [borrowers(runs)] if any(run.credit.borrowers for run in runs) else []

@@ -46,9 +46,7 @@ def credit_cycle(tables: Tables) -> list[Year]:
     """Year after year of a run."""
     weeks = tables["weeks"]
     n = len(weeks["week"])
-    return [
-        _year(tables, slice(start, min(start + WEEKS_A_YEAR, n))) for start in range(0, n, WEEKS_A_YEAR)
-    ]
+    return [_year(tables, slice(start, min(start + WEEKS_A_YEAR, n))) for start in range(0, n, WEEKS_A_YEAR)]
 
 
 def month_ends(dates: np.ndarray[Any, Any]) -> np.ndarray[Any, np.dtype[np.bool_]]:

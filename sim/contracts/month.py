@@ -6,9 +6,7 @@ import numpy as np
 
 from agents.vocabulary import (
     MONTHS_PER_YEAR,
-    PRODUCT_CONDITION,
     WEEKS_PER_YEAR,
-    Condition,
     Floats,
     Ints,
     LotStatus,
@@ -289,12 +287,6 @@ def _by_luck(world: World, week: int, wanted: Wanted) -> Ints:
 def _lowest(halls: Halls, served: Served) -> float:
     multiple = np.where(halls.units > 0, served.multiple, np.inf)
     return float(multiple.min()) if multiple.size else float("inf")
-
-
-def new_cost_usd(world: World, week: int) -> Floats:
-    """Delivered cost of a new unit of each generation, USD, (G,)."""
-    moving = world.hardware.moving_usd[PRODUCT_CONDITION == Condition.NEW]
-    return np.asarray(world.list_price_usd(week) + moving)
 
 
 def slot_value_usd_per_watt(world: World, week: int) -> Floats:

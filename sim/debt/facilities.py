@@ -86,58 +86,13 @@ def cost_base(
     return total
 
 
-def commitment_left(commitment: ArrayLike, drawn: ArrayLike, week: int, window_end: ArrayLike) -> Ints:
-    """What can still be drawn: the undrawn commitment while the window is open, nothing from `window_end` on.
+def undrawn_fee(undrawn: ArrayLike, annual_fee: ArrayLike) -> Ints:
+    """One month's fee on what is signed and may still be drawn, cents.
 
-    >>> [int(commitment_left(1000, 400, week, 39)) for week in (38, 39)]
-    [600, 0]
+    >>> int(undrawn_fee(600_000_000, 0.005))
+    250000
     """
-    left = np.maximum(whole(commitment) - whole(drawn), 0)
-    return np.asarray(np.where(week < whole(window_end), left, 0))
-
-
-def draw_available(
-    advance_rate: ArrayLike,
-    capex: ArrayLike,
-    commitment: ArrayLike,
-    drawn: ArrayLike,
-    base: ArrayLike,
-    balance: ArrayLike,
-    week: int,
-    window_end: ArrayLike,
-) -> Ints:
-    """Largest draw: ``min(alpha capex, M - drawn, BB - B)`` inside the window (contracts.md 4.3).
-
-    ``base`` must already hold what the draw pays for, or nothing could ever be drawn on the first purchase.
-
-    >>> int(draw_available(0.7142, 3_360_000, 10**9, 0, 2_399_712, 0, 0, 39))
-    2399712
-    """
-    left = commitment_left(commitment, drawn, week, window_end)
-    share = _cents(np.asarray(advance_rate, float) * np.asarray(capex, float))
-    room = np.maximum(whole(base) - whole(balance), 0)
-    return np.asarray(np.minimum(np.minimum(np.maximum(share, 0), left), room))
-
-
-def draw_cliff(
-    advance_rate: ArrayLike, undelivered: ArrayLike, commitment: ArrayLike, drawn: ArrayLike
-) -> Ints:
-    """Financing that dies when the window closes on hardware ordered and not delivered, cents.
-
-    >>> int(draw_cliff(0.7, 1_000_000, 1_000_000, 600_000))
-    400000
-    """
-    left = np.maximum(whole(commitment) - whole(drawn), 0)
-    wanted = _cents(np.asarray(advance_rate, float) * np.asarray(undelivered, float))
-    return np.asarray(np.minimum(left, wanted))
-
-
-def undrawn_fee(
-    commitment: ArrayLike, drawn: ArrayLike, annual_fee: ArrayLike, week: int, window_end: ArrayLike
-) -> Ints:
-    """One month's fee on what may still be drawn, cents."""
-    left = commitment_left(commitment, drawn, week, window_end)
-    return _cents(left * np.asarray(annual_fee, float) / MONTHS_PER_YEAR)
+    return _cents(np.asarray(undrawn, float) * np.asarray(annual_fee, float) / MONTHS_PER_YEAR)
 
 
 def mandatory_prepayment(balance: ArrayLike, base: ArrayLike) -> Ints:

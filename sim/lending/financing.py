@@ -352,7 +352,7 @@ def return_capital(world: World, week: int) -> None:
 def charge_undrawn(world: World, week: int) -> None:
     """The month's fee on what is signed and not drawn, as far as cash goes (contracts.md 4.3)."""
     orders, ledger = world.ledger.orders, world.ledger
-    fee = undrawn_fee(orders.commitment_cents, 0, world.parameters.lenders.undrawn_fee, week, NEVER)
+    fee = undrawn_fee(orders.commitment_cents, world.parameters.lenders.undrawn_fee)
     for i in np.flatnonzero((fee > 0) & (orders.lender >= 0)):
         buyer = int(orders.buyer[i])
         paid = min(int(fee[i]), max(int(ledger.parties.cash_cents[buyer]), 0))

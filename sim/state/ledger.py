@@ -234,7 +234,7 @@ class Orders:
         return len(self.buyer)
 
     def append(self, **row: float) -> None:
-        """Add an order; columns left out are zero. One without a contract joins the buyer's others of its class and week."""
+        """Add an order, all columns given. One without a contract joins the buyer's others of its class and week."""
         same = (self.buyer == row["buyer"]) & (self.product == row["product"]) & (self.contract < 0)
         found = np.flatnonzero(same & (self.arrival == row["arrival"]))
         if row["contract"] >= 0 or len(found) == 0:

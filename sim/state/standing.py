@@ -64,8 +64,6 @@ class Credit:
     plan: Ints
     cause: list[str]  # of the default, "" none
     line_cents: Ints  # cents a buyer may still borrow this week
-    commitment_cents: Ints  # undrawn delayed-draw commitment, cents
-    window_end: Ints  # first week in which it can no longer be drawn
     opening_net_asset_value_cents: Ints  # net asset value in week 0, cents
     run_off: Bools  # lenders whose own funding has been called
     income_cents: Ints
@@ -89,8 +87,6 @@ class Credit:
             plan=z.copy(),
             cause=[""] * parties,
             line_cents=z.copy(),
-            commitment_cents=z.copy(),
-            window_end=z.copy(),
             opening_net_asset_value_cents=z.copy(),
             run_off=np.zeros(parties, dtype=np.bool_),
             income_cents=ring,

@@ -11,16 +11,13 @@ from enum import IntEnum
 import numpy as np
 
 from agents.vocabulary import (
-    GENERATIONS,
     HOURS_PER_WEEK,
     HOURS_PER_YEAR,
-    PRODUCT_GENERATION,
     UNIT,
     WEEKS_PER_YEAR,
     Bools,
     Floats,
     Ints,
-    LotStatus,
 )
 from sim.base.randomness import Purpose, Randomness
 from sim.base.rows import append_row
@@ -250,11 +247,3 @@ def end_contracts(contracts: ComputeContracts, rows: Ints, week: int) -> None:
     """Terminate contracts as of this week; the tenant has walked away."""
     contracts.left[rows] = 1
     contracts.end[rows] = np.minimum(contracts.end[rows], week)
-
-
-def fleet_by_generation(product: Ints, owner: Ints, amount: Ints, status: Ints, parties: int) -> Ints:
-    """GPUs of each party by generation that run or could run, shape (parties, G)."""
-    alive = status <= LotStatus.IDLE
-    table = np.zeros((parties, len(GENERATIONS)), dtype=np.int64)
-    np.add.at(table, (owner[alive], PRODUCT_GENERATION[product[alive]]), amount[alive])
-    return table
