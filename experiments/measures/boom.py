@@ -52,7 +52,7 @@ def credit_cycle(tables: Tables) -> list[Year]:
 def month_ends(dates: np.ndarray[Any, Any]) -> np.ndarray[Any, np.dtype[np.bool_]]:
     """Weeks that are the last of their month or of the run, where columns that count since the first of it are whole."""
     month = np.asarray(dates).astype("datetime64[M]")
-    return np.r_[month[1:] != month[:-1], True]
+    return np.asarray(np.r_[month[1:] != month[:-1], True])
 
 
 def _year(tables: Tables, span: slice) -> Year:
