@@ -83,7 +83,8 @@ def fill(mix: Mix, watts: int, liquid_watts: int, unit_watts: Ints, luck: float)
     Purchases
         In the order of weeks; together at most `watts`, liquid-only generations at most `liquid_watts`.
     """
-    liquid_share = mix.watts[:, LIQUID_ONLY].sum() / mix.watts.sum()
+    # Nothing was sold before the first quarter: then there is nothing to fill with.
+    liquid_share = mix.watts[:, LIQUID_ONLY].sum() / max(mix.watts.sum(), np.finfo(np.float64).tiny)
     liquid = min(liquid_watts, round(watts * liquid_share))
     rows = [
         _sampled(mix, budget, unit_watts, kind, luck)
