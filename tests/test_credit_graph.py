@@ -156,10 +156,12 @@ def test_credit_is_drawn_before_and_after(tmp_path: Path, borrowers: int) -> Non
         assert nx.read_graphml(path).number_of_edges() >= 4
 
 
-def test_a_run_in_which_nobody_owes_is_drawn_too(tmp_path: Path) -> None:
+@pytest.mark.parametrize("lines", [True, False])
+def test_a_run_in_which_nobody_owes_is_drawn_too(tmp_path: Path, lines: bool) -> None:
+    """With the lenders' lines on which nothing is drawn, and without any loan at all."""
     run = fs.run("calm", settings=NOBODY_OWES)
-    frames = {"loans": run.loans, "agents": run.agents}
-    assert run.loans.empty
+    assert len(run.loans) and not run.loans["balance_cents"].any()
+    frames = {"loans": run.loans if lines else run.loans.iloc[:0], "agents": run.agents}
     figure, plotted = credit_network(frames)
     assert plotted.empty and len(figure.axes) == 2
     assert [path.name for path in export_graphs(frames, tmp_path)] == [

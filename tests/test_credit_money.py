@@ -121,7 +121,9 @@ def test_a_loan_that_is_not_made_draws_on_nobody() -> None:
     world.pool.left = 10**12
     financing.open_lines(world, 0)
     assert financing.draw(world, 0, buyer, loan_from(-1, 10**8), 10**8, -1) == -1
-    assert financing.draw(world, 0, buyer, loan_from(int(world.rows(AgentKind.LENDER)[0]), 0), 10**8, -1) == -1
+    assert (
+        financing.draw(world, 0, buyer, loan_from(int(world.rows(AgentKind.LENDER)[0]), 0), 10**8, -1) == -1
+    )
     # No lender makes new loans while its own funding is called.
     world.credit.run_off[world.rows(AgentKind.LENDER)] = True
     assert financing.finance(world, 0, buyer, 10**8) == -1

@@ -263,9 +263,7 @@ def test_lenders_that_act_never_waive(active: float) -> None:
 # -- orders -----------------------------------------------------------------------------------------------
 
 
-def ordered(
-    world: World, buyer: int, gpus: int = 80, contract: int = -1, loan: SignedLoan = NOTHING
-) -> None:
+def ordered(world: World, buyer: int, gpus: int = 80, contract: int = -1, loan: SignedLoan = NOTHING) -> None:
     """Order units at 40,000 USD each for week 17; they reach the dock in week 14."""
     product = product_of(4, Condition.CLEAN)
     room = np.where(world.topology.pool_kind == PoolKind.OPEN, world.headroom()[0], 0)

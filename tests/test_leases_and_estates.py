@@ -6,14 +6,16 @@ import numpy as np
 import pytest
 from credit_worlds import closes, world_of
 
-from agents.vocabulary import AgentKind, ConvertOrders, PoolKind
+from agents.vocabulary import AgentKind, ConvertOrders, LotStatus, PoolKind
 from sim.base.units import BooksDoNotClose
+from sim.contracts import boom, month
 from sim.lending import estates
 from sim.model import FireSaleModel
 from sim.operating import leases, tenancy
 from sim.parameters import Parameters
 from sim.state.ledger import Account, LoanKind, LoanStatus
 from sim.state.standing import Standing
+from sim.state.tenants import TenantState
 from sim.state.world import REST_OF_WORLD, World
 
 # -- leases and slot rent ---------------------------------------------------------------------------------
@@ -155,21 +157,69 @@ def test_take_or_pay_is_kept_and_a_fee_buys_out() -> None:
 
 
 def test_customers_prepay_at_signing() -> None:
+    """Every deal a month brings: its tenant pays its share of the value, 730 hours a month of the term, and it is no income."""
     world = world_of()
-    operator = int(world.contracts.operator[0])
-    row = 0
-    world.contracts.end[row] = 0
-    before = int(world.ledger.parties.cash_cents[operator])
-    tenancy.renew_contracts(world, 0)
-    value = (
-        world.rents.contract_usd_per_hour[world.contracts.generation[row]]
-        * world.contracts.gpus[row]
-        * 168
-        * 208
-    )
-    assert world.ledger.parties.cash_cents[operator] - before == pytest.approx(0.15 * value * 100, abs=1)
-    assert world.contracts.unearned_usd(np.array([row]), 104)[0] == pytest.approx(0.075 * value)
-    assert world.ledger.flows[operator, Account.COMPUTE_REVENUE] == 0  # not income
+    first = len(world.contracts.tenant)
+    boom.live_month(world, 0)
+    contracts, paid = world.contracts, np.zeros(world.ledger.parties.n)
+    new = np.arange(first, len(contracts.tenant))
+    assert len(new) > 0
+    investment = world.tenants.rating[contracts.tenant[new]] == 0
+    assert contracts.prepaid[new].tolist() == np.where(investment, 0.2, 0.1).tolist()
+    value = contracts.rate_usd_per_hour[new] * 730 * 12 * contracts.years[new] * contracts.gpus[new]
+    np.add.at(paid, contracts.operator[new], contracts.prepaid[new] * value * 100)
+    # Rounded to the cent for each GPU.
+    assert np.all(np.abs(world.ledger.flows[1:, Account.PREPAYMENT] - paid[1:]) <= contracts.gpus[new].sum())
+    assert not world.ledger.flows[:, Account.COMPUTE_REVENUE].any()
+    closes(world)
+    world.check_contracts()
+
+
+def test_a_renewed_contract_is_prepaid_anew_and_one_that_is_lost_lets_its_units_go() -> None:
+    world = world_of()
+    contracts, lots = world.contracts, world.ledger.lots
+    rows = np.flatnonzero(np.isin(np.arange(len(contracts.tenant)), lots.contract))
+    contracts.end[rows] = 0
+    failed = int(contracts.tenant[rows[0]])
+    world.tenants.state[failed] = TenantState.DEFAULTED
+    old, served = contracts.years[rows].copy(), lots.contract.copy()
+    month.end_or_renew(world, 0)
+    stays = contracts.end[rows] > 0
+    assert 0 < stays.sum() < len(rows)
+    assert not stays[contracts.tenant[rows] == failed].any()
+    kept, gone = rows[stays], rows[~stays]
+    # Rent falls by a quarter a year and operators' capital costs 15 %: a level rate over so many years and over one.
+    years = old[stays]
+    level = (1 - np.exp(-0.4 * years)) / (1 - np.exp(-0.15 * years))
+    level /= (1 - np.exp(-0.4)) / (1 - np.exp(-0.15))
+    expected = world.rents.contract_usd_per_hour[contracts.generation[kept]] * level
+    assert contracts.rate_usd_per_hour[kept] == pytest.approx(expected)
+    assert contracts.end[kept].tolist() == np.rint(52 * years).astype(int).tolist()
+    prepaid = np.zeros(world.ledger.parties.n)
+    value = contracts.prepaid[kept] * expected * contracts.gpus[kept] * 168 * contracts.end[kept]
+    np.add.at(prepaid, contracts.operator[kept], value * 100)
+    assert np.all(np.abs(world.ledger.flows[1:, Account.PREPAYMENT] - prepaid[1:]) <= len(kept))
+    assert np.all(lots.contract[np.isin(served, gone)] == -1)
+    assert np.array_equal(lots.contract[~np.isin(served, gone)], served[~np.isin(served, gone)])
+    assert contracts.unearned_usd(kept, 0).sum() * 100 == pytest.approx(prepaid.sum())
+    closes(world)
+
+
+def test_a_tenant_that_is_not_served_for_nine_months_leaves_if_it_rents_cheaper_now() -> None:
+    world = world_of()
+    contracts, lots = world.contracts, world.ledger.lots
+    dear, cheap, fresh = np.unique(lots.contract[lots.contract >= 0])[:3].tolist()
+    contracts.due[[dear, cheap, fresh]] = [-39, -39, -38]
+    contracts.end[[dear, cheap, fresh]] = 100
+    contracts.rate_usd_per_hour[[dear, cheap, fresh]] = [50.0, 0.01, 50.0]
+    lots.status[np.isin(lots.contract, (dear, cheap, fresh))] = LotStatus.IN_TRANSIT
+    claims = world.operators.customer_claims_cents.copy()
+    month.cancel_late(world, 0)
+    assert contracts.end[[dear, cheap, fresh]].tolist() == [0, 100, 100]
+    moved = world.operators.customer_claims_cents - claims
+    unserved = contracts.prepaid[dear] * 50.0 * contracts.gpus[dear] * 168 * 100 * 100
+    assert moved[contracts.operator[dear]] == pytest.approx(unserved, abs=1)
+    assert np.count_nonzero(moved) == 1
 
 
 # -- estates ----------------------------------------------------------------------------------------------
@@ -246,7 +296,9 @@ def break_mandate(world: World) -> None:
 
 
 def break_order(world: World) -> None:
-    world.ledger.orders.append(buyer=3, product=13, arrival=9, gpus=8, unpaid_cents=1, cost_cents=1)
+    world.ledger.orders.append(
+        buyer=3, product=13, arrival=9, gpus=8, unpaid_cents=1, cost_cents=1, contract=-1
+    )
 
 
 @pytest.mark.parametrize(
@@ -274,7 +326,6 @@ HARSH = {
     "rent.slump_week": 30,
     "rent.slump": -0.9,
     "site.assignable_share": 0.5,
-    "neo_clouds.restricted_payments": False,
     "tenants.hazard_mixed": 0.01,
     "tenants.termination_fee": 0.5,
 }

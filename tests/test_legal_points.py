@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from experiments.design.scenario import load
-from sim.lending.debt_service import market_rate
+from sim.lending.terms import market_rate
 from sim.model import FireSaleModel
 from sim.parameters import ParameterError, Parameters
 from sim.state.ledger import Lots
@@ -19,12 +19,21 @@ def lived(weeks: int, changes: dict[str, Any], scenario: str = "calm") -> FireSa
     return model
 
 
-def test_a_spread_below_that_of_calm_takes_no_rate_below_the_base_rate() -> None:
-    model = FireSaleModel(load("rebound_2026").parameters().with_({"lenders.spread_mixed": 0.122}), rng=7)
+def test_a_market_spread_below_that_of_calm_takes_no_rate_below_the_base_rate() -> None:
+    """The market's spread may fall below where it began by more than lenders pay for their own funding."""
+    changes = {"interest.spread_initial": 0.122, "credit.experience": False}
+    model = FireSaleModel(load("rebound_2026").parameters().with_(changes), rng=7)
+    section = model.world.parameters.lenders
     for week in (0, 29, 51):
         base = model.world.drivers.sofr[week]
-        assert market_rate(model.world, week, 0.0225) == base
-        assert market_rate(model.world, week, 0.13) > base
+        assert model.world.drivers.spread[week] < 0.122 - section.own_funding_spread
+        for tier in range(3):
+            # What is left when funding costs nothing: expected loss, and the charge for capital.
+            loss = section.prior_default_rate.array()[tier] * section.prior_loss
+            charge = 1.1 * section.capital.array()[tier] * (section.return_on_equity - base)
+            least = base + loss + charge
+            assert market_rate(model.world, week, tier) == pytest.approx(least)
+            assert market_rate(model.world, week, tier) >= least > base
 
 
 def test_a_world_without_fleets_lives() -> None:
@@ -34,8 +43,8 @@ def test_a_world_without_fleets_lives() -> None:
 
 
 def test_lots_of_no_rows_have_all_their_columns() -> None:
-    assert [len(column) for column in Lots.of(()).columns()] == [0] * 10
-    assert Lots.of([tuple(range(10)), tuple(range(10, 20))]).quantity.tolist() == [2, 12]
+    assert [len(column) for column in Lots.of(()).columns()] == [0] * 11
+    assert Lots.of([tuple(range(11)), tuple(range(11, 22))]).quantity.tolist() == [2, 13]
 
 
 @pytest.mark.parametrize("start", ["2015-01-05", "2018-03-26", "2101-01-03", "0001-01-01", "9999-12-27"])

@@ -20,6 +20,10 @@ from experiments.sweep.engine import sweep
 from experiments.sweep.model_task import Added, ModelTask
 
 
+# In a calm month nobody sells used hardware.
+SALE = {"forced_sale.enabled": True, "forced_sale.week": 1, "discount.shapley_weeks": 0}
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
     """A user's folder with a plugin, a scenario and an experiment; the plugin is forgotten afterwards."""
@@ -44,7 +48,7 @@ def by_hand() -> Iterator[type[fs.Buyer]]:
 
 
 def test_a_type_gets_rows_cash_pools_parameters_and_bids(folder: Path) -> None:
-    run = fs.run(folder / "with_universities.toml", seed=7)
+    run = fs.run(folder / "with_universities.toml", seed=7, settings=SALE)
     model = run.model
     assert model is not None
     mine = [agent for agent in model.agents if type(agent).__name__ == "University"]
@@ -97,6 +101,8 @@ def test_a_model_with_a_plugin_can_be_pickled(folder: Path) -> None:
 
 
 def test_a_plugin_in_a_sweep(folder: Path) -> None:
+    sale = "\n".join(f"{key} = {str(value).lower()}" for key, value in SALE.items())
+    (folder / "demand.toml").write_text(EXPERIMENT.replace("[vary]", f"[overrides]\n{sale}\n[vary]"))
     results = fs.sweep(folder / "demand.toml", folder / "out", workers=0)
     runs = results.runs.set_index("universities.count")["gpus_to_universities"]
     assert runs[0] == 0 and runs[12] > 0

@@ -64,8 +64,10 @@ def test_the_bridge_is_stored_and_agrees_with_the_sales(stored_run: Path) -> Non
 
 
 def test_units_that_are_not_ordered_are_not_recorded_as_sold(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No cash reaches a deposit of ten billion USD: every order of new units is cut to nothing."""
-    parameters = Parameters().with_({"clock.weeks": 8, "discount.anatomy": False})
+    """No cash reaches a deposit of ten billion USD: every order of new units in the weekly market is cut to nothing."""
+    sale = {"forced_sale.enabled": True, "forced_sale.week": 2, "forced_sale.gpus": 800}
+    off = {"discount.anatomy": False, "discount.shapley_weeks": 0, "credit.building": False}
+    parameters = Parameters().with_({"clock.weeks": 8, **sale, **off})
 
     def lived() -> tuple[int, int, int]:
         model = FireSaleModel(parameters, rng=7)
@@ -120,11 +122,12 @@ def test_what_is_not_declared_is_not_written() -> None:
 
 
 def test_a_table_without_rows_has_the_kinds_of_columns_of_one_with_rows(lived: FireSaleModel) -> None:
-    """A world that borrows nothing had a numeric column for the kind of its loans."""
+    """A world in which nothing is lost had a numeric column for how its losses ended."""
     model = FireSaleModel(Parameters.from_overrides(NOBODY_OWES), rng=7)
     model.run_for(2)
     full, empty = lived.tables(), model.tables()
-    assert len(empty["loans"]["kind"]) == 0 < len(full["loans"]["kind"])
+    assert len(empty["loss_bridge"]["outcome"]) == 0 < len(full["loss_bridge"]["outcome"])
+    assert not empty["loans"]["balance_cents"].any()
     other = [
         f"{table}.{name}"
         for table, columns in empty.items()

@@ -264,15 +264,30 @@ def test_margins_and_cash_are_lifted_on_what_was_said_too(model: FireSaleModel) 
     assert rebuild(relaxed("cash")).margin.tolist() == [0.1, 0.1]
     assert rebuild(relaxed("margins")).margin.tolist() == [0.0, 0.0]
     assert rebuild(relaxed("margins")).cash_cents.tolist() == [500, 3]
-    fields = relaxation.relaxed_fields
     section = model.parameters.section_of(NeoCloud)
+    (margin,) = relaxation.relaxed_fields(type(section), "margins")
+    assert getattr(section, margin) > 0 == getattr(cohort.questions[1][1], margin)
+    # What a neo-cloud sets out to buy has no limit but its rooms and its money, so nothing is asked anew.
+    assert relaxation.relaxed_fields(type(section), "order_limits") == ()
+    rebuild(relaxed("search"))
+    asked = len(cohort.questions)
+    rebuild(relaxed("order_limits"))
+    assert len(cohort.questions) == asked
+
+
+def test_margins_and_appetites_are_lifted_each_alone_where_a_type_has_both(model: FireSaleModel) -> None:
+    cohort = Asked(Miner, 2)
+    rebuild = AgentsRebuild(week_of(model, cohort))
+    fields = relaxation.relaxed_fields
+    section = model.parameters.section_of(Miner)
     margins, appetites = fields(type(section), "margins"), fields(type(section), "order_limits")
     assert margins and appetites
-    lifted = cohort.questions[1][1]
+    rebuild(relaxed("margins"))
+    lifted = cohort.questions[-1][1]
     assert [getattr(lifted, name) for name in margins] == [0.0] * len(margins)
     assert [getattr(lifted, name) for name in appetites] == [getattr(section, name) for name in appetites]
     rebuild(relaxed("order_limits"))
-    lifted = cohort.questions[2][1]
+    lifted = cohort.questions[-1][1]
     assert [getattr(lifted, name) for name in appetites] == [1e15] * len(appetites)
     assert [getattr(lifted, name) for name in margins] == [getattr(section, name) for name in margins]
 

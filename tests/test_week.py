@@ -8,11 +8,13 @@ from agents.neo_cloud import NeoCloud
 from agents.vocabulary import Intents, LotStatus, PoolKind
 from sim.base.units import BooksDoNotClose
 from sim.base.user_table import TableError
+from sim.lending import debt_service
 from sim.model import FireSaleModel
 from sim.opening.casting import AGENT_TYPES
 from sim.operating import operations
 from sim.parameters import Parameters
-from sim.state.ledger import Account
+from sim.state.ledger import Account, LoanKind
+from sim.state.world import REST_OF_WORLD
 
 SALE = {"forced_sale.enabled": True, "forced_sale.week": 4, "forced_sale.deadline_weeks": 6}
 
@@ -177,7 +179,16 @@ def test_pools_partition_the_places(sale: FireSaleModel) -> None:
     np.add.at(due, world.topology.pool_place[opened], world.capacity.power_watts[opened])
     built = np.zeros_like(watts)
     np.add.at(built, world.topology.pool_place, world.topology.pool_power)
+    # Halls started in the run stand in pools that began empty; none of them has power after 14 weeks.
+    pools = np.r_[world.slots.building_pool, world.slots.own_building_pool]
+    pools = pools[pools >= 0]
+    assert not world.topology.pool_power[pools].any()
+    started = world.capacity.power_watts[pools]
+    np.add.at(built, world.topology.pool_place[pools], started)
     assert np.array_equal(watts + due, built)
+    events = sale.tables()["events"]
+    told = events["quantity"][events["kind"] == "hall_started"]
+    assert sorted(started[started > 0] // 1_000_000) == sorted(told) != []
 
 
 def test_in_place_sales_need_an_assignable_contract() -> None:
@@ -264,27 +275,30 @@ def test_racks_fit_halls_that_are_ready_in_part(share: float) -> None:
     assert wet.sum() > 0 and np.all(wet <= model.world.capacity.liquid_watts)
 
 
-def test_free_coins_back_one_maturing_loan_at_a_time() -> None:
-    """Miners with nearly all coins pledged: coins sold for one maturity are not pledged to the next (week 8 of this seed)."""
-    model = FireSaleModel(
-        Parameters.from_overrides(
-            {
-                "clock.weeks": 10,
-                "miners.bitcoin_pledged_share": 0.94,
-                "world.miner_free_cash_usd": 41e6,
-                "world.miner_bitcoin": 10645,
-                "bitcoin.initial_price_usd": 100_000,
-                "bitcoin.block_months": 1.05,
-                "bitcoin.drift": -0.2,
-                "miners.convertible_share": 0.27,
-                "discount.anatomy": False,
-            }
-        ),
-        rng=8,
-    )
-    for _ in range(10):
-        model.run_for(1)
-        assert np.all(model.ledger.parties.bitcoin_satoshi[1:] >= 0)
+def test_free_coins_back_one_maturing_loan_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Coins sold for a note that matures do not back the bitcoin loan that matures in the same month."""
+    world = FireSaleModel(Parameters.from_overrides({"clock.weeks": 2}), rng=8).world
+    ledger, loans, parties = world.ledger, world.ledger.loans, world.ledger.parties
+    notes = loans.debtor[loans.kind == LoanKind.CONVERTIBLE]
+    row = int(np.flatnonzero((loans.kind == LoanKind.BITCOIN) & np.isin(loans.debtor, notes))[0])
+    miner = int(loans.debtor[row])
+    note = int(np.flatnonzero((loans.debtor == miner) & (loans.kind == LoanKind.CONVERTIBLE))[0])
+    loans.months_left[:] = 60
+    loans.months_left[[note, row]] = 1
+    pledged, free = int(loans.pledged_satoshi[row]), int(parties.bitcoin_satoshi[miner])
+    coin = world.btc_usd * 100 / 1e8 * world.parameters.miners.bitcoin_loan_to_value
+    # The loan stands on its own coins and on half of the free ones; no holder takes shares, no offer is made for the note.
+    ledger.draw(row, int((pledged + free / 2) * coin) - int(loans.balance_cents[row]))
+    ledger.pay(miner, REST_OF_WORLD, int(parties.cash_cents[miner]), Account.PAYOUT)
+    world.credit.opening_net_asset_value_cents[miner] = 10**17
+    world.operators.site_watts[miner] = 10**12  # solvent
+    monkeypatch.setattr(debt_service, "offers", lambda world, rows, week: np.where(rows == note, 0, 10**15))
+    assert loans.balance_cents[note] > free * coin
+    debt_service.refinance(world, 0)
+    assert parties.bitcoin_satoshi[miner] == 0
+    assert loans.pledged_satoshi[row] == pledged
+    assert loans.balance_cents[row] == pytest.approx(pledged * coin, rel=1e-9)
+    ledger.check()
 
 
 def test_hours_on_demand_earn_spot_and_values_follow_contract_rent() -> None:
