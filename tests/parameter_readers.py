@@ -21,8 +21,23 @@ TABLE = Path(__file__).resolve().parents[1] / "sim" / "parameters" / "readers.cs
 POOR_BORROWERS = (
     "credit.loan_to_cost_covenant=0.6",
     "credit.waiver_probability=0",
-    "world.neo_cloud_cash_months=0",
     "world.neo_cloud_free_cash_usd=0",
+)
+# Halls so late that units stand dark when lenders look.
+LATE_HALLS = (
+    "construction.slip_week=3",
+    "construction.slip_weeks=104",
+    "credit.realisation_weeks=0",
+    "credit.realisation_covenant=1",
+)
+# Many tenants, of whom some ask for relief when rents have fallen, and a large one fails.
+DEAR_CONTRACTS = (
+    "rent.slump_week=4",
+    "rent.slump=-1.5",
+    "tenants.tenants=60",
+    "tenants.renegotiation_hazard=0.2",
+    "tenants.out_of_money=0.2",
+    "tenants.failure_week=20",
 )
 # Scenario and settings: together they reach every branch that reads a parameter.
 RUNS: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -33,6 +48,8 @@ RUNS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("correlation_convergence", ("clock.weeks=14", "bitcoin.driver=bootstrap")),
     ("rent_slump", ("clock.weeks=4", "power.driver=replay")),
     ("rebound_2026", ("clock.weeks=4",)),
+    ("late_power", ("clock.weeks=70", *LATE_HALLS)),
+    ("rent_slump", ("clock.weeks=60", *DEAR_CONTRACTS)),
 )
 # Who asks through these is the reader.
 TRANSPARENT = ("sim.parameters", "agents.schema", __name__)

@@ -9,13 +9,15 @@ from sim.parameters.construction import AT_CONSTRUCTION, fixed_at_construction
 
 KEYS = {key: field for key, _, field in walk(Parameters())}
 REFUSED = [key for key in KEYS if fixed_at_construction(key)]
-# These also say what parties expect of a path that is drawn or a journey that is laid; changed alone they would belie it.
+# These also say what parties expect of a path that is drawn, a journey that is laid or a lease that is signed, what the market's
+# spread is measured from, or whom deals come from; changed alone they would belie it.
 ALSO_EXPECTED = {
     "rent.trend_deflation",
     "rent.demand_mean_reversion",
     "rent.world_stock_h100e",
     "hardware.salvage_decay",
-    "lenders.spread_mixed",
+    "interest.spread_initial",
+    "tenants.speculative_share",
     "freight.transit_weeks",
 }
 
@@ -33,7 +35,7 @@ def trunk() -> FireSaleModel:
 
 
 def test_a_branch_has_one_changed_set_of_parameters(trunk: FireSaleModel) -> None:
-    changes = {"search.enabled": True, "search.contacts_per_year": 12.0, "lenders.advance_rate": 0.7}
+    changes = {"search.enabled": True, "search.contacts_per_year": 12.0, "lenders.advance.mixed": 0.7}
     before = trunk.parameters.flat()
     branch = trunk.branch(changes)
     assert branch.parameters is branch.world.parameters
@@ -61,14 +63,14 @@ def test_a_key_that_acts_at_construction_is_refused_by_name(trunk: FireSaleModel
     with pytest.raises(
         ParameterError, match=f"branch: {key} acts when a model is made, not later: .* by then"
     ):
-        trunk.branch({"lenders.advance_rate": 0.7, key: Parameters().flat()[key]})
+        trunk.branch({"lenders.advance.mixed": 0.7, key: Parameters().flat()[key]})
 
 
 def test_other_faults_are_named_too(trunk: FireSaleModel) -> None:
-    with pytest.raises(ParameterError, match=r"branch: .*did you mean lenders\.advance_rate"):
-        trunk.branch({"lenders.advance_rat": 0.7})
-    with pytest.raises(ParameterError, match=r"branch: lenders\.advance_rate = 7"):
-        trunk.branch({"lenders.advance_rate": 7})
+    with pytest.raises(ParameterError, match=r"branch: .*did you mean lenders\.advance\.mixed"):
+        trunk.branch({"lenders.advance.mixd": 0.7})
+    with pytest.raises(ParameterError, match=r"branch: lenders\.advance\.mixed = 7"):
+        trunk.branch({"lenders.advance.mixed": 7})
     with pytest.raises(ParameterError, match="rent is a table"):
         trunk.branch({"rent": 1})
 

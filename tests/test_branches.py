@@ -96,13 +96,16 @@ def test_asking_changes_nothing():
 
 
 def test_held_units_earn_for_the_lender_and_are_not_offered():
-    sale = {"forced_sale.enabled": True, "forced_sale.week": 1}
-    model = FireSaleModel(Parameters.from_overrides(sale | BRANCHES["held"]), rng=3)
-    model.run_for(8)
-    weeks = model.tables()["weeks"]
-    assert weeks["forced_offered_H100"].sum() == 0
-    assert weeks["forced_standing"][-1] > 9_000
-    assert model.world.operated().any()
+    """A lender that can pay its funder for the loan that no longer performs has the units run; one that cannot is called itself."""
+    sale = {"forced_sale.enabled": True, "forced_sale.week": 1} | BRANCHES["held"]
+    for cash, runs in ((1e9, True), (0.0, False)):
+        model = FireSaleModel(Parameters.from_overrides(sale | {"world.lender_cash_usd": cash}), rng=3)
+        model.run_for(8)
+        weeks, events = model.tables()["weeks"], model.tables()["events"]
+        assert weeks["forced_offered_H100"].sum() == 0
+        assert weeks["forced_standing"][-1] > 9_000
+        assert model.world.operated().any() == runs
+        assert ("run_off" in events["kind"]) != runs
 
 
 def test_a_scenario_without_a_forced_sale_is_refused():

@@ -146,12 +146,12 @@ def test_run_without_forced_sale_says_so(tmp_path: Path) -> None:
     [
         (["run", "ten_thousand_h10"], ["ten_thousand_h10", "did you mean ten_thousand_h100"]),
         (["run", "--arm", "moved-tigt"], ["moved-tigt", "did you mean moved-tight"]),
-        (["run", "--set", "lenders.advance_rat=0.8"], ["--set", "did you mean lenders.advance_rate"]),
+        (["run", "--set", "lenders.advance.mixd=0.8"], ["--set", "did you mean lenders.advance.mixed"]),
         (
-            ["run", "--set", "lenders.advance_rate=8"],
-            ["lenders.advance_rate", "0.5 to 0.85", "share of cost"],
+            ["run", "--set", "lenders.advance.mixed=8"],
+            ["lenders.advance.mixed", "0.5 to 0.85", "share of cost"],
         ),
-        (["run", "--set", "lenders.advance_rate"], ["lenders.advance_rate", "key=value"]),
+        (["run", "--set", "lenders.advance.mixed"], ["lenders.advance.mixed", "key=value"]),
         (["run", "--set", "rent.driver=flatt"], ["rent.driver", "did you mean flat"]),
         (["run", "--set", "clock.start=2026-10-06"], ["clock.start", "Monday"]),
         (["run", "--weeks", "0"], ["clock.weeks", "1 to 2,080"]),
@@ -378,7 +378,7 @@ def test_schema_lists_every_parameter_with_unit_and_readers() -> None:
 
     listed = firesale("schema").stdout.splitlines()
     assert len(listed) == 2 * len(Parameters().flat())
-    (at,) = [i for i, line in enumerate(listed) if line.startswith("lenders.advance_rate ")]
+    (at,) = [i for i, line in enumerate(listed) if line.startswith("lenders.advance.mixed ")]
     assert "0.5 to 0.85 share of cost" in listed[at]
     assert listed[at + 1] == "    read by sim.lending, sim.opening"
     (at,) = [i for i, line in enumerate(listed) if line.startswith("search.contacts_per_year ")]

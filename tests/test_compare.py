@@ -46,10 +46,10 @@ def test_equal_sides_differ_by_nothing():
 
 
 def test_parameters_that_differ_are_named():
-    a = _side("a", 0.0, fixed={"clock.weeks": 52, "lenders.advance_rate": 0.7})
-    b = _side("b", 0.0, fixed={"clock.weeks": 52, "lenders.advance_rate": 0.8})
+    a = _side("a", 0.0, fixed={"clock.weeks": 52, "lenders.advance.mixed": 0.7})
+    b = _side("b", 0.0, fixed={"clock.weeks": 52, "lenders.advance.mixed": 0.8})
     table = compare(a, b).parameters
-    assert table.to_dict("records") == [{"parameter": "lenders.advance_rate", "a": "0.7", "b": "0.8"}]
+    assert table.to_dict("records") == [{"parameter": "lenders.advance.mixed", "a": "0.7", "b": "0.8"}]
 
 
 def test_failed_runs_leave_their_partners_unpaired():

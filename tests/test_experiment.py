@@ -162,7 +162,7 @@ def test_equal_parameters_have_one_id_whatever_they_are_called() -> None:
     )
     assert by_arm.points[0].id == by_value.points[0].id
     whole = plan_experiment(
-        Experiment.model_validate({"name": "c", "overrides": {"lenders.advance_rate": 0.8}})
+        Experiment.model_validate({"name": "c", "overrides": {"lenders.advance.mixed": 0.8}})
     )
     assert whole.points[0].id != by_value.points[0].id
 

@@ -40,6 +40,7 @@ def test_the_ladder_begins_with_the_market_and_ends_with_the_scenario() -> None:
     assert not (
         bottom.credit.defaults or bottom.credit.covenants or bottom.credit.financing or bottom.credit.workouts
     )
+    assert not (bottom.credit.building or bottom.credit.income_sizing or bottom.credit.experience)
     assert top.credit == load("credit_crisis").parameters().credit
     for rung, below, above in zip(RUNGS, points, points[1:], strict=False):
         changed = {key for key, value in above.flat().items() if below.flat()[key] != value}
@@ -64,10 +65,14 @@ def test_every_unmeasured_number_is_moved_and_nothing_else() -> None:
             assert value == described[key][assumption.end] != described[key]["value"]
 
 
-def test_tables_by_generation_move_as_one_but_shares_of_a_whole_do_not() -> None:
+def test_tables_by_generation_and_by_tier_move_as_one() -> None:
     by_name = {(a.name, a.end): a.values for a in assumptions()}
     assert len(by_name["rent.initial_usd_per_hour", "low"]) > 4
-    assert list(by_name["world.generation_mix.H100", "high"]) == ["world.generation_mix.H100"]
+    # No cited coverage at sizing: none of the three tiers is measured.
+    tiers = {f"lenders.sizing_coverage.{tier}" for tier in ("investment", "mixed", "speculative")}
+    assert set(by_name["lenders.sizing_coverage", "high"]) == tiers
+    # Of the advances that of investment-grade tenants is cited, and stays.
+    assert set(by_name["lenders.advance", "low"]) == {"lenders.advance.mixed", "lenders.advance.speculative"}
 
 
 def test_all_points_can_be_run() -> None:

@@ -26,7 +26,8 @@ def test_report_of_a_stored_run(credit_run):
 def test_yields_are_revenue_and_cost_per_dollar():
     parameters = Parameters().flat()
     revenue, cost = metric_report.yields(parameters, "H100")
-    hours = 8_760 * parameters["valuation.utilisation"]
+    # Overhead is a share of revenue and comes off it; power and slot are the cost.
+    hours = 8_760 * parameters["valuation.utilisation"] * (1 - parameters["valuation.overhead"])
     assert revenue == pytest.approx(
         parameters["rent.initial_usd_per_hour.H100"] * hours / parameters["hardware.list_price_usd.H100"]
     )

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from credit_worlds import BALLOONS, DEFAULTS
-from parameter_readers import POOR_BORROWERS
+from parameter_readers import DEAR_CONTRACTS, LATE_HALLS, POOR_BORROWERS
 from pydantic.fields import FieldInfo
 
 from agents.schema import Section
@@ -41,18 +41,22 @@ IDLE_WORLDS = {
         ),
     ),
     "no defaults": ("rent_slump", 60, ("credit.defaults=false", "credit.mark_to_market_share=0.5")),
-    "no debt": (
+    "no building": ("credit_crisis", 60, ("credit.building=false", "credit.experience=false")),
+    "no new loans": ("credit_crisis", 60, ("credit.building=false", "credit.financing=false")),
+    "nothing at all": (
         "rent_slump",
         60,
         (
-            "miners.convertible_share=0",
+            "miners.convertible_scale=0",
             "miners.bitcoin_pledged_share=0",
-            "neo_clouds.notes_share=0",
-            "neo_clouds.payout_share=0",
-            "lenders.funding_advance=0",
-            "lenders.haircut_sensitivity=0",
-            "credit.commitment_share=0",
-            "world.miner_bitcoin=0",
+            "world.miner_bitcoin_scale=0",
+            "contracts.investment_share=0",
+            "construction.late_share=0",
+            "construction.started_share=0",
+            "equity.cash_used=0",
+            "equity.shares_a_month=0",
+            "tenants.renegotiation_hazard=0",
+            "credit.realisation_covenant=0",
             "credit.chapter_11_probability=0",
             "credit.amendments=0",
             "liquidators.release=held",
@@ -200,7 +204,7 @@ def test_idle_parameters_beside_own_fleets_change_nothing(tmp_path: Path) -> Non
     head = "place_id,generation,gpus,owner,age_years,financed"
     fleets.write_text(f"{head}\n{here},H100,800,neo-cloud 2,1,yes\n", encoding="utf-8")
     own = f"world.fleets_file={fleets}"
-    assert "world.generation_mix.H100" in parameters_of("calm", 5, (own,)).idle()
+    assert "world.colocation_gpu_share" in parameters_of("calm", 5, (own,)).idle()
     check_idle("calm", 5, (own,))
 
 
@@ -220,8 +224,8 @@ SAFE_TENANTS = (
     "tenants.tenants=60",
     "tenants.investment_share=1",
     "tenants.hazard_investment=0.005",
-    "neo_clouds.notes_share=0.8",
-    "lenders.calm_volatility=0.1",
+    "equity.notes_share=0.35",
+    "equity.notes_coupon=0.12",
     "credit.mark_to_market_share=0.5",
     "credit.dscr_covenant=0.95",
 )
@@ -231,9 +235,8 @@ EARLY_MATURITIES = (
     "world.lender_cash_usd=0",
     "miners.shell_lease_usd_per_kw_month=70",
     "miners.convertible_put_years=1.5",
-    "miners.convertible_share=0.2",
-    "neo_clouds.notes_earliest_months=1",
-    "neo_clouds.notes_latest_months=6",
+    "miners.convertible_scale=2",
+    "equity.notes_tenor_years=3",
 )
 # The clock frames every run; what a plugin changes is its own (test_plugins.py); how long a broken lease is named as a cause
 # has a test of its own (test_parameter_effects.py).
@@ -261,6 +264,8 @@ LIVE_WORLDS: tuple[LiveWorld, ...] = (
     ("calm", 2, (QUICK, "valuation.expectations=extrapolative"), [2]),
     ("calm", 10, (QUICK, *BALLOONS), [10]),
     ("rent_slump", 9, (QUICK, *DEFAULTS), [9]),
+    ("late_power", 70, (QUICK, *LATE_HALLS), [35, 70]),
+    ("rent_slump", 60, (QUICK, *DEAR_CONTRACTS), [30, 60]),
 )
 
 
@@ -291,7 +296,7 @@ def test_a_sample_of_the_others_changes_something() -> None:
     sample = [
         "site.vacancy",
         "world.hyperscalers",
-        "miners.convertible_share",
+        "miners.convertible_scale",
         "rent.driver",
         "power.mean_reversion",
     ]

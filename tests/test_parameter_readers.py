@@ -42,7 +42,7 @@ def test_margins_and_order_limits_are_marked_where_agents_bid() -> None:
     }
     assert marked == {
         "miners": (("bid_margin",), ("growth_share",)),
-        "neo_clouds": (("bid_margin",), ("growth_share", "smallest_want_watts")),
+        "neo_clouds": (("bid_margin",), ()),
         "lenders": ((), ()),
         "liquidators": (("target_margin",), ()),
         "hyperscalers": (("used_discount",), ("weekly_watts",)),

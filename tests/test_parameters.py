@@ -34,11 +34,11 @@ def test_cited_grades_name_a_source() -> None:
 
 def test_flat_and_overrides_are_inverse() -> None:
     parameters = Parameters.from_overrides(
-        {"lenders.advance_rate": 0.8, "rent.initial_usd_per_hour.H100": 2.0}
+        {"lenders.advance.mixed": 0.8, "rent.initial_usd_per_hour.H100": 2.0}
     )
     assert Parameters.from_overrides(parameters.flat()) == parameters
     changed = {key for key, value in parameters.flat().items() if value != Parameters().flat()[key]}
-    assert changed == {"lenders.advance_rate", "rent.initial_usd_per_hour.H100"}
+    assert changed == {"lenders.advance.mixed", "rent.initial_usd_per_hour.H100"}
 
 
 @given(st.data())
@@ -58,7 +58,7 @@ def test_ranges_hold_at_both_ends_and_no_further(data: st.DataObject) -> None:
 @pytest.mark.parametrize(
     ("key", "meant"),
     [
-        ("lender.advance_rate", "lenders.advance_rate"),
+        ("lender.advance.mixed", "lenders.advance.mixed"),
         ("site.vacansy", "site.vacancy"),
         ("rent.initial_usd_per_hour.H10", "rent.initial_usd_per_hour.H100"),
     ],
@@ -75,15 +75,15 @@ def test_a_misspelt_option_gets_the_nearest_name() -> None:
 
 def test_a_table_is_not_a_value() -> None:
     with pytest.raises(
-        ParameterError, match="lenders is a table; set one of its keys, such as lenders.advance_rate"
+        ParameterError, match="lenders is a table; set one of its keys, such as lenders.advance.investment"
     ):
         Parameters.from_overrides({"lenders": 3})
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), "many", None, [1]])
 def test_values_that_are_no_numbers_are_refused(value: object) -> None:
-    with pytest.raises(ParameterError, match="lenders.advance_rate"):
-        Parameters.from_overrides({"lenders.advance_rate": value})
+    with pytest.raises(ParameterError, match="lenders.advance.mixed"):
+        Parameters.from_overrides({"lenders.advance.mixed": value})
 
 
 def test_whole_numbers_stay_whole() -> None:
@@ -115,6 +115,6 @@ def test_tables_by_generation_follow_the_fixed_order() -> None:
 
 
 def test_json_schema_carries_unit_and_range() -> None:
-    field = Parameters.model_json_schema()["$defs"]["LenderParameters"]["properties"]["advance_rate"]
+    field = Parameters.model_json_schema()["$defs"]["Advance"]["properties"]["mixed"]
     assert (field["unit"], field["low"], field["high"]) == ("share of cost", 0.5, 0.85)
     assert (field["minimum"], field["maximum"]) == (0.5, 0.85)

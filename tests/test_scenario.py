@@ -24,8 +24,9 @@ def test_shipped_scenarios_load_with_every_arm(name: str) -> None:
         scenario.parameters(arm)
 
 
-def test_calm_is_the_default() -> None:
-    assert load("calm").parameters() == Parameters()
+def test_calm_is_the_default_but_for_its_length() -> None:
+    """Loans of five years are made in it and run off: its stressed scenarios are read beside it week by week."""
+    assert load("calm").parameters() == Parameters().with_({"clock.weeks": 260})
 
 
 def test_ten_thousand_h100_and_its_arms() -> None:
@@ -50,34 +51,46 @@ def test_ten_thousand_h100_and_its_arms() -> None:
 
 
 def test_credit_and_technology_are_never_mixed() -> None:
-    """economics.md 7: a funding shock leaves rents alone, a rent slump leaves credit open, and neither correlates anything."""
-    calm = Parameters().flat()
+    """economics.md 7: a funding shock leaves rents alone, a rent slump leaves credit open, and neither correlates anything.
+
+    Late power and the failure of the largest tenant leave both alone.
+    """
+    calm = load("calm").parameters().flat()
     changed = {
         name: {key: value for key, value in load(name).parameters().flat().items() if value != calm[key]}
-        for name in ("credit_crisis", "rent_slump", "correlation_convergence")
+        for name in (
+            "credit_crisis",
+            "rent_slump",
+            "correlation_convergence",
+            "late_power",
+            "tenant_failure",
+        )
     }
-    credit = load("credit_crisis").parameters().credit
-    assert set(changed["credit_crisis"]) == {"clock.weeks", "credit.stop_week"}
-    assert (credit.stop_weeks, credit.stop_advance_cut, credit.stop_spread_rise) == (26, 0.15, 0.03)
-    assert {
-        arm: load("credit_crisis").parameters(arm).credit.stop_weeks for arm in ("stop-13", "stop-52")
-    } == {
+    crisis = load("credit_crisis")
+    assert changed["credit_crisis"] == {"credit.stop_week": 26}
+    credit = crisis.parameters().credit
+    assert (credit.stop_weeks, credit.stop_ends) == (26, "commitments")
+    assert {arm: crisis.parameters(arm).credit.stop_weeks for arm in ("stop-13", "stop-52")} == {
         "stop-13": 13,
         "stop-52": 52,
     }
-    assert set(changed["rent_slump"]) == {"clock.weeks", "rent.slump_week"}
+    ends = {arm: crisis.parameters(arm).credit.stop_ends for arm in ("stop-undrawn", "stop-all")}
+    assert ends == {"stop-undrawn": "undrawn", "stop-all": "all"}
+    assert changed["rent_slump"] == {"rent.slump_week": 26}
     assert load("rent_slump").parameters().rent.slump == -0.5
     assert changed["correlation_convergence"] == {
-        "clock.weeks": 260,
         "correlation.rho_stress": 0.6,
         "correlation.stress_mean_shift": -0.25,
     }
+    assert changed["late_power"] == {"construction.slip_week": 26, "construction.slip_weeks": 52}
+    assert changed["tenant_failure"] == {"tenants.failure_week": 26}
 
 
 def test_every_stressed_scenario_has_the_sceptics_arms() -> None:
     asked = set(load("calm").arms)
     assert {"in_place-tight", "in_place-loose", "half_marked", "without_largest", "reserve-scrap"} <= asked
-    for name in ("credit_crisis", "rent_slump", "correlation_convergence", "rebound_2026"):
+    stressed = ("credit_crisis", "rent_slump", "correlation_convergence", "rebound_2026")
+    for name in (*stressed, "late_power", "tenant_failure"):
         assert asked <= set(load(name).arms), name
 
 
@@ -127,10 +140,10 @@ def test_a_file_can_build_on_a_shipped_scenario(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("[overrides]\nlenders.advance_rat = 0.8\n", ["mine.toml", "did you mean lenders.advance_rate?"]),
+        ("[overrides]\nlenders.advance.mixd = 0.8\n", ["mine.toml", "did you mean lenders.advance.mixed?"]),
         (
-            "[overrides]\nlenders.advance_rate = 8\n",
-            ["mine.toml", "lenders.advance_rate", "0.5 to 0.85 share of cost"],
+            "[overrides]\nlenders.advance.mixed = 8\n",
+            ["mine.toml", "lenders.advance.mixed", "0.5 to 0.85 share of cost"],
         ),
         (
             "[arms.x]\nsite.vacancy = 2\n",

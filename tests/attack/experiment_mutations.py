@@ -207,7 +207,7 @@ OF_EXPERIMENTS: tuple[Kind, ...] = (
         REFUSED,
         EXPERIMENT,
         design(
-            {"site.vacancy": LOW, "lenders.advance_rate": {"low": 0.5, "high": 0.8}},
+            {"site.vacancy": LOW, "lenders.advance.mixed": {"low": 0.5, "high": 0.8}},
             {"kind": "saltelli", "points": 600_000},
             {"kind": "morris", "points": 900_000},
             named="points",

@@ -29,7 +29,6 @@ from sim.opening.fleets import bring_fleets
 from sim.opening.population import parties_and_pools
 from sim.parameters import Parameters
 from sim.places.topology import Topology, load_places
-from sim.state.ledger import Loans
 from tests.attack.attack import Attack, Report
 from tests.attack.cell_mutations import EQUAL, REFUSED, Kind, Mutant
 from tests.attack.own_mutations import FLEETS, REPLAYS, SITES
@@ -213,9 +212,9 @@ def tables(file: Path) -> list[Table]:
     base = replace(parties_and_pools(plain, randomness, drivers, topology), parameters=asked)
 
     def fleets() -> str:
-        build = replace(base, lots=[], pairs=set(base.pairs))
-        bring_fleets(build, Loans.empty())
-        return digest(np.array(build.lots))
+        build = replace(base, lots=[], purchases=[], pairs=set(base.pairs))
+        bring_fleets(build)
+        return digest(np.array(build.lots), np.array(build.purchases))
 
     return [
         Table("sites", sites_sheet(), sites, SITES),
