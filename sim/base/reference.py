@@ -84,6 +84,12 @@ def spread_prints() -> Prints:
     return _prints(list(rows_of("spread_points.csv")), "tenants", "spread_bps")
 
 
+def debt_prints() -> tuple[list[date], list[float]]:
+    """Dates, and principal one large borrower owed then, million USD."""
+    rows = rows_of("debt_points.csv")
+    return [date.fromisoformat(row["date"]) for row in rows], [float(row["debt_usd_million"]) for row in rows]
+
+
 @cache
 def zone_prices() -> dict[str, float]:
     """Mean power price by grid zone, USD per MWh."""
