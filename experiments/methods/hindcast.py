@@ -1,4 +1,4 @@
-"""The boom of 2025 run from several seeds, to be laid beside what one large borrower is on file to have owed (docs/boom.md 7)."""
+"""The boom of 2025 from several seeds, to be laid beside what one large borrower is on file to have owed (docs/boom.md 7)."""
 
 from collections.abc import Sequence
 
