@@ -19,7 +19,6 @@ from experiments.runs.store import digest_of
 from experiments.sweep.engine import sweep
 from experiments.sweep.model_task import Added, ModelTask
 
-
 # In a calm month nobody sells used hardware.
 SALE = {"forced_sale.enabled": True, "forced_sale.week": 1, "discount.shapley_weeks": 0}
 
