@@ -87,8 +87,8 @@ pd.DataFrame(
 ).head()
 
 # %% [markdown]
-# The same shocks with free slots: 6 % of energised power instead of 1.6 %. Draws never depend on parameters, so the two runs
-# differ in nothing else.
+# The same shocks with free slots: 6 % of energised power instead of 1.6 %. Draws never depend on parameters, so both runs meet
+# the same shocks.
 
 # %%
 loose = FireSaleModel(scenario.parameters("moved-loose", settings=["clock.weeks=42"]), rng=7)
