@@ -114,7 +114,9 @@ def _traced() -> Iterator[set[tuple[type, str, str]]]:
 
 def _reader(frame: FrameType | None) -> str:
     """Module of the innermost frame that does not belong to the parameters."""
-    while frame is not None and frame.f_globals["__name__"].startswith(TRANSPARENT):
+    while frame is not None and (
+        frame.f_globals["__name__"].startswith(TRANSPARENT) or isinstance(frame.f_locals.get("self"), Section)
+    ):
         frame = frame.f_back
     return str(frame.f_globals["__name__"]) if frame is not None else ""
 

@@ -9,8 +9,8 @@ from sim.parameters.construction import AT_CONSTRUCTION, fixed_at_construction
 
 KEYS = {key: field for key, _, field in walk(Parameters())}
 REFUSED = [key for key in KEYS if fixed_at_construction(key)]
-# These also say what parties expect of a path that is drawn, a journey that is laid or a lease that is signed, what the market's
-# spread is measured from, or whom deals come from; changed alone they would belie it.
+# These also say what parties expect of a path that is drawn, a journey that is laid or a lease that is signed, what the
+# market's spread is measured from, or whom deals come from; changed alone they would belie it.
 ALSO_EXPECTED = {
     "rent.trend_deflation",
     "rent.demand_mean_reversion",

@@ -96,7 +96,7 @@ def test_asking_changes_nothing():
 
 
 def test_held_units_earn_for_the_lender_and_are_not_offered():
-    """A lender that can pay its funder for the loan that no longer performs has the units run; one that cannot is called itself."""
+    """A lender that can pay its funder for a loan that no longer performs has the units run; another is called itself."""
     sale = {"forced_sale.enabled": True, "forced_sale.week": 1} | BRANCHES["held"]
     for cash, runs in ((1e9, True), (0.0, False)):
         model = FireSaleModel(Parameters.from_overrides(sale | {"world.lender_cash_usd": cash}), rng=3)

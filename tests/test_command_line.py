@@ -380,7 +380,7 @@ def test_schema_lists_every_parameter_with_unit_and_readers() -> None:
     assert len(listed) == 2 * len(Parameters().flat())
     (at,) = [i for i, line in enumerate(listed) if line.startswith("lenders.advance.mixed ")]
     assert "0.5 to 0.85 share of cost" in listed[at]
-    assert listed[at + 1] == "    read by sim.lending, sim.opening"
+    assert listed[at + 1] == "    read by sim.contracts, sim.lending, sim.opening"
     (at,) = [i for i, line in enumerate(listed) if line.startswith("search.contacts_per_year ")]
     assert listed[at + 1] == "    read by sim.model; needs search.enabled = true"
     described: dict[str, Any] = json.loads(firesale("schema", "--json").stdout)
@@ -394,7 +394,7 @@ def test_schema_says_what_changes_nothing_in_a_scenario() -> None:
     calm = firesale("schema", "credit.stop", "--scenario", "calm").stdout.splitlines()
     assert "    read by sim.state; changes nothing here: needs credit.stop_week >= 0 (is -1)" in calm
     arm = firesale("schema", "credit.stop", "--scenario", "credit_crisis", "--arm", "stop-13").stdout
-    assert "credit.stop_weeks       = 13 (1 to 156 weeks)" in arm
+    assert "credit.stop_weeks = 13 (1 to 156 weeks)" in arm
     assert "changes nothing" not in arm
     described = json.loads(firesale("schema", "--json", "--scenario", "calm").stdout)
     fields = described["$defs"]["CreditParameters"]["properties"]

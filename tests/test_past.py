@@ -24,7 +24,8 @@ def past_of(*rows: dict[str, float]) -> Past:
     """Deals of 1,000 GPUs at 2 USD, running for 100,000 USD a month, a million borrowed over 36 months at 12 %."""
     usual = {
         "owner": 0, "tier": 1, "tenant": 0, "years": 4.0, "month": -24, "end": 24, "gpus": 1_000.0, "cost": 2e6,
-        "usd_per_hour": 2.0, "kept": 0.7, "running_cost_usd": 100_000.0, "spot_usd_per_hour": 1.5, "spot_revenue_usd": 600_000.0, "value": 5e5,
+        "usd_per_hour": 2.0, "kept": 0.7, "running_cost_usd": 100_000.0, "spot_usd_per_hour": 1.5,
+        "spot_revenue_usd": 600_000.0, "value": 5e5,
         "balance_usd": 1e6, "loan_rate": 0.12, "months_left": 36, "notes": 0.0, "defaulted": False,
     }  # fmt: skip
     table = {name: np.array([(usual | row)[name] for row in rows]) for name in usual}

@@ -170,9 +170,11 @@ def endless(rng: Random) -> tuple[str, Any]:
     return rng.choice(NUMBERS), rng.choice([float("inf"), float("-inf"), float("nan")])
 
 
-def old_name(rng: Random) -> tuple[str, Any]:
-    key = rng.choice([line.old for line in renamed() if line.what == "parameter"])
-    return (f"{key}.H100" if key == "rent.initial" else key), 1.0
+def old_name(tables: Tables, _: str, rng: Random) -> Changed:
+    """A key that was renamed; the refusal says since when, and what it is called now."""
+    line = rng.choice([line for line in renamed() if line.what == "parameter"])
+    key = f"{line.old}.H100" if line.old == "rent.initial" else line.old
+    return Changed(data_of(put(tables, key, 1.0)), f"since {line.since} it is {line.new}")
 
 
 def no_monday(rng: Random) -> tuple[str, Any]:
@@ -295,7 +297,7 @@ BOTH: tuple[Kind, ...] = (
     ),
     Kind("a value out of range", REFUSED, "", override(out_of_range)),
     Kind("an endless value", REFUSED, "", override(endless)),
-    Kind("an old name", REFUSED, "", override(old_name, "since 0.2.0 it is")),
+    Kind("an old name", REFUSED, "", old_name),
     Kind("no Monday", REFUSED, "", override(no_monday)),
     Kind(
         "a file that is not there",

@@ -28,7 +28,13 @@ CITED = date(2025, 6, 2), date(2026, 6, 1)
 FORCED_SHARE = 0.15  # of the points of scenarios without one have a sale by decree
 NEVER_CHANGED = ("clock.weeks", "plugin")
 # Weeks in which something happens: drawn over the whole range they would mostly come after the run.
-DATES = ("forced_sale.week", "rent.slump_week", "credit.stop_week")
+DATES = (
+    "forced_sale.week",
+    "rent.slump_week",
+    "credit.stop_week",
+    "tenants.failure_week",
+    "construction.slip_week",
+)
 # A world of thousands is legal and slow; one count of a point at most is drawn up to its end, and the run is short then.
 LARGEST = {"agents": 40, "tenants": 60, "orders": 40, "pairs of orders": 2}
 # The coalitions of a sale of so many lots take an hour, above all in a book that needs exact arithmetic.
