@@ -66,6 +66,7 @@ TELL = {
     "run_off_ended": "its own funding is restored",
     "shares_issued": "sells shares for {money}",
     "sites_sold": "sites are sold for {money}",
+    "halls_sold": "halls it built are sold for {money}",
     "shell_leased": "leases a mining hall out as a shell: {detail}, {money} of works",
     "tenant_default": "a tenant of {gpus} GPUs fails ({detail})",
     "termination": "a tenant of {gpus} GPUs buys itself out ({detail})",

@@ -14,7 +14,6 @@ from sim.base.randomness import Purpose
 from sim.construction.pipeline import delay_weeks
 from sim.debt.terms import level_payment
 from sim.lending import terms
-from sim.origination.sizing import annuity
 from sim.state.ledger import Account, LoanKind
 from sim.state.world import REST_OF_WORLD, World
 
@@ -74,7 +73,7 @@ def build(world: World, week: int, slot_value: SlotValue, spare: Callable[[World
     spare
         Cash each party has no other use for, cents, (parties,).
     """
-    worth = slot_value(world, week) + _fee_worth(world)
+    worth = slot_value(world, week) + world.fee_worth_usd_per_watt()
     _start(world, week, worth)
     _build_own(world, week, worth, spare(world, week))
 
@@ -109,15 +108,6 @@ def _build_own(world: World, week: int, worth: Floats, spare: Ints) -> None:
         watts = min(int(int(spare[party]) / each), int(section.own_hall_watts))
         if watts > 0 and watts >= world.parameters.contracts.least_hall_watts:
             _begin(world, week, pool, watts, int(party))
-
-
-def _fee_worth(world: World) -> float:
-    """The posted fee of a slot over a lease, USD per IT watt."""
-    site = world.parameters.site
-    months = site.lease_tenor_years * MONTHS_PER_YEAR
-    return (
-        site.hosting_fee_usd_per_kw_month / 1000.0 * float(annuity(world.parameters.contracts.hurdle, months))
-    )
 
 
 def _begin(world: World, week: int, pool: int, watts: int, owner: int) -> None:
@@ -159,6 +149,7 @@ def _pay_for(world: World, week: int, owner: int, watts: int) -> None:
     if ledger.parties.kind[owner] == AgentKind.MINER:
         ledger.pay(REST_OF_WORLD, owner, cost - lent, Account.EQUITY)
     ledger.pay(owner, REST_OF_WORLD, cost, Account.CONSTRUCTION)
+    world.operators.hall_watts[owner] += watts
 
 
 def typical_halls(world: World) -> Ints:

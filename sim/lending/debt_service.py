@@ -182,7 +182,8 @@ def refinance(world: World, week: int) -> None:
     unsecured = np.isin(loans.kind[rows], (LoanKind.NOTES, LoanKind.CONVERTIBLE))
     is_open = np.where(unsecured, equity_open(parameters.credit, week), lending_open(parameters.credit, week))
     offer = offers(world, rows, week)
-    good = is_open & (equity[loans.debtor[rows]] > 0)
+    # Who shows no collateral is judged by income, or by what is left of everything (`offers`), not by a balance sheet.
+    good = is_open & (unsecured | (equity[loans.debtor[rows]] > 0))
     good &= credit.standing[loans.debtor[rows]] <= Standing.TRAPPED
     good &= ~credit.run_off[loans.creditor[rows]]
     months = new_months(world, rows)

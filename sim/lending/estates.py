@@ -16,7 +16,7 @@ from sim.state.world import REST_OF_WORLD, World
 
 
 def collect(world: World, week: int, party: int) -> None:
-    """Sell pledged coins for their lenders, free coins and sites for the estate."""
+    """Sell pledged coins and halls for their lenders, free coins and sites for the estate."""
     ledger, loans = world.ledger, world.ledger.loans
     called = np.flatnonzero((loans.debtor == party) & (loans.status == LoanStatus.ACCELERATED))
     for row in called[loans.pledged_satoshi[called] > 0]:
@@ -28,6 +28,23 @@ def collect(world: World, week: int, party: int) -> None:
     ledger.sell_bitcoin(own, ledger.parties.bitcoin_satoshi[own].copy(), world.btc_usd, REST_OF_WORLD)
     if world.operators.site_watts[party]:
         world.log(week, "sites_sold", party, cents=world.sell_sites(party))
+    if world.operators.hall_watts[party]:
+        _sell_halls(world, week, party, called)
+
+
+def _sell_halls(world: World, week: int, party: int, called: Ints) -> None:
+    """Outside capital buys the halls; project lenders are paid first, by what they are owed, and the rest is the estate's."""
+    ledger, loans = world.ledger, world.ledger.loans
+    cents = round(float(world.hall_value_usd()[party]) * 100)
+    ledger.pay(REST_OF_WORLD, party, cents, Account.PROCEEDS)
+    world.operators.hall_watts[party] = 0
+    rows = called[loans.kind[called] == LoanKind.PROJECT]
+    paid = distribute(cents, loans.balance_cents[rows], np.full(len(rows), Rank.SENIOR)).paid_cents
+    ledger.pay(party, loans.creditor[rows], paid, Account.PROCEEDS)
+    ledger.repay(rows, paid)
+    filed = world.bridge.is_open(rows)
+    world.bridge.receive(rows[filed], paid[filed], paid[filed])
+    world.log(week, "halls_sold", party, cents=cents)
 
 
 def with_recourse(kind: Ints) -> Bools:

@@ -268,6 +268,7 @@ def _open_world(build: Builder, ledger: Ledger, sites: Ints, tenants: Tenants, o
             bills_cents=np.zeros(n, dtype=np.int64),
             customer_claims_cents=np.zeros(n, dtype=np.int64),
             site_watts=sites,
+            hall_watts=np.zeros(n, dtype=np.int64),
         ),
         capacity=Capacity(
             place=topology.pool_place,

@@ -11,6 +11,7 @@ import numpy as np
 
 from agents.valuation import running_cost_per_hour
 from agents.vocabulary import (
+    MONTHS_PER_YEAR,
     PRODUCT_GENERATION,
     PRODUCT_LIQUID,
     PRODUCT_UNIT,
@@ -26,6 +27,7 @@ from agents.vocabulary import (
 from sim.base.randomness import Randomness
 from sim.base.units import UNLIMITED_WATTS
 from sim.debt.loss_bridge import LossBridge
+from sim.debt.terms import level_payment
 from sim.drivers.drivers import Drivers
 from sim.drivers.plan import Plan
 from sim.parameters import Parameters
@@ -90,6 +92,7 @@ class Operators:
     bills_cents: Ints  # power, hosting and upkeep of the last week
     customer_claims_cents: Ints  # prepayments of customers it no longer serves
     site_watts: Ints  # IT watts of the sites it owns
+    hall_watts: Ints  # IT watts of the halls it has built or is building with project loans
 
 
 @dataclass(slots=True)
@@ -298,6 +301,18 @@ class World:
         """What the powered sites of each party would fetch, USD."""
         return np.asarray(self.operators.site_watts / 1000.0 * self.parameters.site.site_value_usd_per_kw)
 
+    def fee_worth_usd_per_watt(self) -> float:
+        """The posted fee of a slot over a lease, discounted as operators discount, USD per IT watt."""
+        site = self.parameters.site
+        months = site.lease_tenor_years * MONTHS_PER_YEAR
+        paid = float(level_payment(1.0, self.parameters.contracts.hurdle, months))
+        return site.hosting_fee_usd_per_kw_month / 1000.0 / paid
+
+    def hall_value_usd(self) -> Floats:
+        """What halls of each party would fetch, USD: their fees over a lease, and no more than a new shell costs."""
+        each = min(self.fee_worth_usd_per_watt(), self.parameters.construction.shell_usd_per_watt)
+        return np.asarray(self.operators.hall_watts * each)
+
     def sell_sites(self, party: int) -> int:
         """Give a failed party's sites to the landlords at their value, paid from outside; returns the cents."""
         cents = round(float(self.site_value_usd()[party]) * 100)
@@ -308,7 +323,7 @@ class World:
         return cents
 
     def net_asset_value_cents(self) -> Ints:
-        """Cash, coins, hardware in use, contracts and own sites less debt, cents per party (contracts.md 4.5).
+        """Cash, coins, hardware in use, contracts, own sites and halls less debt, cents per party (contracts.md 4.5).
 
         Hardware stands at the value of the typical operator, not at what it would fetch: a going concern.
         """
@@ -317,7 +332,7 @@ class World:
         np.add.at(hardware, lots.owner, lots.quantity * self.market.typical_value_usd[lots.product])
         coins = ledger.parties.bitcoin_satoshi.copy()
         np.add.at(coins, ledger.loans.debtor, ledger.loans.pledged_satoshi)
-        usd = hardware + self.site_value_usd() + coins / SATOSHI * self.btc_usd
+        usd = hardware + self.site_value_usd() + self.hall_value_usd() + coins / SATOSHI * self.btc_usd
         if self.parameters.credit.tenants:
             usd += contract_premium(
                 self.contracts,
