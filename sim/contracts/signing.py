@@ -74,28 +74,51 @@ def sign(world: World, week: int, halls: Halls, machine: Machine, served: Served
     loan, limit = _loan(world, week, served, deal, column, gpus, cost)
     prepaid = round(deal.rate * HOURS_PER_MONTH * deal.years * MONTHS_PER_YEAR * deal.prepaid * 100)
     found = _sources(world, week, served, deal, column, gpus, cost * gpus - loan.cents - prepaid * gpus)
-    if found.missing_cents:
+    # The loan comes with the units: deposit and freight are due before, out of what is there and what the tenant prepays.
+    at_once = _due_at_once(world, week, deal.housed.generation, cost) - prepaid
+    short = _short(world, party, found, at_once * gpus)
+    if found.missing_cents or short:
         each = cost - loan.cents // gpus - prepaid
-        fewer = (gpus - -(-found.missing_cents // max(each, 1))) // int(UNIT[deal.housed.generation])
-        if deal.tier == 0 or fewer <= 0:
-            why = "lending" if limit in (Limit.FUNDS, Limit.ROOM, Limit.NONE) else "equity"
-            world.log(
-                week,
-                "order_refused",
-                party,
-                product=product_of(deal.housed.generation, Condition.NEW),
-                quantity=gpus,
-                cents=found.missing_cents,
-                detail=f"{why}: {limit.name.lower()} bound the loan",
-            )
-            return Outcome(0, NOTHING, limit, why)
-        part = fewer * int(UNIT[deal.housed.generation])
+        lacking = max(-(-found.missing_cents // max(each, 1)), -(-short // max(at_once, 1)))
+        part = (gpus - lacking) // int(UNIT[deal.housed.generation]) * int(UNIT[deal.housed.generation])
+        if deal.tier == 0 or part <= 0:
+            return _refused(world, week, deal, gpus, limit, max(found.missing_cents, short))
         loan = SignedLoan(loan.lender, loan.tier, loan.cents * part // gpus, loan.rate, loan.months)
         found = _sources(world, week, served, deal, column, part, cost * part - loan.cents - prepaid * part)
+        short = _short(world, party, found, at_once * part)
+        if short:
+            return _refused(world, week, deal, gpus, limit, short)
         gpus = part
     _raise_money(world, week, party, found)
     _order(world, week, halls, deal, gpus, cost, loan, prepaid)
     return Outcome(gpus, loan, limit)
+
+
+def _due_at_once(world: World, week: int, generation: int, cost: int) -> int:
+    """Deposit and freight of one unit, cents."""
+    price = round(float(world.list_price_usd(week)[generation]) * 100)
+    return orders.deposit(world, price) + cost - price
+
+
+def _short(world: World, party: int, found: Sources, due: int) -> int:
+    """What cash, notes and shares lack of what is due at signing, cents."""
+    there = max(int(world.ledger.parties.cash_cents[party]), 0) + found.notes_cents + found.shares_cents
+    return max(due - there, 0)
+
+
+def _refused(world: World, week: int, deal: Proposal, gpus: int, limit: Limit, missing: int) -> Outcome:
+    """An order that nobody finances, and whether lenders or owners would have had to give more."""
+    why = "lending" if limit in (Limit.FUNDS, Limit.ROOM, Limit.NONE) else "equity"
+    world.log(
+        week,
+        "order_refused",
+        deal.housed.party,
+        product=product_of(deal.housed.generation, Condition.NEW),
+        quantity=gpus,
+        cents=missing,
+        detail=f"{why}: {limit.name.lower()} bound the loan",
+    )
+    return Outcome(0, NOTHING, limit, why)
 
 
 def _loan(

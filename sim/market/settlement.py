@@ -80,9 +80,9 @@ def _execute(world: World, week: int, result: MarketResult, trade: int, quantity
     slot = rent if in_place else 0
     picked = _pick(world, seller, source, product, quantity, is_forced, week)
     lots = world.ledger.lots
-    world.market.sold_age_weeks[trade] = week - np.average(
-        lots.vintage[picked], weights=lots.quantity[picked]
-    )
+    # Units on their way have not begun to age.
+    age = np.maximum(week - lots.vintage[picked], 0)
+    world.market.sold_age_weeks[trade] = np.average(age, weights=lots.quantity[picked])
     for lot in picked:
         _transfer(world, week, lot, seller, buyer, pool, week + weeks, price, is_forced, slot)
         world.ledger.lots.lien[lot] = loan

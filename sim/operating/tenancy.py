@@ -58,9 +58,10 @@ def terminate(world: World, week: int) -> None:
     With the fee at 1 the contract is take-or-pay to its end and nobody does.
     """
     contracts, tenants, fee = world.contracts, world.tenants, world.parameters.tenants.termination_fee
-    saved = 1.0 - world.rents.contract_usd_per_hour[contracts.generation] / (
-        (1.0 - contracts.prepaid) * contracts.rate_usd_per_hour
-    )
+    paid = (1.0 - contracts.prepaid) * contracts.rate_usd_per_hour
+    # Who pays nothing any more saves nothing.
+    anew = world.rents.contract_usd_per_hour[contracts.generation]
+    saved = 1.0 - np.divide(anew, paid, out=np.ones(len(paid)), where=paid > 0)
     able = contracts.live(week) & (tenants.state[contracts.tenant] != TenantState.DEFAULTED)
     rows = np.flatnonzero(able & (saved > fee))
     cents = to_cents(fee * contracts.to_pay_usd(rows, week))
