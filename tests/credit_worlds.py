@@ -6,8 +6,6 @@ from sim.model import FireSaleModel
 from sim.parameters import Parameters
 from sim.state.world import World
 
-# Lending as it was before anything is refinanced: every maturity is rolled at par.
-BALLOONS = ("credit.financing=false",)
 # Neo-clouds with little cash in a slump, let on demand alone, and lenders that may operate what they seize: week 14 on.
 DEFAULTS = (
     "rent.slump_week=1",

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from credit_worlds import BALLOONS, DEFAULTS
+from credit_worlds import DEFAULTS
 from parameter_readers import DEAR_CONTRACTS, LATE_HALLS, POOR_BORROWERS
 from pydantic.fields import FieldInfo
 
@@ -238,9 +238,18 @@ EARLY_MATURITIES = (
     "miners.convertible_scale=2",
     "equity.notes_tenor_years=3",
 )
-# The clock frames every run; what a plugin changes is its own (test_plugins.py); how long a broken lease is named as a cause
-# has a test of its own (test_parameter_effects.py).
-LEFT_OUT = ("clock.", "credit.lease_cause_weeks", "plugin")
+# The last payment of a loan sold by decree later is a maturity that is rolled at par; idle cash would repay it before.
+BALLOONS = (
+    "credit.financing=false",
+    "equity.cash_used=0",
+    "forced_sale.enabled=true",
+    "forced_sale.week=200",
+    "forced_sale.age_years=4.5",
+    "credit.balloon_share=0.05",
+)
+# The clock frames every run; what a plugin changes is its own (test_plugins.py); how long a broken lease is named as a cause,
+# and when an amended loan fails again, have tests of their own (test_parameter_effects.py).
+LEFT_OUT = ("clock.", "credit.lease_cause_weeks", "credit.redefault_years", "plugin")
 LIVE_WORLDS: tuple[LiveWorld, ...] = (
     ("calm", 16, (QUICK,), [1, 3, 8, 16]),
     ("rebound_2026", 4, (QUICK, "power.driver=replay"), [1]),
@@ -262,8 +271,8 @@ LIVE_WORLDS: tuple[LiveWorld, ...] = (
     ("calm", 60, (QUICK, *SAFE_TENANTS), [30, 60]),
     ("calm", 60, (QUICK, *EARLY_MATURITIES), [30, 60]),
     ("calm", 2, (QUICK, "valuation.expectations=extrapolative"), [2]),
-    ("calm", 10, (QUICK, *BALLOONS), [10]),
-    ("rent_slump", 9, (QUICK, *DEFAULTS), [9]),
+    ("calm", 30, (QUICK, *BALLOONS), [10, 30]),
+    ("rent_slump", 20, (QUICK, *DEFAULTS), [20]),
     ("late_power", 70, (QUICK, *LATE_HALLS), [35, 70]),
     ("rent_slump", 60, (QUICK, *DEAR_CONTRACTS), [30, 60]),
 )
