@@ -1,4 +1,4 @@
-"""Laws of contracts and loans over whole runs, counted anew each week beside the engine's own count, and each of them broken by hand."""
+"""Laws of contracts and loans over whole runs, counted anew each week beside the engine, and each of them broken by hand."""
 
 from collections import defaultdict
 from collections.abc import Callable

@@ -420,7 +420,7 @@ def test_an_order_for_a_contract_stands_alone() -> None:
     same = {"buyer": CLOUD, "product": H100, "arrival": 30, "gpus": 8, "unpaid_cents": 5, "cost_cents": 6}
     free = same | {"contract": -1, "commitment_cents": 0}
     signed = {
-        "contract": 3,
+        "contract": 0,
         "commitment_cents": 4,
         "lender": BANK,
         "tier": 1,
@@ -430,11 +430,11 @@ def test_an_order_for_a_contract_stands_alone() -> None:
     orders.append(**same, **signed)
     orders.append(**same, **signed)
     assert orders.gpus.tolist() == [40, 8, 8]
-    assert orders.contract.tolist() == [-1, 3, 3]
+    assert orders.contract.tolist() == [-1, 0, 0]
     orders.append(**free)
     assert orders.gpus.tolist() == [48, 8, 8]
     orders.keep(orders.contract >= 0)
     orders.append(**free)
-    assert (orders.gpus.tolist(), orders.contract.tolist()) == ([8, 8, 8], [3, 3, -1])
+    assert (orders.gpus.tolist(), orders.contract.tolist()) == ([8, 8, 8], [0, 0, -1])
     assert {name: getattr(orders, name)[0] for name in signed} == signed
     assert orders.loan_rate.tolist() == [0.11, 0.11, 0.0]

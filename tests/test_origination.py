@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sim.debt.terms import level_payment
-from sim.origination.pool import terms_at
+from sim.origination.pool import funds_a_year, terms_at
 from sim.origination.pricing import learned, price_loan
 from sim.origination.sizing import Limit, annuity, size_loan, tail_value
 from sim.state.lending import Experience, Pool
@@ -17,13 +17,15 @@ BY_HAND = sum(NET / 1.008**k for k in range(1, MONTHS + 1))  # 31,781 USD
 
 
 def test_a_deal_by_hand_is_bound_by_income() -> None:
-    """31,781 / 1.45 = 21,918; the tail adds 70 % of twelve months at 300 - 100 falling by a quarter a year."""
+    """31,781 / 1.45 = 21,918; the tail adds 70 % of twelve months of spot, 300 USD falling by a quarter a year, less 60."""
     contracted = float(NET * annuity(RATE, MONTHS))
     assert contracted == pytest.approx(BY_HAND)
-    by_month = sum((300.0 * np.exp(-0.25 * k / 12) - 100.0) / 1.008**k for k in range(49, 61))
-    # 300 USD falls to 110 at the start of the tail and to 86 at its end: net cash turns negative within it.
-    tail = float(tail_value(300.0, 100.0, 0.25, RATE, MONTHS, 12))
-    assert tail == pytest.approx(max(by_month, 0.0))
+    by_month = sum((300.0 * np.exp(-0.25 * k / 12) - 60.0) / 1.008**k for k in range(49, 61))
+    tail = float(tail_value(300.0, 60.0, 0.25, RATE, MONTHS, 12))
+    assert tail == pytest.approx(by_month)
+    assert tail > 0
+    # 300 USD falls to 108 at the start of the tail and to 86 at its end: at a cost of 100 it is worth nothing.
+    assert float(tail_value(300.0, 100.0, 0.25, RATE, MONTHS, 12)) == 0.0
     sized = size_loan(COST, 0.71, contracted, 1.45, tail, 0.30)
     assert float(sized.amount) == pytest.approx(BY_HAND / 1.45 + 0.7 * tail)
     assert Limit(int(sized.limit)) == Limit.INCOME
@@ -47,6 +49,13 @@ def test_a_level_loan_of_that_size_is_covered_as_it_was_sized() -> None:
 def test_room_and_funds_bind_too(room: float, funds: float, limit: Limit) -> None:
     sized = size_loan(COST, 0.71, BY_HAND, 1.45, 0.0, 0.3, room=room, funds=funds)
     assert (float(sized.amount), Limit(int(sized.limit))) == (min(room, funds), limit)
+
+
+def test_a_deal_without_income_gets_no_loan_and_a_small_one_is_a_loan() -> None:
+    none = size_loan(COST, 0.71, -5.0, 1.45, 0.0, 0.3)
+    assert (float(none.amount), Limit(int(none.limit))) == (0.0, Limit.NONE)
+    small = size_loan(COST, 0.71, BY_HAND, 1.45, 0.0, 0.3, funds=0.5)
+    assert (float(small.amount), Limit(int(small.limit))) == (0.5, Limit.FUNDS)
 
 
 NUMBER = st.floats(-1e5, 1e6)
@@ -109,6 +118,11 @@ def test_the_pool_keeps_three_months_and_counts_what_was_asked() -> None:
     pool.commit(250)
     pool.begin(5, 100)
     assert pool.left == 150
+
+
+def test_funds_grow_and_shrink_with_losses_by_hand() -> None:
+    """40 billion growing by 0.3 in logs for two years, less five times a loss of 4 %: 40 x 1.822 x 0.8."""
+    assert float(funds_a_year(40e9, 0.3, 2.0, 5.0, 0.04)) == pytest.approx(40e9 * 1.8221188 * 0.8)
 
 
 def test_terms_are_levels_and_do_not_drift() -> None:

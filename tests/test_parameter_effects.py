@@ -126,11 +126,13 @@ def test_a_broken_lease_is_a_cause_for_as_long_as_the_parameter_says() -> None:
 
 
 def test_a_later_second_default_is_discounted_by_hand() -> None:
-    """Of what an amended loan brings if it fails again, a year later at 10 % and a trend of 0.25: exp(-0.35) of a sale today."""
+    """What an amended loan brings if it fails again, a year later at 10 % and a trend of 0.25: exp(-0.35) of a sale today."""
     worth = {}
     for years in (1.0, 3.0):
         world = world_of(credit__redefault_years=years, credit__redefault_probability=0.5)
-        debtor = int(np.unique(world.ledger.loans.debtor[world.ledger.loans.kind == LoanKind.DELAYED_DRAW])[0])
+        debtor = int(
+            np.unique(world.ledger.loans.debtor[world.ledger.loans.kind == LoanKind.DELAYED_DRAW])[0]
+        )
         rows = np.flatnonzero((world.ledger.loans.debtor == debtor) & world.ledger.loans.live())
         with_sale, without = (workout.amendment_value(world, debtor, rows, 0.1, sale) for sale in (1e6, 0.0))
         worth[years] = with_sale - without

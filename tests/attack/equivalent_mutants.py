@@ -84,4 +84,8 @@ EQUIVALENT = {
         "refinancing_offer: 1.0 => 2.0 #2": UNUSED,
         "refinancing_offer: 1.0 => 10000.0 #2": UNUSED,
     },
+    "sim.origination.sizing": {
+        "annuity: 1.0 => 2.0": UNUSED,
+        "annuity: 1.0 => 10000.0": UNUSED,
+    },
 }

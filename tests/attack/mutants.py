@@ -23,6 +23,9 @@ KILLED_SHARE = 0.95
 MODULES = {
     "sim.state.ledger": ("test_ledger",),
     "sim.market.settlement": ("test_settlement", "test_settlement_proceeds"),
+    "sim.origination.sizing": ("test_origination",),
+    "sim.origination.pricing": ("test_origination",),
+    "sim.origination.pool": ("test_origination",),
     "sim.debt.waterfall": ("test_waterfall",),
     "sim.debt.facilities": ("test_facilities",),
     "agents.valuation": ("test_valuation",),
