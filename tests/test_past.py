@@ -12,6 +12,7 @@ from sim.drivers.catalogue import sold_in
 from sim.drivers.history import past_base_rates, past_rents
 from sim.drivers.plan import planned, promised_a_year
 from sim.opening.ageing import Past, level_payment_of, live
+from sim.opening.fleets import neo_cloud_sizes, owners_of_halls
 from sim.opening.purchases import fill, mix_of
 from sim.parameters import Parameters
 
@@ -198,3 +199,22 @@ def test_sites_are_cut_into_phases_that_add_up() -> None:
     assert np.bincount(site, weights=watts, minlength=4).tolist() == planned_watts.tolist()
     assert watts.max() <= 100
     assert np.bincount(site, minlength=4).tolist() == [0, 1, 2, 4]
+
+
+def test_operators_are_as_large_in_every_seed() -> None:
+    """A power law of shares is met to within the smallest halls, whatever the luck, and luck says who is where."""
+    sizes = neo_cloud_sizes(5, 0.4)
+    watts = np.random.default_rng(3).integers(1, 60, 200)
+    held = np.array([30.0, 0.0, 0.0, 0.0, 5.0])
+    seeds = [np.random.default_rng(seed).random(200) for seed in (1, 2)]
+    dealt = [owners_of_halls(watts, held, sizes, luck) for luck in seeds]
+    assert (dealt[0] != dealt[1]).mean() > 0.3
+    for owners in dealt:
+        whole = held + np.bincount(owners, weights=watts, minlength=5)
+        assert whole / whole.sum() == pytest.approx(sizes, abs=2 / whole.sum())
+
+
+def test_a_hall_too_large_for_all_falls_to_the_one_that_lacks_most() -> None:
+    found = owners_of_halls(np.array([5, 100]), np.zeros(3), np.array([0.5, 0.3, 0.2]), np.array([0.99, 0.0]))
+    assert found[1] == 0
+    assert found[0] == 2  # 105 x .2 = 21 and 31.5 are lacking, drawn in proportion

@@ -54,6 +54,38 @@ def neo_cloud_sizes(count: int, largest: float) -> Floats:
     return np.asarray(shares / shares.sum())
 
 
+def owners_of_halls(watts: Ints, held: Floats, sizes: Floats, luck: Floats) -> Ints:
+    """Operator of each shared hall, so that every operator ends near its size and the largest are as large in every seed.
+
+    Halls are dealt from the largest down. A hall falls to one of the operators that it does not lift above their size, drawn
+    in proportion to what they lack; where it would lift all of them, to the one that lacks most.
+
+    Parameters
+    ----------
+    watts
+        Of each hall, (halls,).
+    held
+        Watts each operator has in halls of its own, (operators,).
+    sizes
+        Shares of all these watts, (operators,).
+    luck
+        Uniform, (halls,).
+
+    Examples
+    --------
+    >>> owners_of_halls(np.array([10, 60, 20]), np.zeros(2), np.array([0.7, 0.3]), np.array([0.9, 0.9, 0.9])).tolist()
+    [0, 0, 1]
+    """
+    lacks = np.asarray(sizes, float) * float(watts.sum() + held.sum()) - held
+    found = np.zeros(len(watts), dtype=np.int64)
+    for hall in np.argsort(-watts, kind="stable"):
+        fits = np.where(lacks >= watts[hall], np.maximum(lacks, 0.0), 0.0)
+        drawn = np.searchsorted(np.cumsum(fits), luck[hall] * fits.sum(), side="right")
+        found[hall] = min(int(drawn), len(sizes) - 1) if fits.any() else int(lacks.argmax())
+        lacks[found[hall]] -= watts[hall]
+    return found
+
+
 def fill_fleets(build: Builder) -> Loans:
     """Put operators' hardware into private and open pools, keeping the vacancy free; returns the loan of a sale by decree."""
     parameters, topology = build.parameters, build.topology
@@ -74,26 +106,34 @@ def fill_fleets(build: Builder) -> Loans:
         unit_watts,
     )
     pools = np.flatnonzero(np.isin(topology.pool_kind, (PoolKind.OPEN, PoolKind.PRIVATE)))
-    tenant_luck = build.randomness.uniform(Purpose.TENANCY, 0, pools)
+    kinds = topology.places.kind[topology.pool_place]
+    hyperscale = (kinds == "hyperscale") | ((kinds == "miner") & (topology.pool_kind == PoolKind.PRIVATE))
+    pools = pools[~hyperscale[pools]]
+    part = np.where(kinds[pools] == "colo", world.colocation_gpu_share, 1.0)
+    shared = topology.pool_holder[pools] < 0
+    held = np.bincount(
+        [build.ranks.get(int(holder), len(clouds)) for holder in topology.pool_holder[pools][~shared]],
+        weights=topology.pool_power[pools][~shared],
+        minlength=len(clouds) + 1,
+    )[: len(clouds)]
+    owners = topology.pool_holder[pools].copy()
+    owners[shared] = clouds[
+        owners_of_halls(
+            np.rint(topology.pool_power[pools] * part).astype(np.int64)[shared],
+            held,
+            sizes,
+            build.randomness.uniform(Purpose.TENANCY, 0, pools[shared]),
+        )
+    ]
     age_luck = build.randomness.uniform(Purpose.VINTAGE, 0, pools)
-    for pool, luck, age in zip(pools, tenant_luck, age_luck, strict=True):
-        place = int(topology.pool_place[pool])
-        kind = str(topology.places.kind[place])
-        if kind == "hyperscale" or (kind == "miner" and topology.pool_kind[pool] == PoolKind.PRIVATE):
-            continue
-        held = int(topology.pool_power[pool])
+    for pool, owner, share, age in zip(pools, owners, part, age_luck, strict=True):
+        holds = int(topology.pool_power[pool])
         taken = _standing(build, int(pool), unit_watts)
-        busy = max(held - int(held * parameters.site.vacancy) - taken, 0)
-        owner = int(topology.pool_holder[pool])
-        if owner < 0:
-            owner = int(
-                clouds[np.searchsorted(np.cumsum(sizes), luck, side="right").clip(0, len(clouds) - 1)]
-            )
-            build.pairs.add((owner, int(pool)))
-        share = world.colocation_gpu_share if kind == "colo" else 1.0
+        busy = max(holds - int(holds * parameters.site.vacancy) - taken, 0)
+        build.pairs.add((int(owner), int(pool)))
         left_out = owner == clouds[0] and not world.largest_neo_cloud
-        share = 0.0 if world.fleets_file or left_out else share
-        filled = _stock(build, owner, int(pool), int(busy * share), unit_watts, mix, float(age))
+        share = 0.0 if world.fleets_file or left_out else float(share)
+        filled = _stock(build, int(owner), int(pool), int(busy * share), unit_watts, mix, float(age))
         build.background[pool] += busy - filled
     return loans
 
