@@ -74,7 +74,7 @@ def owners_of_halls(watts: Ints, held: Floats, sizes: Floats, luck: Floats) -> I
     Examples
     --------
     >>> owners_of_halls(np.array([10, 60, 20]), np.zeros(2), np.array([0.7, 0.3]), np.array([0.9, 0.9, 0.9])).tolist()
-    [0, 0, 1]
+    [1, 0, 1]
     """
     lacks = np.asarray(sizes, float) * float(watts.sum() + held.sum()) - held
     found = np.zeros(len(watts), dtype=np.int64)
