@@ -52,10 +52,10 @@ OBSTACLES = {
     "without room for a unit": ({"site.vacancy": 0.0}, "without_room"),
     "without liquid cooling": ({"world.places_per_operator": 60}, "without_cooling"),
     "with less cash than a unit": ({**EAGER, "labs.cash_usd": 1000}, "short"),
-    # Two weeks after the sale: what was left of it last week is wanted, and gone.
-    "for a class nobody offered": ({**EAGER, "clock.weeks": 6}, "not_offered"),
+    # Weeks after the sale: what was left of it last week is wanted, and gone.
+    "for a class nobody offered": ({**EAGER, "clock.weeks": 7}, "not_offered"),
 }
-LIVED = {"for a class nobody offered": 6}
+LIVED = {"for a class nobody offered": 7}
 
 
 @pytest.mark.parametrize("line", OBSTACLES)
