@@ -157,6 +157,8 @@ def price_paths(frames: "Frames") -> "Drawing":
         axes.set_title(f"{name}, {int(path['sold_gpus'].sum()):,} sold")
         axes.set_ylim(bottom=0)
         _years(axes, weeks)
+    for axes in list(panels.flat)[max(len(offered) - columns, 0) : len(offered)]:
+        axes.tick_params(labelbottom=True)  # the lowest of its column, though a row may stand below
     for axes in list(panels.flat)[len(offered) :]:
         axes.set_axis_off()
     if not parts:
@@ -168,11 +170,18 @@ def price_paths(frames: "Frames") -> "Drawing":
 
 
 def _draw_price_path(axes: Axes, path: pd.DataFrame) -> None:
-    """One class: lines of best use and first lot, prices with their range; empty marks where none was sold."""
-    axes.plot(path["date"], path["best_use_value_usd"] / 1000, color=BLACK, linewidth=0.9)
-    axes.plot(
-        path["date"], path["first_lot_price_usd"] / 1000, color=BLUE, linestyle=(0, (4, 1.5)), linewidth=0.9
-    )
+    """One class: lines of best use and first lot, prices with their range; empty marks where none was sold.
+
+    A single week makes no line: it gets a dash of the line's colour.
+    """
+    for column, colour, dashes in (
+        ("best_use_value_usd", BLACK, "-"),
+        ("first_lot_price_usd", BLUE, (0, (4, 1.5))),
+    ):
+        value = path[column] / 1000
+        axes.plot(path["date"], value, color=colour, linestyle=dashes, linewidth=0.9)
+        alone = value.notna() & value.shift(1).isna() & value.shift(-1).isna()
+        axes.scatter(path.loc[alone, "date"], value[alone], s=14, marker="_", color=colour, linewidth=0.9)
     low, high = path["price_low_usd"] / 1000, path["price_high_usd"] / 1000
     axes.vlines(path["date"], low, high, color=VERMILION, alpha=0.45, linewidth=1.4)
     sold = path["sold_gpus"] > 0
