@@ -44,6 +44,12 @@ OUTCOMES = {
     "defaults": ("1", "defaults since the forced week, the borrower's own left out"),
     "discount": ("share", "1 - price over price without the default"),
 }
+TITLES = {
+    "price_usd": "price of one more {}",
+    "rent_usd_per_hour": "rent of the {}",
+    "defaults": "defaults of others",
+    "discount": "discount of the {}",
+}
 PATHS = {
     "replication": ("", "number of the replication"),
     "branch": ("", "sold, held or no_default"),
@@ -235,7 +241,7 @@ def draw(effects: pd.DataFrame, generation: str) -> Figure:
                 label=f"{one} less {other}".replace("_", " "),
             )
         axes.axhline(0, color="#000000", linewidth=0.6)
-        axes.set_title(f"{outcome}, {generation}" if outcome != "defaults" else "defaults of others")
+        axes.set_title(TITLES[outcome].format(generation))
         axes.set_ylabel(unit if unit != "1" else "borrowers")
         axes.set_xticks(HORIZONS)
     for axes in panels[1]:
