@@ -94,7 +94,7 @@ def credit_cycle(frames: "Frames") -> "Drawing":
         prices.set_title(
             f"credit {side} rents{away} (correlation of yearly changes {strength:.2f}, one seed)", fontsize=7
         )
-    losses.bar(dates, lost, width=25, color=VERMILION, label="written off by lenders in the month")
+    losses.bar(dates, lost, width=25, color=VERMILION, label="written off by creditors in the month")
     losses.plot(
         dates, months["hedge_share"], color=BLACK, ls=":", label="share of debt whose service income covers"
     )
