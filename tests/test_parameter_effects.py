@@ -17,7 +17,7 @@ from sim.state.ledger import LoanKind
 # Worlds in which a parameter matters soon: scenario, weeks, settings.
 WORLDS: dict[str, tuple[str, int, tuple[str, ...]]] = {
     "calm": ("calm", 6, ()),
-    "spring": ("calm", 16, ("miners.leased_shell_share=0",)),
+    "spring": ("calm", 30, ("miners.leased_shell_share=0",)),
     "extrapolating": ("calm", 2, ("valuation.expectations=extrapolative",)),
     "poor miners": (
         "calm",
@@ -53,7 +53,18 @@ WORLDS: dict[str, tuple[str, int, tuple[str, ...]]] = {
             "world.neo_cloud_free_cash_usd=0",
         ),
     ),
-    "slump": ("rent_slump", 40, ("rent.slump_week=2", "rent.slump=-1.5")),
+    "breaches": (
+        "rent_slump",
+        60,
+        (
+            "rent.slump_week=2",
+            "rent.slump=-1.5",
+            "credit.waiver_probability=0.9",
+            "credit.loan_to_cost_covenant=0.6",
+            "credit.dscr_covenant=1.4",
+        ),
+    ),
+    "slump": ("rent_slump", 60, ("rent.slump_week=2", "rent.slump=-1.5")),
     "defaults": ("rent_slump", 30, DEFAULTS),
 }
 MOVED = [
@@ -69,12 +80,12 @@ MOVED = [
     ("calm", "world.spread_limit", 1),
     ("spring", "miners.review_weeks", 8),
     ("poor clouds", "miners.review_share", 0.5),
-    ("poor clouds", "credit.waiver_majority", 0.9),
+    ("breaches", "credit.waiver_majority", 0.25),
     ("extrapolating", "valuation.extrapolation", 1.2),
     ("poor miners", "miners.pressed_months", 3),
     ("balloons", "credit.balloon_payments", 6),
     ("balloons", "credit.refinance_months", 12),
-    ("slump", "credit.service_reserve_months", 6),
+    ("slump", "credit.service_reserve_months", 1),
     ("defaults", "freight.in_place_weeks", 4),
     ("defaults", "credit.operating_weeks", 17),
     ("defaults", "liquidators.unpledged_rate_per_year", 0.05),

@@ -5,6 +5,7 @@ import numpy as np
 from agents.vocabulary import AgentKind, Ints
 from sim.equity.obligations import obligations
 from sim.lending import orders
+from sim.lending.forced_sale import awaits_decree
 from sim.lending.monitoring import pay_early
 from sim.state.ledger import LoanKind
 from sim.state.world import World
@@ -32,6 +33,8 @@ def repay(world: World, week: int) -> None:
     loans, free = world.ledger.loans, spare(world, week)
     idle = (world.demand.idle_months % IDLE_MONTHS == 0) & (world.demand.idle_months > 0)
     for party in np.flatnonzero(idle & (free > 0)):
+        if awaits_decree(world, int(party), week):
+            continue
         mine = np.flatnonzero((loans.debtor == party) & loans.live() & np.isin(loans.kind, PREPAYABLE))
         if len(mine):
             dearest = mine[np.argsort(-loans.rate[mine], kind="stable")]

@@ -21,6 +21,12 @@ from sim.state.world import World
 BORROWER = "borrower"
 
 
+def awaits_decree(world: World, party: int, week: int) -> bool:
+    """Whether a party's collateral is still to be sold by decree: until then its loan stands as it was drawn."""
+    sale = world.parameters.forced_sale
+    return sale.enabled and week < sale.week and world.ledger.parties.name[party] == BORROWER
+
+
 def accelerate(world: World, week: int) -> None:
     """In the chosen week, call the borrower's loans and hand the collateral to the liquidators."""
     sale = world.parameters.forced_sale

@@ -81,7 +81,6 @@ AT_CONSTRUCTION: Mapping[str, tuple[str, ...]] = {
         "tenants.speculative_share",
         "miners.leased_shell_share",
         "site.oldest_lease_years",
-        "neo_clouds.shell_lease_usd_per_kw_month",
     ),
 }
 
