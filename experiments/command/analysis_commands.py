@@ -70,9 +70,7 @@ def verify(
 
 
 def validate(
-    seeds: Annotated[
-        int, typer.Option(min=2, help="Seeds; 200 are pre-registered, twenty runs each.")
-    ] = 200,
+    seeds: Annotated[int, typer.Option(min=2, help="Seeds; 200 are pre-registered, twenty runs each.")] = 200,
     workers: Processes = 1,
     out: Annotated[Path, typer.Option(help="Result folder.")] = Path("results/validation"),
 ) -> None:

@@ -50,8 +50,8 @@ def hindcast(paths: pd.DataFrame) -> Figure:
     axes.set_yscale("log")
     axes.set_yticks(TICKS, [f"{tick}" for tick in TICKS])
     axes.yaxis.set_minor_formatter(NullFormatter())
-    axes.xaxis.set_major_locator(MonthLocator(bymonth=(1, 7)))
-    axes.xaxis.set_major_formatter(DateFormatter("%b %Y"))
+    axes.xaxis.set_major_locator(MonthLocator(bymonth=(1, 7)))  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_formatter(DateFormatter("%b %Y"))  # type: ignore[no-untyped-call]
     axes.set_ylabel("debt over its level at the start")
     axes.legend(loc="upper left")
     return figure
