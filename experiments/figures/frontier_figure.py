@@ -40,7 +40,7 @@ def write(runs: pd.DataFrame, path: Path) -> None:
 
 
 def frontier_map(table: pd.DataFrame) -> Figure:
-    """One panel per variant of deflation; a cell says how many of its runs lost more than 5 %, the default is framed."""
+    """One panel per variant of deflation; a cell says how many of its runs lost more than 5 %."""
     default = Parameters().flat()
     variants = list(table.groupby([TREND, STEP]))
     coverages, shares = (np.sort(table[column].unique()) for column in (COVERAGE, INVESTMENT))
@@ -51,18 +51,18 @@ def frontier_map(table: pd.DataFrame) -> Figure:
         share = part["large"] / part["runs"]
         cells = part.assign(share=share).pivot_table(index=COVERAGE, columns=INVESTMENT, values="share")
         cells = cells.reindex(index=coverages, columns=shares)
-        image = axes.imshow(cells.to_numpy(), cmap="cividis_r", vmin=0, vmax=1, origin="lower", aspect="auto")
+        image = axes.imshow(cells.to_numpy(), cmap="Blues", vmin=0, vmax=1, origin="lower", aspect="auto")
         for _, row in part.iterrows():
             at = int(np.searchsorted(shares, row[INVESTMENT])), int(np.searchsorted(coverages, row[COVERAGE]))
             dark = row["large"] / row["runs"] > 0.5
             text = f"{row['large']:.0f}/{row['runs']:.0f}"
             axes.annotate(text, at, ha="center", va="center", fontsize=7, color="white" if dark else "black")
-        axes.set_title(f"trend {trend:.2f}, step {step:.2f}")
+        named = " (default)" if (trend, step) == (default[TREND], default[STEP]) else ""
+        axes.set_title(f"trend {trend:.2f}, step {step:.2f}{named}", fontsize=7)
+        axes.grid(visible=False)
         axes.set_xticks(range(len(shares)), [f"{share:.0%}" for share in shares])
         axes.set_yticks(range(len(coverages)), [f"{coverage:.2f}" for coverage in coverages])
         axes.set_xlabel("investment-grade deals")
-        if (trend, step) == (default[TREND], default[STEP]):
-            axes.set_title(f"trend {trend:.2f}, step {step:.2f} (default)", fontweight="bold")
     panels[0].set_ylabel("coverage loans are sized on")
     if image is not None:
         figure.colorbar(image, ax=list(panels), label="share of runs that lose over 5 %")
