@@ -44,6 +44,11 @@ universities.count = 3
 EXPERIMENT = """
 name = "demand"
 scenario = "with_universities.toml"
+# In a calm month nobody sells used hardware.
+[overrides.forced_sale]
+enabled = true
+week = 1
+gpus = 2_000
 [vary]
 "universities.count" = [0, 12]
 [replications]

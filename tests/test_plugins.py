@@ -100,8 +100,6 @@ def test_a_model_with_a_plugin_can_be_pickled(folder: Path) -> None:
 
 
 def test_a_plugin_in_a_sweep(folder: Path) -> None:
-    sale = "\n".join(f"{key} = {str(value).lower()}" for key, value in SALE.items())
-    (folder / "demand.toml").write_text(EXPERIMENT.replace("[vary]", f"[overrides]\n{sale}\n[vary]"))
     results = fs.sweep(folder / "demand.toml", folder / "out", workers=0)
     runs = results.runs.set_index("universities.count")["gpus_to_universities"]
     assert runs[0] == 0 and runs[12] > 0
