@@ -238,6 +238,33 @@ EARLY_MATURITIES = (
     "miners.convertible_scale=2",
     "equity.notes_tenor_years=3",
 )
+# Tenants that ask for relief once their contracts are dear.
+RENEGOTIATING_TENANTS = (
+    "rent.slump_week=2",
+    "rent.slump=-0.5",
+    "tenants.renegotiation_hazard=0.2",
+    "tenants.speculative_share=1",
+    "tenants.investment_share=0",
+)
+# Loans that fail and are closed within the run, so that lenders' funds shrink.
+LOSING_LENDERS = (
+    "rent.slump_week=2",
+    "rent.slump=-1.5",
+    "world.neo_cloud_free_cash_usd=0",
+    "neo_clouds.reserve_months=1",
+    "credit.chapter_11_probability=0",
+    "credit.grace_weeks=0",
+    "credit.enforcement_weeks=3",
+    "credit.price_impact=1",
+    "lenders.enforcement_cost=0.1",
+)
+# Miners that owe little and hold coins that rise: some convertibles end worth more than par.
+RISING_SHARES = (
+    "miners.convertible_scale=0.2",
+    "bitcoin.drift=0.3",
+    "bitcoin.jump_rate=0",
+    "world.miners=30",
+)
 # The last payment of a loan sold by decree later is a maturity that is rolled at par; idle cash would repay it before.
 BALLOONS = (
     "credit.financing=false",
@@ -275,6 +302,13 @@ LIVE_WORLDS: tuple[LiveWorld, ...] = (
     ("rent_slump", 20, (QUICK, *DEFAULTS), [20]),
     ("late_power", 70, (QUICK, *LATE_HALLS), [35, 70]),
     ("rent_slump", 60, (QUICK, *DEAR_CONTRACTS), [30, 60]),
+    ("rent_slump", 60, (QUICK, *RENEGOTIATING_TENANTS), [40, 60]),
+    ("rent_slump", 70, (QUICK, *LOSING_LENDERS), [70]),
+    ("calm", 100, (QUICK, *RISING_SHARES), [60, 100]),
+    # Classes that are not made any more are on sale in the past.
+    ("boom_2025", 16, (QUICK,), [16]),
+    ("calm", 16, (QUICK, "clock.start=2021-06-07"), [16]),
+    ("calm", 16, (QUICK, "clock.start=2018-09-03"), [16]),
 )
 
 
