@@ -10,6 +10,7 @@ from agents.schema import Needs, Section, quantity, setting
 from agents.vocabulary import AgentKind, Floats
 
 TIERS = ("investment", "mixed", "speculative")
+INVESTMENT, MIXED, SPECULATIVE = range(len(TIERS))
 COST, YEAR = "share of cost", "per year"
 
 

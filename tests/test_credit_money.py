@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from credit_worlds import closes, world_of
 
+from agents.lender import SPECULATIVE
 from agents.vocabulary import AgentKind
 from sim.debt.facilities import coupon
 from sim.lending import debt_service, financing, monitoring
-from sim.lending.terms import SPECULATIVE
 from sim.origination.signed import SignedLoan
 from sim.state.ledger import Account, LoanKind
 from sim.state.standing import Standing

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from agents.lender import TIERS
 from experiments.measures.boom import month_ends
 from experiments.validation.facts import SALE_WEEK, Facts, Floats, Table
-from sim.state.tenants import RATINGS
 
 # Quarter's end at which one borrower's debt and active power are both cited, in weeks of the hindcast.
 JUNE_2025 = 24
@@ -19,7 +19,7 @@ def spread_after_sale(arms: Mapping[str, Facts]) -> float:
 
     Mean over tiers and weeks in which both runs have lent.
     """
-    change = [_charged(arms["forced"], tier) - _charged(arms["calm"], tier) for tier in RATINGS]
+    change = [_charged(arms["forced"], tier) - _charged(arms["calm"], tier) for tier in TIERS]
     after = np.concatenate([values[SALE_WEEK + 1 :] for values in change])
     known = after[np.isfinite(after)]
     return float(known.mean()) if len(known) else float("nan")

@@ -15,6 +15,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
+from agents.lender import TIERS
 from agents.schema import Section
 from agents.vocabulary import GENERATIONS
 from experiments.validation import credit_measures, measures
@@ -22,7 +23,6 @@ from experiments.validation.arms import ARMS
 from experiments.validation.ranges import RANGES
 from experiments.validation.row import Row
 from sim.base.faults import explained, nearest
-from sim.state.tenants import RATINGS
 
 FILE = "rows.toml"
 # A function as a row names it: by its name alone, or as a table of its name and its arguments.
@@ -31,9 +31,9 @@ Named = str | dict[str, str]
 ARGUMENTS: dict[str, Iterable[str]] = {
     "arm": ARMS,
     "generation": GENERATIONS,
-    "rating": RATINGS,
-    "dear": RATINGS,
-    "cheap": RATINGS,
+    "rating": TIERS,
+    "dear": TIERS,
+    "cheap": TIERS,
 }
 
 

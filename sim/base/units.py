@@ -2,6 +2,8 @@
 
 # Room without a power limit: more than any book could use, far below the kernel's range.
 UNLIMITED_WATTS = 10**12
+# A week far beyond every run.
+NEVER = 1 << 40
 
 
 class BooksDoNotClose(AssertionError):

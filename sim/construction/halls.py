@@ -8,17 +8,15 @@ from collections.abc import Callable
 
 import numpy as np
 
-from agents.lender import TIERS
+from agents.lender import MIXED
 from agents.vocabulary import MONTHS_PER_YEAR, WEEKS_PER_YEAR, AgentKind, Floats, Ints, PoolKind
 from sim.base.randomness import Purpose
+from sim.base.units import NEVER
 from sim.construction.pipeline import delay_weeks
 from sim.debt.terms import level_payment
 from sim.lending import terms
 from sim.state.ledger import Account, LoanKind
 from sim.state.world import REST_OF_WORLD, World
-
-NEVER = 1 << 40
-MIXED = TIERS.index("mixed")
 
 
 def energise(world: World, week: int) -> None:

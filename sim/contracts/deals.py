@@ -2,11 +2,10 @@
 
 import numpy as np
 
+from agents.lender import INVESTMENT, MIXED, SPECULATIVE
 from agents.vocabulary import Floats, Ints
 from sim.parameters.boom import ContractParameters
-from sim.state.tenants import RATINGS, Tenants
-
-INVESTMENT, MIXED, SPECULATIVE = range(len(RATINGS))
+from sim.state.tenants import Tenants
 
 
 def lognormal_size(mean: float, log_deviation: float, most: float, luck: float) -> float:

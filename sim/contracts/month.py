@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from agents.lender import INVESTMENT, MIXED, SPECULATIVE
 from agents.vocabulary import (
     MONTHS_PER_YEAR,
     WEEKS_PER_YEAR,
@@ -16,9 +17,6 @@ from sim.base.rounding import to_cents
 from sim.construction.halls import typical_halls
 from sim.contracts.auction import market_multiple
 from sim.contracts.deals import (
-    INVESTMENT,
-    MIXED,
-    SPECULATIVE,
     lognormal_size,
     prepaid_of,
     renewal_probability,
@@ -61,9 +59,7 @@ def end_or_renew(world: World, week: int) -> None:
     over = over[np.isin(over, lots.contract)]
     if len(over) == 0:
         return
-    section, trend = world.parameters.contracts, world.parameters.rent.trend_deflation
-    market = world.rents.contract_usd_per_hour[contracts.generation[over]]
-    market = market * posted_ratio(contracts.years[over], trend, section.hurdle) * world.demand.multiple
+    section, market = world.parameters.contracts, _rate_today(world, over)
     loyal = (tenants.state[contracts.tenant[over]] != TenantState.DEFAULTED) & (contracts.left[over] == 0)
     loyal &= world.operators.active[contracts.operator[over]]
     chance = renewal_probability(
@@ -90,6 +86,14 @@ def end_or_renew(world: World, week: int) -> None:
             world.log(week, kind, int(operator), quantity=int(contracts.gpus[mine].sum()))
 
 
+def _rate_today(world: World, rows: Ints) -> Floats:
+    """What contracts would pay if they were signed anew for their old terms, USD per GPU-hour."""
+    contracts, hurdle = world.contracts, world.parameters.contracts.hurdle
+    rent = world.rents.contract_usd_per_hour[contracts.generation[rows]]
+    ratio = posted_ratio(contracts.years[rows], world.parameters.rent.trend_deflation, hurdle)
+    return np.asarray(rent * ratio * world.demand.multiple)
+
+
 def cancel_late(world: World, week: int) -> None:
     """Tenants not served long after the contract date leave if they can rent for less now; what they paid is a claim."""
     contracts, lots, section = world.contracts, world.ledger.lots, world.parameters.contracts
@@ -97,11 +101,7 @@ def cancel_late(world: World, week: int) -> None:
     late = dark[(contracts.due[dark] + section.cancel_weeks <= week) & (contracts.end[dark] > week)]
     if len(late) == 0:
         return
-    market = world.rents.contract_usd_per_hour[contracts.generation[late]] * world.demand.multiple
-    market = market * posted_ratio(
-        contracts.years[late], world.parameters.rent.trend_deflation, section.hurdle
-    )
-    rows = late[contracts.rate_usd_per_hour[late] > market]
+    rows = late[contracts.rate_usd_per_hour[late] > _rate_today(world, late)]
     claims = to_cents(contracts.unearned_usd(rows, week))
     np.add.at(world.operators.customer_claims_cents, contracts.operator[rows], claims)
     for row in rows:

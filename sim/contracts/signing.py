@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from agents.lender import SPECULATIVE
 from agents.vocabulary import (
     HOURS_PER_MONTH,
     MONTHS_PER_YEAR,
@@ -56,12 +57,11 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a proposal: GPUs ordered, the loan as sized and its limit, and why nothing was ordered."""
+    """What became of a proposal: GPUs ordered, none if nobody financed them, the loan as sized and its limit."""
 
     gpus: int
     loan: SignedLoan
     limit: Limit
-    refused: str = ""
 
 
 def sign(world: World, week: int, halls: Halls, machine: Machine, served: Served, deal: Proposal) -> Outcome:
@@ -75,7 +75,8 @@ def sign(world: World, week: int, halls: Halls, machine: Machine, served: Served
     prepaid = round(deal.rate * HOURS_PER_MONTH * deal.years * MONTHS_PER_YEAR * deal.prepaid * 100)
     found = _sources(world, week, served, deal, column, gpus, cost * gpus - loan.cents - prepaid * gpus)
     # The loan comes with the units: deposit and freight are due before, out of what is there and what the tenant prepays.
-    at_once = _due_at_once(world, week, deal.housed.generation, cost) - prepaid
+    price = round(float(world.list_price_usd(week)[deal.housed.generation]) * 100)
+    at_once = orders.deposit(world, price) + cost - price - prepaid
     short = _short(world, party, found, at_once * gpus)
     if found.missing_cents or short:
         each = cost - loan.cents // gpus - prepaid
@@ -90,14 +91,8 @@ def sign(world: World, week: int, halls: Halls, machine: Machine, served: Served
             return _refused(world, week, deal, gpus, limit, short)
         gpus = part
     _raise_money(world, week, party, found)
-    _order(world, week, halls, deal, gpus, cost, loan, prepaid)
+    _order(world, week, halls, deal, gpus, price, cost, loan, prepaid)
     return Outcome(gpus, loan, limit)
-
-
-def _due_at_once(world: World, week: int, generation: int, cost: int) -> int:
-    """Deposit and freight of one unit, cents."""
-    price = round(float(world.list_price_usd(week)[generation]) * 100)
-    return orders.deposit(world, price) + cost - price
 
 
 def _short(world: World, party: int, found: Sources, due: int) -> int:
@@ -118,7 +113,7 @@ def _refused(world: World, week: int, deal: Proposal, gpus: int, limit: Limit, m
         cents=missing,
         detail=f"{why}: {limit.name.lower()} bound the loan",
     )
-    return Outcome(0, NOTHING, limit, why)
+    return Outcome(0, NOTHING, limit)
 
 
 def _loan(
@@ -133,8 +128,7 @@ def _loan(
 
     whole = 100.0 * gpus
     income = here(offer.income_loan(deal.rate)) - here(offer.tail_loan)
-    tenants = np.full(world.ledger.parties.n, -1, dtype=np.int64)
-    tenants[:] = terms.main_tenant(world)
+    tenants = terms.main_tenant(world)
     tenants[party] = deal.tenant
     lender = financing.lender_for(world, party) if lending_open(world.parameters.credit, week) else -1
     asked = size_loan(
@@ -236,7 +230,7 @@ def _raise_money(world: World, week: int, party: int, found: Sources) -> None:
             months_left=terms.months_of(section.notes_tenor_years),
             start=week,
             kind=int(LoanKind.NOTES),
-            tier=terms.SPECULATIVE,
+            tier=SPECULATIVE,
         )
         world.log(week, "notes_issued", party, cents=found.notes_cents, detail=f"loan {row}")
     if found.shares_cents:
@@ -251,6 +245,7 @@ def _order(
     halls: Halls,
     deal: Proposal,
     gpus: int,
+    price: int,
     cost: int,
     loan: SignedLoan,
     prepaid: int,
@@ -275,7 +270,6 @@ def _order(
     if loan.cents:
         financing.call_capital(world, loan)
         world.pool.commit(loan.cents)
-    price = round(float(world.list_price_usd(week)[generation]) * 100)
     left = gpus
     for row, units in zip(deal.housed.row, deal.housed.units, strict=True):
         here = min(int(units * UNIT[generation]), left)

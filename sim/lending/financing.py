@@ -10,6 +10,7 @@ from datetime import date
 import numpy as np
 from numpy.typing import ArrayLike
 
+from agents.lender import SPECULATIVE
 from agents.vocabulary import (
     DAYS_PER_JULIAN_YEAR,
     HOURS_PER_MONTH,
@@ -20,6 +21,7 @@ from agents.vocabulary import (
     Ints,
 )
 from sim.base.rounding import largest_remainder
+from sim.base.units import NEVER
 from sim.debt.facilities import undrawn_fee
 from sim.debt.terms import level_payment
 from sim.lending import terms
@@ -33,7 +35,6 @@ from sim.state.world import REST_OF_WORLD, World
 
 # The date the pool of loanable funds is known for (agents/lender.py).
 POOL_DATE = date(2026, 1, 1)
-NEVER = 1 << 40
 
 
 # -- the pool ---------------------------------------------------------------------------------------------
@@ -172,7 +173,7 @@ def merchant_loan(world: World, week: int, buyer: int, product: int, gpus: int, 
     if lender < 0:
         return NOTHING
     months = terms.months_of(section.merchant_years)
-    rate = terms.market_rate(world, week, terms.SPECULATIVE)
+    rate = terms.market_rate(world, week, SPECULATIVE)
     decay = terms.spot_decay(
         int(terms.beliefs(world)[lender]),
         world.parameters.rent.trend_deflation,
@@ -190,9 +191,9 @@ def merchant_loan(world: World, week: int, buyer: int, product: int, gpus: int, 
         0,
         months,
     )
-    most = float(terms.on_offer(world).advance[terms.SPECULATIVE]) * cost
+    most = float(terms.on_offer(world).advance[SPECULATIVE]) * cost
     income = (1.0 - section.tail_haircut) * float(net[0]) * gpus * 100.0
-    return SignedLoan(lender, terms.SPECULATIVE, int(min(most, income, line)), rate, months)
+    return SignedLoan(lender, SPECULATIVE, int(min(most, income, line)), rate, months)
 
 
 def running_cost_a_month(world: World, generation: int) -> float:
@@ -211,8 +212,8 @@ def finance(world: World, week: int, buyer: int, cost: int) -> int:
     if lender < 0:
         return -1
     amount = min(int(np.floor(world.parameters.credit.advance_used * cost)), line)
-    rate = terms.market_rate(world, week, terms.SPECULATIVE)
-    loan = SignedLoan(lender, terms.SPECULATIVE, amount, rate, world.parameters.credit.refinance_months)
+    rate = terms.market_rate(world, week, SPECULATIVE)
+    loan = SignedLoan(lender, SPECULATIVE, amount, rate, world.parameters.credit.refinance_months)
     return draw(world, week, buyer, loan, cost, -1)
 
 

@@ -6,7 +6,7 @@ what lenders have learned of defaults and losses, a charge for capital, and thei
 
 import numpy as np
 
-from agents.lender import TIERS, Belief, LenderKind
+from agents.lender import SPECULATIVE, TIERS, Belief, LenderKind
 from agents.vocabulary import MONTHS_PER_YEAR, WEEKS_PER_YEAR, AgentKind, Floats, Ints
 from sim.debt.covenants import Basis
 from sim.origination.pool import NEUTRAL_USE, Terms, terms_at
@@ -14,7 +14,6 @@ from sim.origination.pricing import Spread, price_loan
 from sim.state.tenants import TenantState
 from sim.state.world import World
 
-SPECULATIVE = TIERS.index("speculative")
 # A believer in infrastructure writes hardware off in so many years.
 INFRASTRUCTURE_YEARS = 6.0
 # Use of the pool moves terms no further than this; a sizing coverage that starts above it stays where it starts.

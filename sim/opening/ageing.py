@@ -17,7 +17,7 @@ from sim.origination.sizing import annuity
 
 WEEKS_PER_MONTH = WEEKS_PER_YEAR / MONTHS_PER_YEAR
 # Stands for "no contract" in the table of last months.
-NEVER = -(10**6)
+NO_CONTRACT = -(10**6)
 
 
 @dataclass(slots=True)
@@ -29,7 +29,7 @@ class Past:
     month
         First month of the deal, negative; 0 is the month of week 0.
     end
-        First month without a contract; `NEVER` without one.
+        First month without a contract; `NO_CONTRACT` without one.
     payment_usd, balance_usd, months_left
         Of the loan.
     notes

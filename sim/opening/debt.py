@@ -11,6 +11,7 @@ from agents.miner import MinerParameters
 from agents.vocabulary import MONTHS_PER_YEAR, SATOSHI, UNIT, WEEKS_PER_YEAR, Ints
 from sim.base import reference
 from sim.base.randomness import Purpose, Randomness
+from sim.base.units import NEVER
 from sim.debt.facilities import balloon_payment, coupon
 from sim.origination.pricing import CUSHION
 from sim.parameters import Parameters
@@ -18,7 +19,6 @@ from sim.state.ledger import LoanKind, Loans, LoanStatus
 
 # A warehouse line is renewed as long as its lender lends: longer than any run.
 EVERGREEN_MONTHS = 10_000
-NEVER = 1 << 40
 
 
 def equipment_loan(

@@ -22,11 +22,11 @@ from agents.vocabulary import (
     Ints,
     PoolKind,
 )
+from sim.base.units import NEVER
 from sim.contracts.deals import prepaid_of
 from sim.contracts.offers import Machine
 from sim.drivers.history import past_base_rates, past_rents
-from sim.opening.ageing import NEVER as NO_CONTRACT
-from sim.opening.ageing import Past, Seen, level_payment_of, live
+from sim.opening.ageing import NO_CONTRACT, Past, Seen, level_payment_of, live
 from sim.opening.builder import Builder
 from sim.opening.past_deals import Deals, Signed, group, sign
 from sim.places.freight_cost import moving_costs
@@ -34,7 +34,6 @@ from sim.state.ledger import LoanKind, Loans, LoanStatus
 from sim.state.lending import EXPERIENCE_MONTHS, Experience
 from sim.state.tenants import ComputeContracts, Tenants, TenantState, tenants_failing
 
-NEVER = 1 << 40
 # The first month that is lived; nothing that stands was bought before.
 FIRST_MONTH = -84
 

@@ -29,7 +29,7 @@ class Deals:
     """One row per deal of the past."""
 
     owner: Ints
-    tier: Ints  # index into RATINGS
+    tier: Ints  # index into TIERS
     tenant: Ints
     years: Floats
     week: Ints  # of the contract date, at most 0

@@ -18,10 +18,10 @@ from agents.vocabulary import (
     PoolKind,
 )
 from sim.base.randomness import Purpose
+from sim.base.units import NEVER
 from sim.construction.pipeline import cut, delay_weeks, opened_on_the_way
 from sim.lending.forced_sale import BORROWER
 from sim.opening.builder import Builder
-from sim.opening.debt import NEVER
 from sim.parameters import Parameters
 
 # Date the megawatts of sites.csv are cited for.

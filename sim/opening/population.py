@@ -25,13 +25,14 @@ from agents.vocabulary import (
     PoolKind,
 )
 from sim.base.randomness import Purpose, Randomness
+from sim.base.units import NEVER
 from sim.construction.pipeline import cut
 from sim.debt.loss_bridge import LossBridge
 from sim.drivers.drivers import Drivers
 from sim.drivers.plan import Plan, planned, promised_a_year
 from sim.lending.forced_sale import BORROWER
 from sim.opening.builder import Builder
-from sim.opening.debt import NEVER, lenders_funding, miners_debt, owned_power, sheet_of
+from sim.opening.debt import lenders_funding, miners_debt, owned_power, sheet_of
 from sim.opening.fleets import STOCK_DATE, fill_fleets
 from sim.opening.past import Opening, live_past
 from sim.opening.pools import lay_out_pools, pipeline_weeks, weeks_to_sites_date

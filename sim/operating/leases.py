@@ -21,12 +21,11 @@ from agents.vocabulary import (
 )
 from sim.base.randomness import Purpose
 from sim.base.rounding import largest_remainder, to_cents
+from sim.base.units import NEVER
 from sim.state.capacity import Load
 from sim.state.ledger import Account
 from sim.state.tenants import TenantState
 from sim.state.world import REST_OF_WORLD, World
-
-NEVER = 1 << 40
 
 
 @dataclass(slots=True)

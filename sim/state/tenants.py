@@ -23,7 +23,6 @@ from sim.base.randomness import Purpose, Randomness
 from sim.base.rows import append_row
 from sim.parameters.tenants import TenantParameters
 
-RATINGS = ("investment", "mixed", "speculative")
 # Contracts are for whole nodes.
 NODE_GPUS = int(UNIT.min())
 PAST_MONTHS = 10_000
@@ -41,7 +40,7 @@ class TenantState(IntEnum):
 class Tenants:
     """One row per tenant."""
 
-    rating: Ints  # index into RATINGS
+    rating: Ints  # index into TIERS
     state: Ints  # TenantState
 
 
