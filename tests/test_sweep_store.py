@@ -1,6 +1,10 @@
 """The store of a sweep: killed at every step, short of disk at every step, and whole again afterwards."""
 
 import json
+import shutil
+import threading
+import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +16,7 @@ import sweep_tasks
 
 from experiments.design.plan import Plan, plan_of
 from experiments.runs.folder import StoreError
-from experiments.sweep import engine
+from experiments.sweep import engine, exchange, listing
 from experiments.sweep import journal as sweep_journal
 from experiments.sweep import store as sweep_store
 from experiments.sweep.store import SweepStore, load
@@ -270,6 +274,65 @@ def test_two_sweeps_cannot_write_one_folder(tmp_path: Path, monkeypatch: pytest.
         SweepStore(tmp_path / "sweep")
     first.close(), second.close()
     SweepStore(tmp_path / "sweep").close()
+
+
+@pytest.mark.parametrize("looks", [(exchange, "listing"), (listing, "committed")], ids=["list", "copy"])
+def test_a_sweep_that_begins_while_one_looks_is_not_taken_for_a_strangers(
+    looks: tuple[Any, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What another writer writes between two looks at the folder is its own, and no file of somebody else."""
+    small_sweep(tmp_path / "other")
+    if looks[1] == "committed":
+        (tmp_path / "other/.firesale.json").unlink()
+    look, seen = getattr(*looks), []
+
+    def first_nothing(folder: Path) -> Any:
+        seen.append(folder)
+        if len(seen) == 1:
+            shutil.copytree(tmp_path / "other", tmp_path / "sweep", dirs_exist_ok=True)
+            return None
+        return look(folder)
+
+    (tmp_path / "sweep").mkdir()
+    monkeypatch.setattr(*looks, first_nothing)
+    SweepStore(tmp_path / "sweep").close()
+    assert len(seen) > 1 and not (tmp_path / "sweep/damaged").exists()
+
+
+def test_writers_that_begin_together_write_the_beginning_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second waits until all that a reader needs stands there, and finds it whole."""
+    share, shared = exchange.Exchange.share, []
+
+    def slow(self: exchange.Exchange, texts: Mapping[str, bytes]) -> None:
+        shared.append(dict(texts))
+        for number, name in enumerate(texts, 1):
+            share(self, {one: data for one, data in texts.items() if list(texts).index(one) < number})
+            time.sleep(0.05)
+            assert (tmp_path / "sweep" / name).exists()
+
+    monkeypatch.setattr(exchange.Exchange, "share", slow)
+    plan = small_plan()
+    about = {"format": 2, "plan": plan.digest(), "fingerprint": "f", "experiment": {}, "series": None}
+    stores = [SweepStore(tmp_path / "sweep", shared=True) for _ in range(3)]
+    failed: list[BaseException] = []
+
+    def begin(store: SweepStore) -> None:
+        try:
+            store.begin(plan, about)
+        except BaseException as error:
+            failed.append(error)
+
+    writers = [threading.Thread(target=begin, args=(store,)) for store in stores]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    for store in stores:
+        store.close()
+    assert not failed and len(shared) == 1
+    assert load(tmp_path / "sweep").manifest["fingerprint"] == "f"
 
 
 def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:

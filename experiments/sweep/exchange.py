@@ -40,13 +40,26 @@ def check_own(folder: Path) -> None:
     StoreError
         Names what is in the way.
     """
+    known = listing(folder)
+    while True:
+        try:
+            _check_own(folder, known)
+            return
+        except StoreError:
+            again = listing(folder)
+            if again == known:
+                raise
+            known = again  # another writer began the sweep in between
+
+
+def _check_own(folder: Path, known: Listing | None) -> None:
+    """`check_own` against one list of own files."""
     if os.path.lexists(folder) and not folder.is_dir():
         raise StoreError(f"{folder}: a file of that name is in the way")
     for name in (JOURNAL, FAILURES, DAMAGED, LOCK):
         path = folder / name
         if path.is_symlink() or (path.exists() and path.is_dir() != (name != LOCK)):
             raise StoreError(f"{path}: firesale did not make it, and a sweep needs the name; move it away")
-    known = listing(folder)
     if known is None and folder.is_dir():
         marker = marker_of(folder)
         if marker is not None:

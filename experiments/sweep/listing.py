@@ -91,6 +91,8 @@ def listing(folder: Path) -> Listing | None:
     if marker is not None and marker.kind == KIND:
         return Listing(marker.files)
     if marker is None and os.path.lexists(folder / COMMIT):
+        if (said := committed(folder)) is not None:
+            return said  # another writer wrote it since it was looked for above
         raise StoreError(f"{folder / COMMIT}: damaged, and {MARKER} beside it is not there; {_choose()}")
     return None
 

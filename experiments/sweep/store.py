@@ -157,33 +157,19 @@ class SweepStore:
 
     def begin(self, plan: Plan, manifest: Mapping[str, Any]) -> None:
         """Write what a reader needs before the first run has ended: experiment, points, manifest."""
-        before = self.manifest()
-        same = all(
-            before.get(key) == manifest.get(key) for key in ("plan", "fingerprint", "experiment", "series")
-        )
-        if same and not self.missing:
+        if self._has_begun(manifest):
             return
-        if self.shared and before and not same and not self._lock.take(exclusive=True):
-            self._lock.take(exclusive=False)
-            raise StoreError(
-                f"{self.folder}: others are writing the runs of a different experiment or model here"
-            )
-        points = points_table(plan, None, None, {})
-        written: dict[str, bytes] = {
-            **plan.stored(self.folder),
-            "points.parquet": parquet(points),
-            "manifest.json": json_bytes({**before, **manifest, "complete": False}),
-        }
-        with _plain_errors(self.folder):
-            if self.shared and (same or not before):
-                # Writers that start together write the same; each file by itself, so that they need not wait.
-                self._exchange.share(written)
-            else:
-                for name, data in written.items():
-                    self._exchange.stage(name, data)
-                self._exchange.commit([], heals=False)
+        if self.shared and not self._lock.take(exclusive=True, patience=SHARE_SECONDS):
+            self._share()
+            if self.manifest() and not self._is_same(manifest):
+                raise StoreError(
+                    f"{self.folder}: others are writing the runs of a different experiment or model here"
+                )
+            return  # what is missing is made anew by the compaction
+        if not self._has_begun(manifest):  # another writer may have begun it while this one waited
+            self._write_beginning(plan, manifest)
         if self.shared:
-            self._lock.take(exclusive=False)
+            self._share()
 
     def compact(
         self,
@@ -275,6 +261,39 @@ class SweepStore:
 
     def _part(self, name: str) -> Path:
         return part_of(self.folder / name)
+
+    def _share(self) -> None:
+        """Hold the lock beside other writers."""
+        if not self._lock.take(exclusive=False, patience=SHARE_SECONDS):
+            raise StoreError(f"{self.folder}: another sweep is writing here; wait for it, or stop it")
+
+    def _is_same(self, manifest: Mapping[str, Any]) -> bool:
+        """Whether what stands here is of this experiment and model."""
+        before = self.manifest()
+        return all(
+            before.get(key) == manifest.get(key) for key in ("plan", "fingerprint", "experiment", "series")
+        )
+
+    def _has_begun(self, manifest: Mapping[str, Any]) -> bool:
+        """Whether a reader finds all that `begin` writes."""
+        return self._is_same(manifest) and not self.missing
+
+    def _write_beginning(self, plan: Plan, manifest: Mapping[str, Any]) -> None:
+        """Experiment, points and manifest; only who holds the lock alone may write them."""
+        before = self.manifest()
+        written: dict[str, bytes] = {
+            **plan.stored(self.folder),
+            "points.parquet": parquet(points_table(plan, None, None, {})),
+            "manifest.json": json_bytes({**before, **manifest, "complete": False}),
+        }
+        with _plain_errors(self.folder):
+            if self.shared and (self._is_same(manifest) or not before):
+                # Each file takes its name by itself: where the file system has no locks, others may write the same now.
+                self._exchange.share(written)
+            else:
+                for name, data in written.items():
+                    self._exchange.stage(name, data)
+                self._exchange.commit([], heals=False)
 
     def _write_shard(self, table: pa.Table) -> Path:
         folder = self.folder / JOURNAL
