@@ -96,7 +96,7 @@ def metrics(
 
 def branches(
     scenario: Annotated[str, typer.Argument(help="Scenario with a forced sale.")] = "ten_thousand_h100",
-    replications: Annotated[int, typer.Option(min=2, help="Pairs; 3 s each.")] = 12,
+    replications: Annotated[int, typer.Option(min=2, help="Pairs; 7 s each.")] = 12,
     seed: Annotated[int, typer.Option(min=0, help="Seed.")] = 7,
     changes: Settings = None,
     out: Annotated[

@@ -114,7 +114,7 @@ def forced_units(runs: Sequence[Finished]) -> Table:
 def bridge(runs: Sequence[Finished]) -> Table:
     """From what was owed to what came back, loans whose collateral is gone: a row per run."""
     table = new_table(
-        "Loss bridge of lenders, loans whose collateral is gone (million USD)", [h for h, _ in BRIDGE]
+        "Loss bridge of creditors, loans whose collateral is gone (million USD)", [h for h, _ in BRIDGE]
     )
     table.caption = (
         "value: collateral in best use at default; decay: with lost income; gap: structural; other: coins, cash, sites;\n"

@@ -26,6 +26,7 @@ from sim.contracts.offers import Machine
 from sim.equity.obligations import obligations
 from sim.equity.sources import NOTE_CENTS, Sources, most_notes, most_shares, sources_of
 from sim.lending import financing, orders, terms
+from sim.origination.pricing import Spread
 from sim.origination.signed import NOTHING, SignedLoan
 from sim.origination.sizing import Limit, size_loan
 from sim.state.ledger import Account, LoanKind, Lots
@@ -71,7 +72,7 @@ def sign(world: World, week: int, halls: Halls, machine: Machine, served: Served
     cost = round(
         float(np.broadcast_to(machine.cost, served.required.shape)[deal.housed.row[0], column]) * 100
     )
-    loan, limit = _loan(world, week, served, deal, column, gpus, cost)
+    loan, limit, spread = _loan(world, week, served, deal, column, gpus, cost)
     prepaid = round(deal.rate * HOURS_PER_MONTH * deal.years * MONTHS_PER_YEAR * deal.prepaid * 100)
     found = _sources(world, week, served, deal, column, gpus, cost * gpus - loan.cents - prepaid * gpus)
     # The loan comes with the units: deposit and freight are due before, out of what is there and what the tenant prepays.
@@ -92,6 +93,8 @@ def sign(world: World, week: int, halls: Halls, machine: Machine, served: Served
         gpus = part
     _raise_money(world, week, party, found)
     _order(world, week, halls, deal, gpus, price, cost, loan, prepaid)
+    if spread is not None:
+        world.booked.price(deal.tier, spread, loan.cents)
     return Outcome(gpus, loan, limit)
 
 
@@ -118,8 +121,8 @@ def _refused(world: World, week: int, deal: Proposal, gpus: int, limit: Limit, m
 
 def _loan(
     world: World, week: int, served: Served, deal: Proposal, column: int, gpus: int, cost: int
-) -> tuple[SignedLoan, Limit]:
-    """The loan of a deal and what bound it: by cost and income as offered, by room, and by the funds of the pool."""
+) -> tuple[SignedLoan, Limit, Spread | None]:
+    """The loan of a deal, what bound it (cost and income as offered, room, the pool's funds), and how it is priced."""
     row, party, month = deal.housed.row[0], deal.housed.party, world.drivers.months_begun(week)
     offer = served.offer
 
@@ -148,12 +151,12 @@ def _loan(
     )
     cents = int(min(float(sized.amount), max(left, 0.0)))
     if cents <= 0 or lender < 0 or here(offer.burden) >= 1.0:
-        return NOTHING, Limit.FUNDS if lender < 0 else Limit(int(sized.limit))
+        return NOTHING, Limit.FUNDS if lender < 0 else Limit(int(sized.limit)), None
     loss = _loss(world, lender, cents / whole, cost / 100.0, here(offer.loan_months))
     spread = terms.spread(world, week, np.array([deal.tier]), loss)
-    world.booked.price(deal.tier, spread, cents)
     rate = float(world.drivers.sofr[week] + spread.total[0])
-    return SignedLoan(lender, deal.tier, cents, rate, round(here(offer.loan_months))), Limit(int(sized.limit))
+    loan = SignedLoan(lender, deal.tier, cents, rate, round(here(offer.loan_months)))
+    return loan, Limit(int(sized.limit)), spread
 
 
 def _loss(world: World, lender: int, loan_usd: float, price_usd: float, months: float) -> Floats:

@@ -34,7 +34,9 @@ class CreditParameters(Section):
     }
 
     defaults: bool = setting(True, "mechanism: a missed payment leads to default; off, arrears are carried")
-    tenants: bool = setting(True, "mechanism: operators earn contract rents and tenants may fail")
+    tenants: bool = setting(
+        True, "mechanism: contracts are offered, earn rent and may fail; off, no deal is signed or lent on"
+    )
     covenants: bool = setting(True, "mechanism: coverage and collateral are tested each quarter")
     financing: bool = setting(
         True, "mechanism: purchases are financed, maturities need an offer; off, they are rolled at par"
