@@ -20,7 +20,7 @@ from experiments.runs.store import put_tables
 from experiments.sweep import store as sweep_store
 from experiments.sweep.engine import Progress, sweep
 from experiments.sweep.model_task import ModelTask
-from experiments.sweep.stopping import half_width
+from experiments.sweep.paired import by_replication, interval
 from sim.parameters import Parameters
 
 if TYPE_CHECKING:
@@ -151,15 +151,15 @@ def rung_table(runs: "pd.DataFrame", outcomes: Sequence[str] = HEADLINE) -> "pd.
     rows = []
     for point, name in enumerate(NAMES):
         for outcome in outcomes:
-            level = _by_seed(runs, point, outcome)
-            added = level - _by_seed(runs, point - 1, outcome) if point else level * np.nan
+            level = by_replication(runs, point, outcome)
+            added = level - by_replication(runs, point - 1, outcome) if point else level * np.nan
             rows.append(
                 {
                     "rung": name,
                     "outcome": outcome,
                     "unit": OUTCOMES[outcome].unit,
-                    **_interval(level, "mean", "half_width", "n"),
-                    **_interval(added, "added", "added_half_width", "pairs"),
+                    **interval(level, "mean", "half_width", "n"),
+                    **interval(added, "added", "added_half_width", "pairs"),
                 }
             )
     return pd.DataFrame(rows)
@@ -180,12 +180,12 @@ def assumption_table(
     for name in dict.fromkeys(assumption.name for assumption in chosen):
         at = {a.end: i for i, a in enumerate(chosen, 1) if a.name == name}
         for outcome in outcomes:
-            base = _by_seed(runs, 0, outcome)
+            base = by_replication(runs, 0, outcome)
             row: dict[str, Any] = {"assumption": name, "outcome": outcome, "unit": OUTCOMES[outcome].unit}
-            row |= _interval(base, "base", "base_half_width", "n")
+            row |= interval(base, "base", "base_half_width", "n")
             for end in ("low", "high"):
-                moved = _by_seed(runs, at[end], outcome) - base if end in at else base * np.nan
-                row |= _interval(moved, end, f"{end}_half_width", f"{end}_pairs")
+                moved = by_replication(runs, at[end], outcome) - base if end in at else base * np.nan
+                row |= interval(moved, end, f"{end}_half_width", f"{end}_pairs")
             spread = float(runs[outcome].std(ddof=1))
             ends = [abs(row[end]) for end in ("low", "high") if np.isfinite(row[end])]
             row["swing"] = max(ends, default=0.0) / spread if spread > 0 else 0.0
@@ -309,19 +309,3 @@ def _listed(
             "replications": {"count": seeds},
         }
     )
-
-
-def _by_seed(runs: "pd.DataFrame", point: int, outcome: str) -> "pd.Series[float]":
-    """An outcome at a point, indexed by replication."""
-    mine = runs[runs["point"] == point]
-    return mine.set_index("replication")[outcome].astype(float)
-
-
-def _interval(values: "pd.Series[float]", mean: str, half: str, count: str) -> dict[str, float]:
-    known = values.dropna()
-    width = half_width(known.tolist())
-    return {
-        mean: float(known.mean()) if len(known) else float("nan"),
-        half: width if np.isfinite(width) else float("nan"),
-        count: len(known),
-    }

@@ -1,6 +1,6 @@
 """The results of a sweep as a user reads them: tidy data frames, units beside them, labelled arrays."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from experiments.runs.folder import StoreError
 from experiments.runs.store import frame_of
 from experiments.sweep.listing import check_whole, whole, whole_bytes
 from experiments.sweep.metadata import CODEBOOK_COLUMNS, codebook_rows
+from experiments.sweep.paired import paired_differences
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -132,6 +133,27 @@ class SweepResults:
             if f.name in varied
         }
         return Plan(self.experiment, points, varied, meanings)
+
+    def paired(self, against: int = 0, outcomes: Sequence[str] = ()) -> "pd.DataFrame":
+        """What every other point changes, run by run on the same shocks: `paired_differences` of the runs.
+
+        Parameters
+        ----------
+        against
+            The point that is taken off; the first, if left out.
+        outcomes
+            Those of the table; all that were recorded if left out.
+
+        Returns
+        -------
+        DataFrame
+            A row per point and outcome: point, the varied parameters, outcome, unit, mean, half_width, n, difference,
+            difference_half_width, pairs.
+        """
+        units = {name: self.units(name)[0] for name in self.outcomes}
+        table = paired_differences(self.runs, units, against, outcomes)
+        varied = self.points[["point", *self.parameters]]
+        return varied.merge(table, on="point", how="inner", validate="one_to_many")
 
     def to_xarray(self) -> "xr.Dataset":
         """Outcomes over (point, replication) and series over (point, replication, week); gaps are NaN.
