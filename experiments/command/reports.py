@@ -142,7 +142,7 @@ def validation_report(
 
 def validation_page(table: pd.DataFrame, seeds: int) -> str:
     """The validation table as Markdown: passes, failures, unscored rows and missing ones apart."""
-    lines = [f"Scored over {seeds} seeds. Median and central 90 % of seeds."]
+    lines = [f"Scored over {seeds} seeds. Median, central 90 % of seeds, and n, the seeds that hold it."]
     for verdict, title in VERDICTS.items():
         mine = table[table["verdict"] == verdict]
         lines += ["", f"### {title} ({len(mine)})", ""]
@@ -154,7 +154,7 @@ def validation_page(table: pd.DataFrame, seeds: int) -> str:
         ]
         lines += ["|---|---|---|---|---|---|---|---|---|"]
         for row in mine.itertuples():
-            simulated = f"{_number(row.median)} ({_number(row.q05)} to {_number(row.q95)})"
+            simulated = f"{_number(row.median)} ({_number(row.q05)} to {_number(row.q95)}), n {row.seeds}"
             cells = [
                 row.id,
                 row.quantity,

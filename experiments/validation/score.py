@@ -229,7 +229,8 @@ def _verdict(row: Row, known: Floats, asked: int) -> tuple[str, float, str]:
     if len(known) == 0 or 2 * len(known) < asked:
         note = row.why or f"the tables of {asked - len(known)} of {asked} seeds do not hold it"
         return "not available", float("nan"), note
-    note = row.why if len(known) >= SEEDS else " ".join(filter(None, (row.why, "draft: few seeds")))
+    few = f"draft: {len(known)} of {SEEDS} seeds" if len(known) < SEEDS else ""
+    note = "; ".join(filter(None, (row.why, few)))
     if row.kind == "share":
         return ("pass" if known.mean() >= row.low else "fail"), float(known.mean()), note
     if row.kind == "sign":
