@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from experiments.runs.folder import ResultWarning
 from experiments.validation import credit_measures, measures, rows
 from experiments.validation import score as validation
 from experiments.validation.arms import ALL_BUYERS, ARMS, LARGEST_BUYERS, Arm
@@ -337,6 +338,49 @@ def test_the_largest_buyers_are_those_that_bought_most_used_units():
     validation.close(model, Arm({}, closed=(LARGEST_BUYERS,)))
     assert model.world.gone == ("enterprise",)
     assert validation.usual_volume(model.tables()["trades"])[2] == 32 // SALE_WEEK
+
+
+def test_a_seed_in_which_nothing_is_sold_before_the_sale_is_scored(monkeypatch):
+    """A table without rows is not there; such a seed has usual volumes of zero."""
+
+    class World:
+        gone: tuple = ()
+
+        def withdraw(self, kinds):
+            self.gone = tuple(kinds)
+
+    class Model:
+        world = World()
+
+        def tables(self):
+            return {}
+
+    model = Model()
+    validation.close(model, Arm({}, closed=(LARGEST_BUYERS,)))
+    assert model.world.gone == ()
+
+    def simulated(parameters, seed, *, replication, watch):
+        watch(model, SALE_WEEK)
+        raise StopIteration
+
+    monkeypatch.setattr(validation, "quotes", lambda week, volume=None: np.zeros(1))
+    monkeypatch.setattr(validation, "simulate", simulated)
+    monkeypatch.setattr(validation, "WATCHED", ())
+    with pytest.raises(StopIteration):
+        validation.facts_of(Arm({}), 1)
+
+
+def test_replications_that_ended_badly_are_named_and_left_out(tmp_path, monkeypatch):
+    def some(seed, changes, only, replication):
+        if replication == 1:
+            raise KeyError("trades")
+        return {"V20": 12.75}
+
+    monkeypatch.setattr(validation, "statistics", some)
+    with pytest.warns(ResultWarning, match="replications that ended badly are left out: 1"):
+        table, values = validation.validate(tmp_path, 3, workers=0, only=("V20",))
+    assert values.index.tolist() == [0, 2]
+    assert table.set_index("id").loc["V20", "seeds"] == 2
 
 
 @pytest.mark.slow

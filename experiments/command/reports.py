@@ -128,7 +128,7 @@ def validation_report(
     put(out, {}, kind=VALIDATION)  # somebody's folder is refused before the first run
     table, values = score.validate(out / "runs", seeds, workers=workers, on_progress=on_progress)
     put_tables(out, {"validation": table, "statistics": values.reset_index()}, kind=VALIDATION)
-    put(out, {"validation.md": validation_page(table, seeds).encode()}, kind=VALIDATION)
+    put(out, {"validation.md": validation_page(table, len(values)).encode()}, kind=VALIDATION)
     analysis_figures.write(out / "figures", {"validation": analysis_figures.validation(table)})
     _manifest(out, {"seeds": seeds}, VALIDATION)
     counts = table["verdict"].value_counts()

@@ -12,6 +12,7 @@ is left, and more seeds continue.
 """
 
 import hashlib
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -26,6 +27,7 @@ import experiments.validation
 from agents.vocabulary import GENERATIONS, PRODUCT_GENERATION, AgentKind
 from experiments.design import scenario
 from experiments.design.plan import plan_of
+from experiments.runs.folder import ResultWarning
 from experiments.runs.run import simulate
 from experiments.runs.source_digest import source_digest
 from experiments.sweep import store as sweep_store
@@ -62,7 +64,7 @@ def facts_of(arm: Arm, seed: int, replication: int = 0, changes: Mapping[str, An
 
     def watch(model: Any, week: int) -> None:
         if week == SALE_WEEK:
-            usual[:] = usual_volume(model.tables()["trades"])
+            usual[:] = usual_volume(model.tables().get("trades", {}))
             close(model, arm)
         if week in WATCHED:
             quoted[week] = dict(zip(GENERATIONS, quotes(model.market_week).tolist(), strict=True))
@@ -94,7 +96,7 @@ def close(model: Any, arm: Arm) -> None:
     closed = list(arm.closed)
     if LARGEST_BUYERS in closed:
         closed.remove(LARGEST_BUYERS)
-        trades = model.tables()["trades"]
+        trades = model.tables().get("trades", {})
         old = trades["condition"] != "new" if trades else np.zeros(0, dtype=np.bool_)
         if old.any():
             types, row = np.unique(trades["buyer_type"][old], return_inverse=True)
@@ -170,11 +172,23 @@ def validate(
     -------
     table, values
         One line per row as `score` gives it; and the statistics, one line per replication, one column per row.
+
+    Warns
+    -----
+    ResultWarning
+        If replications ended badly; they are left out.
     """
     plan = plan_of([{}], name="validation", seed=SEED, replications={"count": seeds})
     run = Replication(tuple(only))
     sweep(plan, run, folder, executor=workers, on_progress=on_progress).check()
     runs = sweep_store.load(folder).runs.set_index("replication").sort_index()
+    failed = runs.index[runs["status"] != "ok"]
+    if len(failed):
+        listed = ", ".join(str(one) for one in failed)
+        warnings.warn(
+            f"{folder}: replications that ended badly are left out: {listed}", ResultWarning, stacklevel=2
+        )
+        runs = runs.drop(failed)
     values = runs[[row.id for row in registered() if row.id in runs]]
     return score(registered(), values), values
 
