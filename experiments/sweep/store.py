@@ -103,9 +103,10 @@ class SweepStore:
         alone = self._lock.take(exclusive=True)
         if alone:
             self._recover()
-        held = self._lock.take(exclusive=False, patience=SHARE_SECONDS) if self.shared else alone
-        if not held:
-            raise StoreError(f"{self.folder}: another sweep is writing here; wait for it, or stop it")
+        if self.shared:
+            self._share()
+        elif not alone:
+            raise self._busy()
         if not alone:
             self.mended += self._exchange.mend_shards()
 
@@ -157,17 +158,18 @@ class SweepStore:
 
     def begin(self, plan: Plan, manifest: Mapping[str, Any]) -> None:
         """Write what a reader needs before the first run has ended: experiment, points, manifest."""
-        if self._has_begun(manifest):
+        before = self.manifest()
+        if _is_same(before, manifest) and not self.missing:
             return
-        if self.shared and not self._lock.take(exclusive=True, patience=SHARE_SECONDS):
-            self._share()
-            if self.manifest() and not self._is_same(manifest):
-                raise StoreError(
-                    f"{self.folder}: others are writing the runs of a different experiment or model here"
-                )
-            return  # what is missing is made anew by the compaction
-        if not self._has_begun(manifest):  # another writer may have begun it while this one waited
+        # Of writers that begin together one writes, and the others wait for it; who comes later does not wait.
+        patience = 0.0 if before else SHARE_SECONDS
+        if not self.shared or self._lock.take(exclusive=True, patience=patience):
             self._write_beginning(plan, manifest)
+        elif before and not _is_same(before, manifest):
+            self._share()
+            raise StoreError(
+                f"{self.folder}: others are writing the runs of a different experiment or model here"
+            )
         if self.shared:
             self._share()
 
@@ -265,29 +267,24 @@ class SweepStore:
     def _share(self) -> None:
         """Hold the lock beside other writers."""
         if not self._lock.take(exclusive=False, patience=SHARE_SECONDS):
-            raise StoreError(f"{self.folder}: another sweep is writing here; wait for it, or stop it")
+            raise self._busy()
 
-    def _is_same(self, manifest: Mapping[str, Any]) -> bool:
-        """Whether what stands here is of this experiment and model."""
-        before = self.manifest()
-        return all(
-            before.get(key) == manifest.get(key) for key in ("plan", "fingerprint", "experiment", "series")
-        )
-
-    def _has_begun(self, manifest: Mapping[str, Any]) -> bool:
-        """Whether a reader finds all that `begin` writes."""
-        return self._is_same(manifest) and not self.missing
+    def _busy(self) -> StoreError:
+        return StoreError(f"{self.folder}: another sweep is writing here; wait for it, or stop it")
 
     def _write_beginning(self, plan: Plan, manifest: Mapping[str, Any]) -> None:
-        """Experiment, points and manifest; only who holds the lock alone may write them."""
+        """Experiment, points and manifest, unless another writer wrote them while this one waited for the lock."""
         before = self.manifest()
+        same = _is_same(before, manifest)
+        if same and not self.missing:
+            return
         written: dict[str, bytes] = {
             **plan.stored(self.folder),
             "points.parquet": parquet(points_table(plan, None, None, {})),
             "manifest.json": json_bytes({**before, **manifest, "complete": False}),
         }
         with _plain_errors(self.folder):
-            if self.shared and (self._is_same(manifest) or not before):
+            if self.shared and (same or not before):
                 # Each file takes its name by itself: where the file system has no locks, others may write the same now.
                 self._exchange.share(written)
             else:
@@ -445,6 +442,13 @@ def _members(
 def _with_series(log: pa.Table) -> np.ndarray[Any, Any]:
     """Rows of the log whose run kept weekly paths."""
     return np.flatnonzero(np.asarray(log.column("has_series").to_numpy(zero_copy_only=False)))
+
+
+def _is_same(before: Mapping[str, Any], manifest: Mapping[str, Any]) -> bool:
+    """Whether two manifests are of one experiment and model."""
+    return all(
+        before.get(key) == manifest.get(key) for key in ("plan", "fingerprint", "experiment", "series")
+    )
 
 
 def _counts(runs: pa.Table, log: pa.Table) -> dict[str, int]:
