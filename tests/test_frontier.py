@@ -37,9 +37,9 @@ def test_runs_above_the_line_are_counted_by_point() -> None:
 
 
 def test_every_point_is_a_cell_and_the_default_is_named() -> None:
-    figure = frontier_map(frontier_table(runs()))
-    panels = [axes for axes in figure.axes if axes.get_title()]
-    assert [axes.get_title() for axes in panels] == [
+    figure, _ = frontier_map(frontier_table(runs()))
+    panels = [axes for axes in figure.axes if axes.get_title(loc="left")]
+    assert [axes.get_title(loc="left") for axes in panels] == [
         "trend 0.10, step 0.15",
         "trend 0.25, step 0.00 (default)",
     ]

@@ -32,7 +32,7 @@ def test_paths_are_what_neo_clouds_owe_week_by_week() -> None:
 def test_the_figure_shows_every_point_on_file() -> None:
     dates = pd.date_range("2025-01-06", periods=40, freq="14D")
     paths = pd.DataFrame({1: np.linspace(4.0, 16.0, 40), 2: np.linspace(4.0, 8.0, 40)}, index=dates)
-    figure = hindcast_figure.hindcast(paths)
+    figure, _ = hindcast_figure.hindcast(paths)
     (axes,) = figure.axes
     model, filed = axes.lines
     assert model.get_ydata()[-1] == pytest.approx(3.0)  # median of a fourfold and a twofold rise

@@ -46,6 +46,19 @@ def test_differences_are_those_of_a_paired_t_test() -> None:
     assert table.index.tolist() == [1, 2] and table.loc[2, "n"] == 3
 
 
+def test_a_point_without_a_good_run_has_no_difference() -> None:
+    failed = runs()
+    failed.loc[failed["point"] == 2, "status"] = "error"
+    table = paired_differences(failed, UNITS, outcomes=["defaults"]).set_index("point")
+    assert table.loc[2, "pairs"] == 0 and np.isnan(table.loc[2, "difference"])
+    assert table.loc[1, "pairs"] == 4
+
+
+def test_a_single_point_has_nobody_to_differ_from() -> None:
+    alone = paired_differences(runs()[lambda all_: all_["point"] == 0], UNITS)
+    assert alone.empty and "difference" in alone
+
+
 def test_what_does_not_exist_is_left_out_of_its_pairs() -> None:
     table = paired_differences(runs(), UNITS, outcomes=["discount"]).set_index("point")
     assert table["pairs"].tolist() == [3, 3]  # one has no discount, one failed
@@ -74,7 +87,9 @@ def test_points_with_shocks_of_their_own_are_no_pairs() -> None:
 
 def test_every_point_is_a_line_and_hollow_where_nothing_is_told() -> None:
     table = paired_differences(runs(), UNITS)
-    figure = paired(table, {2: "less", 1: "more"}, {"defaults": ("defaults", 1.0), "discount": ("%", 100.0)})
+    outcomes = {"defaults": ("defaults", 1.0), "discount": ("%", 100.0)}
+    figure, shown = paired(table, {2: "less", 1: "more"}, outcomes)
+    assert len(shown) == 4
     left, right = figure.axes
     assert [label.get_text() for label in left.get_yticklabels()] == ["less", "more"]
     filled = [line for line in left.lines if line.get_marker() == "o"]

@@ -1,12 +1,10 @@
 """Map of the frontier: how often lenders lose together, by what they size loans on, who signs, and how fast rents fall."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from experiments.figures.style import DOUBLE_COLUMN, NO_STAMP, house_style
+from experiments.figures.style import DOUBLE_COLUMN, house_style
 from sim.parameters import Parameters
 
 COVERAGE = "lenders.sizing_coverage.mixed"
@@ -29,18 +27,20 @@ def frontier_table(runs: pd.DataFrame) -> pd.DataFrame:
     return table.reset_index()
 
 
-def write(runs: pd.DataFrame, path: Path) -> None:
-    """Draw `frontier_map` in the house style and write it as PNG, PDF and CSV."""
-    table = frontier_table(runs)
-    table.to_csv(path.with_suffix(".csv"), index=False)
+def frontier_map(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
+    """One panel per variant of deflation; a cell says how many of its runs lost more than 5 %.
+
+    Returns
+    -------
+    Figure, DataFrame
+        The figure and the table it shows, as `experiments.figures.analysis_figures.write` takes them.
+    """
     with house_style():
-        figure = frontier_map(table)
-        for ending, stamp in NO_STAMP.items():
-            figure.savefig(path.with_suffix(f".{ending}"), metadata=stamp, dpi=200)
+        return _drawn(table), table
 
 
-def frontier_map(table: pd.DataFrame) -> Figure:
-    """One panel per variant of deflation; a cell says how many of its runs lost more than 5 %."""
+def _drawn(table: pd.DataFrame) -> Figure:
+    """`frontier_map` in the style that stands."""
     default = Parameters().flat()
     variants = list(table.groupby([TREND, STEP]))
     coverages, shares = (np.sort(table[column].unique()) for column in (COVERAGE, INVESTMENT))

@@ -1,42 +1,43 @@
 """Figure of the hindcast: the model's debt from its start on beside what one large borrower is on file to have owed."""
 
-from pathlib import Path
-
 import pandas as pd
 from matplotlib.dates import DateFormatter, MonthLocator
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
-from experiments.figures.style import BLACK, BLUE, NO_STAMP, SINGLE_COLUMN, house_style
+from experiments.figures.style import BLACK, BLUE, SINGLE_COLUMN, house_style
 from sim.base.reference import debt_prints
 
 TICKS = (1, 2, 3, 4, 5)
 
 
-def write(paths: pd.DataFrame, path: Path) -> None:
-    """Draw `hindcast` in the house style and write it as PNG and PDF."""
-    with house_style():
-        figure = hindcast(paths)
-        for ending, stamp in NO_STAMP.items():
-            figure.savefig(path.with_suffix(f".{ending}"), metadata=stamp, dpi=200)
-
-
-def hindcast(paths: pd.DataFrame) -> Figure:
+def hindcast(paths: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
     """Debt over its level at the start, on a logarithmic axis: median and range over seeds, and the points on file.
 
     Parameters
     ----------
     paths
         Billion USD, a row per week and a column per seed (`experiments.methods.hindcast.debt_paths`).
+
+    Returns
+    -------
+    Figure, DataFrame
+        The figure and the multiples it shows, a column per seed, as `experiments.figures.analysis_figures.write` takes them.
     """
+    multiple = paths / paths.iloc[0]
+    with house_style():
+        return _drawn(multiple), multiple.reset_index()
+
+
+def _drawn(multiple: pd.DataFrame) -> Figure:
+    """`hindcast` in the style that stands."""
     figure = Figure(figsize=(SINGLE_COLUMN, 2.6))
     axes = figure.subplots()
-    multiple = paths / paths.iloc[0]
     axes.fill_between(
-        paths.index, multiple.min(axis=1), multiple.max(axis=1), color=BLUE, alpha=0.2, linewidth=0
+        multiple.index, multiple.min(axis=1), multiple.max(axis=1), color=BLUE, alpha=0.2, linewidth=0
     )
-    seeds = f"model, median and range of {paths.shape[1]} seeds"
-    axes.plot(paths.index, multiple.median(axis=1), color=BLUE, label=seeds)
+    seeds = f"model, median and range of {multiple.shape[1]} seeds"
+    axes.plot(multiple.index, multiple.median(axis=1), color=BLUE, label=seeds)
     dates, owed = debt_prints()
     axes.plot(
         pd.to_datetime(dates),

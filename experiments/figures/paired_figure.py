@@ -1,31 +1,19 @@
 """What every point of a sweep changes against one: a panel for each outcome, a line for each point, with intervals."""
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from experiments.figures.style import BLACK, BLUE, DOUBLE_COLUMN, NO_STAMP, house_style
+from experiments.figures.style import BLACK, BLUE, DOUBLE_COLUMN, house_style
 
 ROW = 0.21  # inches a line takes
 
 
-def write(
-    table: pd.DataFrame, points: Mapping[int, str], outcomes: Mapping[str, tuple[str, float]], path: Path
-) -> None:
-    """Draw `paired` in the house style and write it as PNG, PDF and CSV."""
-    table[table["outcome"].isin(outcomes)].to_csv(path.with_suffix(".csv"), index=False, float_format="%.6g")
-    with house_style():
-        figure = paired(table, points, outcomes)
-        for ending, stamp in NO_STAMP.items():
-            figure.savefig(path.with_suffix(f".{ending}"), metadata=stamp, dpi=200)
-
-
 def paired(
     table: pd.DataFrame, points: Mapping[int, str], outcomes: Mapping[str, tuple[str, float]]
-) -> Figure:
+) -> tuple[Figure, pd.DataFrame]:
     """Differences with 95 % intervals; those whose interval holds zero are hollow.
 
     Parameters
@@ -36,13 +24,27 @@ def paired(
         Point -> what its line is called, from top to bottom.
     outcomes
         Outcome -> title of its panel, and the factor its values are shown in: ``("seized GPUs, thousands", 1e-3)``.
+
+    Returns
+    -------
+    Figure, DataFrame
+        The figure and the rows it shows, as `experiments.figures.analysis_figures.write` takes them.
     """
+    shown = table[table["outcome"].isin(outcomes) & table["point"].isin(points)]
+    with house_style():
+        return _drawn(shown, points, outcomes), shown
+
+
+def _drawn(
+    shown: pd.DataFrame, points: Mapping[int, str], outcomes: Mapping[str, tuple[str, float]]
+) -> Figure:
+    """`paired` in the style that stands."""
     height = 0.75 + ROW * len(points)
     figure = Figure(figsize=(DOUBLE_COLUMN, height), layout="constrained")
     panels = np.atleast_1d(figure.subplots(1, len(outcomes), sharey=True))
     lines = np.arange(len(points))[::-1]
     for axes, (outcome, (title, factor)) in zip(panels, outcomes.items(), strict=True):
-        mine = table[table["outcome"] == outcome].set_index("point").loc[list(points)]
+        mine = shown[shown["outcome"] == outcome].set_index("point").loc[list(points)]
         middle = factor * mine["difference"].to_numpy(dtype=np.float64)
         half = factor * mine["difference_half_width"].to_numpy(dtype=np.float64)
         apart = np.abs(middle) > half

@@ -20,7 +20,7 @@ from experiments.runs.store import put_tables
 from experiments.sweep import store as sweep_store
 from experiments.sweep.engine import Progress, sweep
 from experiments.sweep.model_task import ModelTask
-from experiments.sweep.paired import by_replication, interval
+from experiments.sweep.paired import interval
 from sim.parameters import Parameters
 
 if TYPE_CHECKING:
@@ -151,8 +151,8 @@ def rung_table(runs: "pd.DataFrame", outcomes: Sequence[str] = HEADLINE) -> "pd.
     rows = []
     for point, name in enumerate(NAMES):
         for outcome in outcomes:
-            level = by_replication(runs, point, outcome)
-            added = level - by_replication(runs, point - 1, outcome) if point else level * np.nan
+            level = _by_seed(runs, point, outcome)
+            added = level - _by_seed(runs, point - 1, outcome) if point else level * np.nan
             rows.append(
                 {
                     "rung": name,
@@ -180,11 +180,11 @@ def assumption_table(
     for name in dict.fromkeys(assumption.name for assumption in chosen):
         at = {a.end: i for i, a in enumerate(chosen, 1) if a.name == name}
         for outcome in outcomes:
-            base = by_replication(runs, 0, outcome)
+            base = _by_seed(runs, 0, outcome)
             row: dict[str, Any] = {"assumption": name, "outcome": outcome, "unit": OUTCOMES[outcome].unit}
             row |= interval(base, "base", "base_half_width", "n")
             for end in ("low", "high"):
-                moved = by_replication(runs, at[end], outcome) - base if end in at else base * np.nan
+                moved = _by_seed(runs, at[end], outcome) - base if end in at else base * np.nan
                 row |= interval(moved, end, f"{end}_half_width", f"{end}_pairs")
             spread = float(runs[outcome].std(ddof=1))
             ends = [abs(row[end]) for end in ("low", "high") if np.isfinite(row[end])]
@@ -309,3 +309,9 @@ def _listed(
             "replications": {"count": seeds},
         }
     )
+
+
+def _by_seed(runs: "pd.DataFrame", point: int, outcome: str) -> "pd.Series[float]":
+    """An outcome at a point, indexed by replication."""
+    mine = runs[runs["point"] == point]
+    return mine.set_index("replication")[outcome].astype(float)

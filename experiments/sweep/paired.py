@@ -11,6 +11,19 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+COLUMNS = [
+    "point",
+    "outcome",
+    "unit",
+    "mean",
+    "half_width",
+    "n",
+    "difference",
+    "difference_half_width",
+    "pairs",
+]
+
+
 def paired_differences(
     runs: "pd.DataFrame", units: Mapping[str, str], against: int = 0, outcomes: Sequence[str] = ()
 ) -> "pd.DataFrame":
@@ -51,26 +64,23 @@ def paired_differences(
         raise ValueError(
             "points do not share their shocks: sweep with replications.common_random_numbers = true"
         )
+    points = [point for point in sorted(set(runs["point"].tolist())) if point != against]
     rows = []
-    for point in sorted(set(good["point"].tolist()) - {against}):
-        for outcome in outcomes or units:
-            level, base = by_replication(good, point, outcome), by_replication(good, against, outcome)
-            rows.append(
-                {
-                    "point": point,
-                    "outcome": outcome,
-                    "unit": units[outcome],
-                    **interval(level, "mean", "half_width", "n"),
-                    **interval(level - base, "difference", "difference_half_width", "pairs"),
-                }
-            )
-    return pd.DataFrame(rows)
-
-
-def by_replication(runs: "pd.DataFrame", point: int, outcome: str) -> "pd.Series[float]":
-    """An outcome at a point, indexed by replication."""
-    mine = runs[runs["point"] == point]
-    return mine.set_index("replication")[outcome].astype(float)
+    for outcome in outcomes or units:
+        # One look at the table an outcome: a sweep may have thousands of points.
+        wide = good.pivot(index="replication", columns="point", values=outcome).astype(float)
+        wide = wide.reindex(columns=[against, *points])
+        rows += [
+            {
+                "point": point,
+                "outcome": outcome,
+                "unit": units[outcome],
+                **interval(wide[point], "mean", "half_width", "n"),
+                **interval(wide[point] - wide[against], "difference", "difference_half_width", "pairs"),
+            }
+            for point in points
+        ]
+    return pd.DataFrame(rows, columns=COLUMNS).sort_values("point", kind="stable", ignore_index=True)
 
 
 def interval(values: "pd.Series[float]", mean: str, half: str, count: str) -> dict[str, float]:
