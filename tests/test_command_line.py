@@ -1,5 +1,6 @@
 """The command: what it prints and stores, and one clear line and an exit code for everything that can go wrong."""
 
+import contextlib
 import importlib
 import json
 import os
@@ -26,7 +27,8 @@ from experiments.command.main import app
 from experiments.design.scenario import load
 from experiments.runs import store
 from experiments.runs.folder import StoreError
-from experiments.runs.signals import hearing
+from experiments.runs.run import simulate
+from experiments.runs.signals import hearing, interrupt
 
 SALE = [
     "ten_thousand_h100",
@@ -285,14 +287,31 @@ def test_interruption_exits_by_its_code_and_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_command_under_nohup_does_not_hear_its_terminal_close() -> None:
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+def test_an_interruption_that_a_library_drops_ends_the_run_after_its_week() -> None:
+    weeks: list[int] = []
+
+    def dropped(model: object, week: int) -> None:
+        with contextlib.suppress(KeyboardInterrupt):
+            if week == 1:
+                signal.raise_signal(signal.SIGTERM)
+
+    with pytest.raises(KeyboardInterrupt), hearing(interrupt, signal.SIGTERM):
+        simulate(load("calm").parameters(None, ["clock.weeks=4"]), 7, on_week=weeks.append, watch=dropped)
+    assert weeks == [1]
+    # The next command hears nothing of it.
+    with hearing(interrupt, signal.SIGTERM):
+        simulate(load("calm").parameters(None, ["clock.weeks=1"]), 7)
+
+
+@pytest.mark.parametrize("ignored", [signal.SIGHUP, signal.SIGINT], ids=["nohup", "in the background"])
+def test_what_a_shell_ignores_stays_ignored(ignored: signal.Signals) -> None:
+    before = signal.signal(ignored, signal.SIG_IGN)
     try:
-        with hearing(lambda number, frame: None, signal.SIGTERM):
-            assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+        with hearing(lambda number, frame: None, signal.SIGINT, signal.SIGTERM):
+            assert signal.getsignal(ignored) == signal.SIG_IGN
             assert signal.getsignal(signal.SIGTERM) != signal.SIG_DFL
     finally:
-        signal.signal(signal.SIGHUP, before)
+        signal.signal(ignored, before)
 
 
 def test_killed_run_leaves_nothing_that_looks_whole(tmp_path: Path) -> None:

@@ -136,3 +136,15 @@ def test_a_table_without_rows_has_the_kinds_of_columns_of_one_with_rows(lived: F
     ]
     assert other == []
     assert credit_record(empty).opening_debt_million_usd == 0.0
+
+
+def test_years_left_are_unknown_when_no_unit_under_contract_is_left() -> None:
+    """A lot whose units are scrapped keeps its contract; in week 718 of a long run only such lots were under one."""
+    model = FireSaleModel(Parameters.from_overrides({"clock.weeks": 1}), rng=7)
+    model.run_for(1)
+    week, lots = model.market_week, model.market_week.world.ledger.lots
+    read = {column.name: column.read for column in WEEKLY}
+    assert read["contract_years_left"](week) > 0.0
+    lots.quantity[lots.contract >= 0] = 0
+    assert np.isnan(read["contract_years_left"](week))
+    assert read["contracted_share"](week) == 0.0

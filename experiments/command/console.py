@@ -13,7 +13,7 @@ import typer
 from experiments.command.exit_codes import BAD_INPUT, BROKEN, HUNG_UP, INTERRUPTED, STOPPED, STORE_FAILED
 from experiments.command.streams import say, take_unsaid
 from experiments.runs.folder import ResultWarning
-from experiments.runs.signals import HungUp, hearing, is_hang_up
+from experiments.runs.signals import HungUp, hearing, interrupt
 from experiments.runs.steady_numbers import steady_environment
 
 TRACEBACK = "FIRESALE_TRACEBACK"
@@ -43,7 +43,7 @@ def one_line_errors() -> Iterator[None]:
     """Turn every expected failure into one line on stderr and its exit code."""
     # A stop asked for by a scheduler ends like Ctrl-C: cleanly, with nothing half-written.
     try:
-        with hearing(_interrupt, signal.SIGTERM), warnings.catch_warnings():
+        with hearing(interrupt, signal.SIGINT, signal.SIGTERM), warnings.catch_warnings():
             warnings.showwarning = _one_line_warning
             yield
         if unsaid := take_unsaid():
@@ -103,10 +103,6 @@ def _one_line_warning(
         say(f"firesale: {message}", err=True)
     else:
         (file or sys.stderr).write(warnings.formatwarning(message, category, filename, lineno, line))
-
-
-def _interrupt(number: int, frame: object) -> NoReturn:
-    raise HungUp if is_hang_up(number) else KeyboardInterrupt
 
 
 def steady_numbers() -> None:

@@ -18,7 +18,7 @@ import pandas as pd
 from agents.vocabulary import GENERATIONS, PRODUCT_GENERATION, PoolKind
 from experiments.design.scenario import Scenario
 from experiments.figures import absorption_figure
-from experiments.runs import provenance, store
+from experiments.runs import provenance, signals, store
 from experiments.runs.folder import writing
 from experiments.runs.run import RunError
 from sim.debt.credit_metrics import market_depth
@@ -158,6 +158,7 @@ def _forced_week(
     except ValueError as error:
         raise RunError(f"the world cannot be built: {error}") from error
     model.run_for(parameters.forced_sale.week + 1)
+    signals.check()
     generation = GENERATIONS.index(parameters.forced_sale.generation)
     quotes = [quote for quote in model.market_week.quotes if PRODUCT_GENERATION[quote.product] == generation]
     if not quotes:

@@ -24,7 +24,7 @@ from scipy import stats
 from agents.vocabulary import PRODUCT_GENERATION, PRODUCT_UNIT, SellOrders
 from experiments.design.scenario import Scenario
 from experiments.figures.style import NO_STAMP, house_style
-from experiments.runs import provenance, store
+from experiments.runs import provenance, signals, store
 from experiments.runs.folder import writing
 from experiments.runs.run import RunError
 from sim.discount import collateral
@@ -121,6 +121,7 @@ def run_replication(
         question = Question(branch, site, weeks)
         for horizon, week in zip(HORIZONS, weeks, strict=True):
             branch.run_for(week + 1 - branch.time)
+            signals.check()
             rows.append(
                 {
                     "replication": replication,

@@ -13,7 +13,7 @@ from typing import Any
 from experiments.design.scenario import Scenario, load
 from experiments.measures.credit import CreditRecord, credit_record
 from experiments.measures.forced_sales import ForcedSale, all_columns, forced_sales
-from experiments.runs import provenance, store
+from experiments.runs import provenance, signals, store
 from experiments.runs.folder import inside, writing
 from sim.base.declared import outside
 from sim.base.faults import InputError
@@ -109,6 +109,7 @@ def simulate(
             watch(model, week)
         except Exception as error:
             raise RunError(f"stopped in week {week} with {type(error).__name__}: {_line(error)}") from error
+        signals.check()
         on_week(week + 1)
     return model
 

@@ -4,7 +4,7 @@ import contextlib
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 
 class HungUp(KeyboardInterrupt):
@@ -16,21 +16,39 @@ def is_hang_up(number: int) -> bool:
     return number == getattr(signal, "SIGHUP", None)
 
 
+_heard: list[int] = []
+
+
+def interrupt(number: int, frame: object) -> NoReturn:
+    """End what is running, and remember that it was asked for."""
+    _heard.append(number)
+    raise HungUp if is_hang_up(number) else KeyboardInterrupt
+
+
+def check() -> None:
+    """Raise once more what `interrupt` raised: NumPy drops exceptions that reach it while it compares texts.
+
+    To be called between the weeks of a run, so that an interruption is a week late at worst.
+    """
+    if _heard:
+        interrupt(_heard.pop(0), None)
+
+
 @contextlib.contextmanager
 def hearing(handler: Callable[[int, Any], object] | int, *others: int) -> Iterator[None]:
     """Hear SIGHUP and `others` inside a block; threads other than the main one cannot.
 
-    Who starts a command with `nohup` wants it to go on: where SIGHUP is ignored, it stays so.
+    What is ignored stays so: `nohup` ignores SIGHUP, and a shell Ctrl-C for what it starts in the background.
     """
     hang_up = getattr(signal, "SIGHUP", None)
-    numbers = list(others)
-    if hang_up is not None and signal.getsignal(hang_up) != signal.SIG_IGN:
-        numbers.append(hang_up)
+    wanted = others if hang_up is None else (*others, hang_up)
     if threading.current_thread() is not threading.main_thread():
-        numbers = []
+        wanted = ()
+    numbers = [number for number in wanted if signal.getsignal(number) != signal.SIG_IGN]
     before = {number: signal.signal(number, handler) for number in numbers}
     try:
         yield
     finally:
+        _heard.clear()
         for number, handler_before in before.items():
             signal.signal(number, handler_before)

@@ -76,7 +76,8 @@ def _years_left(week: MarketWeek) -> float:
     lots, contracts = week.world.ledger.lots, week.world.contracts
     bound = _fleet(week) & (lots.contract >= 0)
     bound[bound] = contracts.running(week.week)[lots.contract[bound]]
-    if not bound.any():
+    # A lot whose last unit is gone keeps its contract.
+    if not lots.quantity[bound].any():
         return float("nan")
     left = (contracts.end[lots.contract[bound]] - week.week) / WEEKS_PER_YEAR
     return float(np.average(left, weights=lots.quantity[bound]))
