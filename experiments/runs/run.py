@@ -109,7 +109,8 @@ def simulate(
             watch(model, week)
         except Exception as error:
             raise RunError(f"stopped in week {week} with {type(error).__name__}: {_line(error)}") from error
-        signals.check()
+        finally:
+            signals.check()  # first: an interruption that was dropped may be what broke the week
         on_week(week + 1)
     return model
 

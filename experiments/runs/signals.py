@@ -4,7 +4,7 @@ import contextlib
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any, NoReturn
+from typing import Any
 
 
 class HungUp(KeyboardInterrupt):
@@ -16,13 +16,13 @@ def is_hang_up(number: int) -> bool:
     return number == getattr(signal, "SIGHUP", None)
 
 
-_heard: list[int] = []
+_heard: list[type[KeyboardInterrupt]] = []
 
 
-def interrupt(number: int, frame: object) -> NoReturn:
+def interrupt(number: int, frame: object) -> None:
     """End what is running, and remember that it was asked for."""
-    _heard.append(number)
-    raise HungUp if is_hang_up(number) else KeyboardInterrupt
+    _heard.append(HungUp if is_hang_up(number) else KeyboardInterrupt)
+    check()
 
 
 def check() -> None:
@@ -31,7 +31,7 @@ def check() -> None:
     To be called between the weeks of a run, so that an interruption is a week late at worst.
     """
     if _heard:
-        interrupt(_heard.pop(0), None)
+        raise _heard[-1]
 
 
 @contextlib.contextmanager
@@ -45,10 +45,10 @@ def hearing(handler: Callable[[int, Any], object] | int, *others: int) -> Iterat
     if threading.current_thread() is not threading.main_thread():
         wanted = ()
     numbers = [number for number in wanted if signal.getsignal(number) != signal.SIG_IGN]
-    before = {number: signal.signal(number, handler) for number in numbers}
+    before, heard_before = {number: signal.signal(number, handler) for number in numbers}, len(_heard)
     try:
         yield
     finally:
-        _heard.clear()
+        del _heard[heard_before:]
         for number, handler_before in before.items():
             signal.signal(number, handler_before)
